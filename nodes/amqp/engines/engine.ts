@@ -1,0 +1,123 @@
+/**
+ * What a messaging engine does for the nodes, in AMQP 0-9-1 words. Two engines: `rabbitmq` (a broker) and `embedded`
+ * (tables of the integration store, one Node-RED instance).
+ */
+import type { FailureRecord } from '../../kernel/failure.ts';
+
+export interface MessageProperties {
+  /** Never changes: not on a retry, not on a replay. */
+  messageId: string;
+  correlationId?: string;
+  /** CloudEvents type. */
+  type?: string;
+  contentType: string;
+  /** Milliseconds since the epoch. */
+  timestamp: number;
+  priority?: number;
+  /** CloudEvents attributes as `cloudEvents:*`, `traceparent`, `x-attempt`, `x-failure-*`, `x-origin-*`. */
+  headers: Record<string, string | number | boolean>;
+}
+
+export interface OutgoingMessage {
+  exchange: string;
+  routingKey: string;
+  /** Messages with one partition key keep their order through the outbox. */
+  partitionKey?: string;
+  /** Milliseconds after which an undelivered message is dropped to the dead letters. */
+  expiration?: number;
+  properties: MessageProperties;
+  body: Uint8Array;
+}
+
+export interface IncomingDelivery {
+  /** Opaque; goes into `msg.delivery.tag`. */
+  handle: string;
+  queue: string;
+  exchange: string;
+  routingKey: string;
+  properties: MessageProperties;
+  body: Buffer;
+  /** 1 for the first try; counts our retries, not broker redeliveries. */
+  attempt: number;
+  redelivered: boolean;
+}
+
+export type Disposition =
+  | { kind: 'done' }
+  /** Back to the same queue after `delay` milliseconds, attempt + 1. */
+  | { kind: 'retry'; delay: number; failure: FailureRecord }
+  | { kind: 'dead-letter'; failure: FailureRecord }
+  /** Handed back untouched (drain, pause): no attempt counted. */
+  | { kind: 'release' };
+
+/** `stale`: the connection it came on is gone and the broker will redeliver; nothing to do. */
+export type SettleResult = 'settled' | 'already-settled' | 'stale';
+
+export interface QueueTopology {
+  name: string;
+  type: 'quorum' | 'classic';
+  bindings: { exchange: string; routingKey: string }[];
+  /** Broker-side guard against a message that kills the process each time. Default 20. */
+  deliveryLimit?: number;
+  singleActiveConsumer?: boolean;
+  maxLength?: number;
+}
+
+export interface Topology {
+  /** Durable topic exchanges. */
+  exchanges: string[];
+  queues: QueueTopology[];
+}
+
+export type EngineState =
+  | { kind: 'connecting'; since: number }
+  | { kind: 'ready'; server: string }
+  /** The broker refuses to take more (memory or disk alarm). */
+  | { kind: 'blocked'; reason: string }
+  | { kind: 'down'; problem: string; retryAt?: number }
+  /** Wrong credentials, a queue declared differently: retrying cannot help. */
+  | { kind: 'misconfigured'; problem: string }
+  | { kind: 'closed' };
+
+export interface ConsumerOptions {
+  queue: string;
+  /** Deliveries unsettled at once. */
+  prefetch: number;
+  consumerTag?: string;
+}
+
+export interface Consumer {
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  readonly paused: boolean;
+  /** Deliveries handed out and not settled. */
+  readonly unsettled: number;
+  /** Stops taking; resolves when the engine no longer delivers. Unsettled deliveries stay valid until the engine closes. */
+  close(): Promise<void>;
+}
+
+export interface QueueDepth {
+  /** Waiting to be delivered. */
+  ready: number;
+  unsettled?: number;
+  /** Milliseconds the oldest waiting message has waited, where the engine can tell. */
+  oldestAge?: number;
+}
+
+export interface MessagingEngine {
+  readonly kind: 'rabbitmq' | 'embedded';
+  readonly state: EngineState;
+  onState(listener: (state: EngineState) => void): () => void;
+  /** Remembers and asserts the topology; asserted again after each reconnect. */
+  declare(topology: Topology): Promise<void>;
+  /**
+   * Resolves when the broker has confirmed the message as stored and routed.
+   * Rejects with a Failure: `saturation` when the window is full, `dependency-outage` with `outcome: 'unknown'` when
+   * the confirm did not come in time, `configuration` `AMQP_UNROUTABLE` when no queue is bound.
+   */
+  publish(message: OutgoingMessage): Promise<void>;
+  consume(options: ConsumerOptions, onDelivery: (delivery: IncomingDelivery) => void): Promise<Consumer>;
+  settle(handle: string, disposition: Disposition): Promise<SettleResult>;
+  depth(queue: string): Promise<QueueDepth>;
+  close(): Promise<void>;
+}

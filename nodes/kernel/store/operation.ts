@@ -1,0 +1,58 @@
+/**
+ * A store operation is a generator that yields SQL statements and is sent their rows. The engine decides how the
+ * statements run (synchronously in the SQLite worker thread, asynchronously on PostgreSQL) and how many operations
+ * share one durable transaction (group commit). So every operation is written once, and operations compose with
+ * `yield*`: completing an idempotency key and writing the outbox is one transaction because one body does both.
+ *
+ * A body may run twice (an engine repeats operations one by one when a batch fails), so it must not touch anything
+ * but its arguments, the context and the database.
+ */
+import type { AuditEntry } from '../audit/entry.ts';
+
+export type SqlValue = string | number | bigint | null | Uint8Array;
+export type Row = Record<string, SqlValue>;
+export type Dialect = 'sqlite' | 'postgresql';
+
+/** SQL in the common subset of SQLite 3.45+ and PostgreSQL 13+, with `$1`-style parameters. */
+export interface Statement {
+  text: string;
+  values: readonly SqlValue[];
+}
+
+export interface OperationContext {
+  /** Milliseconds since the epoch, read once for the transaction. */
+  readonly now: number;
+  readonly dialect: Dialect;
+  /** Appends to the hash-chained audit trail in the same transaction. */
+  audit(entry: AuditEntry): void;
+}
+
+export type OperationBody<A, R> = (args: A, context: OperationContext) => Generator<Statement, R, Row[]>;
+
+export interface Operation<A, R> {
+  /** `import.meta.url` of the defining module: the SQLite worker thread imports it to find the body. */
+  readonly module: string;
+  /** The name under which that module exports this operation. */
+  readonly name: string;
+  readonly body: OperationBody<A, R>;
+  /** True for an operation that only reads; it does not wait for a durable commit. */
+  readonly readOnly: boolean;
+}
+
+/**
+ * Defines an operation. Export the result under exactly `name` from the module whose `import.meta.url` is given.
+ * Arguments and result must be structured-cloneable (they cross a thread boundary).
+ */
+export function defineOperation<A, R>(
+  module: string,
+  name: string,
+  body: OperationBody<A, R>,
+  options: { readOnly?: boolean } = {},
+): Operation<A, R> {
+  return { module, name, body, readOnly: options.readOnly ?? false };
+}
+
+/** Runs one statement inside an operation: `const rows = yield* query<{ fence: number }>('SELECT …', key)`. */
+export function* query<T extends Row = Row>(text: string, ...values: SqlValue[]): Generator<Statement, T[], Row[]> {
+  return (yield { text, values }) as T[];
+}

@@ -1,0 +1,49 @@
+/**
+ * Where the kernel and the nodes report what happened. Sinks (metrics, log, traces) subscribe; without one a report
+ * costs a loop over an empty set. Labels are closed sets: never ids, URLs or document values.
+ */
+export interface HopReport {
+  /** Node type, e.g. `odoo-rpc`. */
+  stage: string;
+  nodeId: string;
+  flowId?: string;
+  outcome: 'ok' | 'failed';
+  failureClass?: string;
+  failureCode?: string;
+  /** Milliseconds. */
+  duration: number;
+  correlationId?: string;
+  traceparent?: string;
+  messageId?: string;
+}
+
+export interface TelemetrySink {
+  hop?(report: HopReport): void;
+  count?(name: string, labels: Record<string, string>, by: number): void;
+  /** Seconds for durations, plain numbers otherwise; the metric's name carries the unit. */
+  observe?(name: string, labels: Record<string, string>, value: number): void;
+  gauge?(name: string, labels: Record<string, string>, value: number): void;
+}
+
+const sinks = new Set<TelemetrySink>();
+
+/** @returns a function that unsubscribes */
+export function addTelemetrySink(sink: TelemetrySink): () => void {
+  sinks.add(sink);
+  return () => sinks.delete(sink);
+}
+
+export const telemetry = {
+  hop(report: HopReport): void {
+    for (const sink of sinks) sink.hop?.(report);
+  },
+  count(name: string, labels: Record<string, string> = {}, by = 1): void {
+    for (const sink of sinks) sink.count?.(name, labels, by);
+  },
+  observe(name: string, labels: Record<string, string>, value: number): void {
+    for (const sink of sinks) sink.observe?.(name, labels, value);
+  },
+  gauge(name: string, labels: Record<string, string>, value: number): void {
+    for (const sink of sinks) sink.gauge?.(name, labels, value);
+  },
+};

@@ -1,0 +1,415 @@
+/**
+ * The one adapter between Node-RED and this package. Every node is made here, so that what every node must do is
+ * done once: a handler that rejects never ends the process, `done` is called exactly once, a failure becomes
+ * `msg.failure` before Catch sees it, closing is awaited, and every hop is reported.
+ */
+import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
+import type { FlowMessage } from '../kernel/message.ts';
+import { telemetry } from '../kernel/telemetry/telemetry.ts';
+import { attachLifecycle } from './lifecycle.ts';
+import type { AdminHandler, AdminRequest, AdminResponse, Done, RuntimeApi, RuntimeNode } from './node-red.ts';
+import { type StatusKind, StatusLight } from './status.ts';
+
+/** What runtime and editor share about a node; lives in `<type>.def.ts`. */
+export interface NodeDefinition<C extends object> {
+  /** Palette type; also the name of its files and admin routes. */
+  type: string;
+  /** Version of the configuration's shape; stored in the flow as `configVersion`. */
+  version: number;
+  /** Fills in what an older or hand-written flow leaves out. */
+  defaults: C;
+  /** Names of the outputs in order; one unnamed output when absent. */
+  outputs?: readonly string[];
+  /** Names and kinds of credentials, as `registerType` wants them. */
+  credentials?: Record<string, { type: 'text' | 'password' }>;
+  /** Brings a configuration of an earlier version to the present one. */
+  migrate?(config: Record<string, unknown>, fromVersion: number): Record<string, unknown>;
+}
+
+export interface Log {
+  info(event: string, fields?: Record<string, unknown>): void;
+  warn(event: string, fields?: Record<string, unknown>): void;
+  error(event: string, fields?: Record<string, unknown>): void;
+  debug(event: string, fields?: Record<string, unknown>): void;
+}
+
+export interface NodeContext<C extends object> {
+  readonly id: string;
+  readonly type: string;
+  readonly name: string;
+  readonly flowId: string | undefined;
+  readonly config: C;
+  readonly credentials: Readonly<Record<string, string>>;
+  readonly log: Log;
+  readonly RED: RuntimeApi;
+  /** For Node-RED's typed-input helpers, which want the node itself. */
+  readonly node: RuntimeNode;
+  status(kind: StatusKind, text?: string): void;
+  /**
+   * The service a config node offers.
+   * @throws Failure `configuration` when none is chosen, it is disabled, or it could not start
+   */
+  resolve<A>(kind: ConfigNodeKind<A>, id: string | undefined): A;
+  /** Sends from a source, outside an input handler. `output` is an index or a name from the definition. */
+  emit(message: FlowMessage, output?: number | string): void;
+  /** Reports a failure that no input handler is waiting for; Catch nodes see it. */
+  fail(error: unknown, message?: FlowMessage): void;
+}
+
+export interface InputContext {
+  /** `output` is an index or a name from the definition; default the first. */
+  send(message: FlowMessage, output?: number | string): void;
+}
+
+export interface NodeHandlers {
+  input?(message: FlowMessage, context: InputContext): Promise<void> | void;
+  /** Awaited, at most Node-RED's `nodeCloseTimeout` (15 s). `removed` is true when the node was deleted or disabled. */
+  close?(removed: boolean): Promise<void> | void;
+}
+
+type Installer = (RED: RuntimeApi) => void;
+
+export interface AdminRoutes {
+  /** Registers `GET <httpAdminRoot>/healthflows/<type>/<path>`. */
+  get(path: string, permission: string, handler: (request: AdminRequest, response: AdminResponse) => unknown): void;
+  post(path: string, permission: string, handler: (request: AdminRequest, response: AdminResponse) => unknown): void;
+  readonly RED: RuntimeApi;
+}
+
+export interface InstallOptions {
+  /** Admin endpoints; called once when the module loads. */
+  admin?(routes: AdminRoutes): void;
+  /** Once when the module loads, e.g. to register a route that must outlive deploys. */
+  install?(RED: RuntimeApi): void;
+}
+
+/** Defines a palette node. The returned function is what Node-RED calls with its API. */
+export function defineNode<C extends object>(
+  definition: NodeDefinition<C>,
+  setup: (context: NodeContext<C>) => NodeHandlers,
+  options: InstallOptions = {},
+): Installer {
+  return (RED) => {
+    install(RED, definition, options);
+    RED.nodes.registerType(
+      definition.type,
+      function (this: RuntimeNode, config: Record<string, unknown>) {
+        RED.nodes.createNode(this, config);
+        startNode(RED, this, definition, config, setup);
+      },
+      registration(definition),
+    );
+  };
+}
+
+/** A config node's type together with the type of the service it offers. */
+export interface ConfigNodeKind<A> {
+  readonly type: string;
+  /** Carries `A` for the type checker only. */
+  readonly service?: A;
+}
+
+export interface ConfigNodeService<A> {
+  service: A;
+  close?(removed: boolean): Promise<void> | void;
+}
+
+type Running = { kind: 'running'; service: unknown } | { kind: 'failed'; failure: Failure };
+const services = new WeakMap<object, Running>();
+
+/** Defines a config node: `setup` starts its service, which other nodes get with `context.resolve`. */
+export function defineConfigNode<C extends object, A>(
+  definition: NodeDefinition<C>,
+  setup: (context: NodeContext<C>) => ConfigNodeService<A>,
+  options: InstallOptions = {},
+): Installer & { kind: ConfigNodeKind<A> } {
+  const installer: Installer = (RED) => {
+    install(RED, definition, options);
+    RED.nodes.registerType(
+      definition.type,
+      function (this: RuntimeNode, config: Record<string, unknown>) {
+        RED.nodes.createNode(this, config);
+        const context = contextOf(RED, this, definition, config);
+        let close: ConfigNodeService<A>['close'];
+        try {
+          const started = setup(context);
+          close = started.close?.bind(started);
+          services.set(this, { kind: 'running', service: started.service });
+        } catch (error) {
+          const failure = toFailure(error);
+          services.set(this, { kind: 'failed', failure });
+          context.fail(failure);
+        }
+        onClose(this, context, async (removed) => {
+          services.delete(this);
+          await close?.(removed);
+        });
+      },
+      registration(definition),
+    );
+  };
+  return Object.assign(installer, { kind: { type: definition.type } });
+}
+
+/** The running service of a deployed config node, for admin endpoints; undefined when it is not deployed or failed. */
+export function serviceOf<A>(RED: RuntimeApi, kind: ConfigNodeKind<A>, id: string): A | undefined {
+  const node = RED.nodes.getNode(id);
+  if (node === null || node.type !== kind.type) return undefined;
+  const running = services.get(node);
+  return running?.kind === 'running' ? (running.service as A) : undefined;
+}
+
+function registration<C extends object>(definition: NodeDefinition<C>): unknown {
+  return definition.credentials === undefined ? undefined : { credentials: definition.credentials };
+}
+
+function install<C extends object>(RED: RuntimeApi, definition: NodeDefinition<C>, options: InstallOptions): void {
+  attachLifecycle(RED);
+  options.install?.(RED);
+  const guarded =
+    (handler: (request: AdminRequest, response: AdminResponse) => unknown): AdminHandler =>
+    async (request, response) => {
+      try {
+        await handler(request, response);
+      } catch (error) {
+        const failure = toFailure(error);
+        if (failure.class === 'defect') RED.log.error(describe(error));
+        if (!response.headersSent) response.status(httpStatusOf(failure)).json({ error: failure.toRecord() });
+      }
+    };
+  options.admin?.({
+    RED,
+    get: (path, permission, handler) =>
+      RED.httpAdmin.get(
+        `/healthflows/${definition.type}/${path}`,
+        RED.auth.needsPermission(permission),
+        guarded(handler),
+      ),
+    post: (path, permission, handler) =>
+      RED.httpAdmin.post(
+        `/healthflows/${definition.type}/${path}`,
+        RED.auth.needsPermission(permission),
+        guarded(handler),
+      ),
+  });
+}
+
+const statusByClass: Record<Failure['class'], number> = {
+  'data-quality': 422,
+  'dependency-outage': 503,
+  'policy-rejection': 403,
+  saturation: 503,
+  conflict: 409,
+  configuration: 500,
+  defect: 500,
+};
+
+/** The HTTP status (RFC 9110) that tells a caller whose turn it is. */
+export function httpStatusOf(failure: Pick<FailureRecord, 'class'>): number {
+  return statusByClass[failure.class];
+}
+
+function startNode<C extends object>(
+  RED: RuntimeApi,
+  node: RuntimeNode,
+  definition: NodeDefinition<C>,
+  config: Record<string, unknown>,
+  setup: (context: NodeContext<C>) => NodeHandlers,
+): void {
+  const context = contextOf(RED, node, definition, config);
+  let handlers: NodeHandlers = {};
+  let broken: Failure | undefined;
+  try {
+    handlers = setup(context);
+  } catch (error) {
+    broken = toFailure(error);
+    if (broken.class === 'defect') RED.log.error(describe(error));
+    context.status('down', broken.code);
+    context.fail(broken);
+  }
+
+  node.on('input', (message, send, done) => {
+    if (broken !== undefined) {
+      settleInput(context, message, done, performance.now(), broken);
+      return;
+    }
+    if (handlers.input === undefined) {
+      done();
+      return;
+    }
+    const started = performance.now();
+    const sender: InputContext = { send: (out, output) => send(spread(definition, out, output)) };
+    let running: Promise<void> | void;
+    try {
+      running = handlers.input(message, sender);
+    } catch (error) {
+      settleInput(context, message, done, started, error);
+      return;
+    }
+    if (running === undefined) settleInput(context, message, done, started);
+    else
+      running.then(
+        () => settleInput(context, message, done, started),
+        (error) => settleInput(context, message, done, started, error),
+      );
+  });
+
+  onClose(node, context, async (removed) => {
+    await handlers.close?.(removed);
+  });
+}
+
+/** Calls `done` exactly once, after the failure is on the message. */
+function settleInput<C extends object>(
+  context: NodeContext<C>,
+  message: FlowMessage,
+  done: Done,
+  started: number,
+  error?: unknown,
+): void {
+  const failure = error === undefined ? undefined : toFailure(error);
+  telemetry.hop({
+    stage: context.type,
+    nodeId: context.id,
+    outcome: failure === undefined ? 'ok' : 'failed',
+    duration: performance.now() - started,
+    ...(context.flowId === undefined ? {} : { flowId: context.flowId }),
+    ...(failure === undefined ? {} : { failureClass: failure.class, failureCode: failure.code }),
+    ...(message.event?.correlationid === undefined ? {} : { correlationId: message.event.correlationid }),
+    ...(message.event?.traceparent === undefined ? {} : { traceparent: message.event.traceparent }),
+    ...(message.event?.id === undefined ? {} : { messageId: message.event.id }),
+  });
+  if (failure === undefined) {
+    done();
+    return;
+  }
+  if (failure.class === 'defect') context.log.error('defect', { stack: describe(error) });
+  message.failure = failure.toRecord({
+    at: new Date().toISOString(),
+    node: { id: context.id, type: context.type, ...(context.name === '' ? {} : { name: context.name }) },
+    attempt: message.delivery?.attempt ?? 1,
+  });
+  done(failure);
+}
+
+/** Stack of the error and its causes, for our own log; never sent on. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.stack ?? error.message;
+  return error.cause === undefined ? own : `${own}\ncaused by: ${describe(error.cause)}`;
+}
+
+function onClose<C extends object>(
+  node: RuntimeNode,
+  context: NodeContext<C>,
+  close: (removed: boolean) => Promise<void>,
+): void {
+  // Two declared parameters: Node-RED awaits `done` only when the listener's length says so.
+  node.on('close', (removed: boolean, done: () => void) => {
+    close(removed)
+      .catch((error: unknown) => context.log.error('close failed', { stack: describe(error) }))
+      .finally(() => {
+        lights.get(node)?.stop();
+        done();
+      });
+  });
+}
+
+const lights = new WeakMap<RuntimeNode, StatusLight>();
+
+function contextOf<C extends object>(
+  RED: RuntimeApi,
+  node: RuntimeNode,
+  definition: NodeDefinition<C>,
+  raw: Record<string, unknown>,
+): NodeContext<C> {
+  const light = new StatusLight(node);
+  lights.set(node, light);
+  const log = logOf(node, definition.type);
+  return {
+    id: node.id,
+    type: definition.type,
+    name: node.name ?? '',
+    flowId: node.z,
+    config: configOf(definition, raw),
+    credentials: node.credentials ?? {},
+    log,
+    RED,
+    node,
+    status: (kind, text) => light.show(kind, text),
+    resolve: (kind, id) => resolve(RED, definition.type, kind, id),
+    emit: (message, output) => node.send(spread(definition, message, output) as FlowMessage[]),
+    fail: (error, message) => {
+      const failure = toFailure(error);
+      if (message === undefined) node.error(`${failure.code}: ${failure.message}`);
+      else {
+        message.failure = failure.toRecord({ at: new Date().toISOString(), node: { id: node.id, type: node.type } });
+        node.error(failure, message);
+      }
+    },
+  };
+}
+
+function configOf<C extends object>(definition: NodeDefinition<C>, raw: Record<string, unknown>): C {
+  const from = typeof raw.configVersion === 'number' ? raw.configVersion : definition.version;
+  const migrated = from < definition.version && definition.migrate ? definition.migrate(raw, from) : raw;
+  const config: Record<string, unknown> = { ...(definition.defaults as Record<string, unknown>) };
+  for (const key of Object.keys(config)) {
+    const value = migrated[key];
+    if (value === undefined || value === null) continue;
+    // The editor stores what a number field holds as text.
+    config[key] = typeof config[key] === 'number' && typeof value === 'string' ? numberOr(value, config[key]) : value;
+  }
+  return config as C;
+}
+
+function numberOr(text: string, fallback: number): number {
+  const value = Number(text);
+  return text.trim() === '' || !Number.isFinite(value) ? fallback : value;
+}
+
+function resolve<A>(RED: RuntimeApi, type: string, kind: ConfigNodeKind<A>, id: string | undefined): A {
+  if (id === undefined || id === '') {
+    throw new Failure(
+      'configuration',
+      'NO_CONFIG_NODE',
+      `This ${type} has no ${kind.type} chosen. Open it and pick one.`,
+    );
+  }
+  const node = RED.nodes.getNode(id);
+  const running = node === null ? undefined : services.get(node);
+  if (running === undefined) {
+    throw new Failure(
+      'configuration',
+      'CONFIG_NODE_MISSING',
+      `The ${kind.type} that this ${type} uses is missing or disabled. Open the node and pick another.`,
+    );
+  }
+  if (running.kind === 'failed') throw running.failure;
+  return running.service as A;
+}
+
+function spread<C extends object>(
+  definition: NodeDefinition<C>,
+  message: FlowMessage,
+  output: number | string = 0,
+): (FlowMessage | null)[] {
+  const index = typeof output === 'number' ? output : (definition.outputs?.indexOf(output) ?? -1);
+  if (index < 0) throw new Failure('defect', 'NO_SUCH_OUTPUT', `${definition.type} has no output "${output}".`);
+  const all: (FlowMessage | null)[] = new Array(index + 1).fill(null);
+  all[index] = message;
+  return all;
+}
+
+/** One JSON line an event, through Node-RED's logger. */
+function logOf(node: RuntimeNode, type: string): Log {
+  const line = (event: string, fields: Record<string, unknown> = {}) =>
+    JSON.stringify({ event, node: node.id, type, ...fields });
+  const debug = (node as { debug?: (text: unknown) => void }).debug;
+  return {
+    info: (event, fields) => node.log(line(event, fields)),
+    warn: (event, fields) => node.warn(line(event, fields)),
+    error: (event, fields) => node.error(line(event, fields)),
+    debug: (event, fields) => debug?.call(node, line(event, fields)),
+  };
+}

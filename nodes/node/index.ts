@@ -1,0 +1,4 @@
+export * from './define-node.ts';
+export { flowsPaused, onFlowsStarted, onFlowsStopping } from './lifecycle.ts';
+export type * from './node-red.ts';
+export type { StatusKind } from './status.ts';

@@ -1,0 +1,73 @@
+/**
+ * Builds `dist/`: the compiled nodes, and beside each palette node the `.html` that the editor loads, put together
+ * from its `.editor.ts`, `.form.html` and `.help.md`, with its locales and icons.
+ *
+ * A palette node is a folder whose name is its type and which holds `<type>.editor.ts`.
+ */
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+process.chdir(root);
+
+rmSync('dist', { recursive: true, force: true });
+execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], { stdio: 'inherit' });
+
+const nodes: Record<string, string> = {};
+for (const editor of globSync('nodes/**/*.editor.ts').sort()) {
+  const folder = dirname(editor);
+  const type = basename(editor, '.editor.ts');
+  const target = join('dist', relative('nodes', folder));
+  const bundle = await build({
+    entryPoints: [editor],
+    bundle: true,
+    format: 'iife',
+    target: 'es2022',
+    write: false,
+    charset: 'utf8',
+    legalComments: 'none',
+  });
+  const script = bundle.outputFiles[0]!.text.replaceAll('</script', '<\\/script');
+  const form = readFileSync(join(folder, `${type}.form.html`), 'utf8').trimEnd();
+  const help = readFileSync(join(folder, `${type}.help.md`), 'utf8').trimEnd();
+  mkdirSync(target, { recursive: true });
+  writeFileSync(
+    join(target, `${type}.html`),
+    [
+      `<script type="text/html" data-template-name="${type}">\n${form}\n</script>`,
+      `<script type="text/markdown" data-help-name="${type}">\n${help}\n</script>`,
+      `<script type="text/javascript">\n${script}</script>\n`,
+    ].join('\n\n'),
+  );
+  for (const part of ['locales', 'icons']) {
+    if (existsSync(join(folder, part))) cpSync(join(folder, part), join(target, part), { recursive: true });
+  }
+  nodes[type] = `./${join(target, `${type}.js`)}`;
+}
+
+// Static parts of slices that are served or read as they are (console pages, mapping files).
+for (const asset of globSync('nodes/**/assets')) {
+  cpSync(asset, join('dist', relative('nodes', asset)), { recursive: true });
+}
+if (existsSync('flows')) {
+  for (const flow of globSync('flows/*.json')) {
+    mkdirSync('examples/00 Reference flows', { recursive: true });
+    cpSync(flow, join('examples/00 Reference flows', basename(flow)));
+  }
+}
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as { 'node-red': { nodes: Record<string, string> } };
+const declared = Object.fromEntries(
+  Object.entries(manifest['node-red'].nodes).map(([type, file]) => [type, `./${join(file)}`]),
+);
+for (const type of new Set([...Object.keys(nodes), ...Object.keys(declared)])) {
+  if (nodes[type] !== declared[type]) {
+    throw new Error(
+      `package.json "node-red".nodes["${type}"] is ${declared[type] ?? 'absent'}, the sources say ${nodes[type] ?? 'absent'}.`,
+    );
+  }
+}
+console.log(`Built ${Object.keys(nodes).length} nodes into dist/.`);
