@@ -1,0 +1,11 @@
+/**
+ * The schema of the integration store, in order. To add to it: a new file `NNNN-name.ts` with the next number, and a
+ * line here. Never edit a migration that has been released.
+ */
+import { audit } from './0001-audit.ts';
+import { idempotency } from './0002-idempotency.ts';
+import type { Migration } from './migration.ts';
+
+export const migrations: readonly Migration[] = [audit, idempotency];
+
+export type { Migration, SqlTypes } from './migration.ts';
