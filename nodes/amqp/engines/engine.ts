@@ -60,7 +60,13 @@ export interface QueueTopology {
   /** Broker-side guard against a message that kills the process each time. Default 20. */
   deliveryLimit?: number;
   singleActiveConsumer?: boolean;
+  /** Messages; a publish beyond it is refused as `saturation`. Unbounded when absent. */
   maxLength?: number;
+  /**
+   * Delays of the retry ladder in milliseconds, ascending: on RabbitMQ one queue `<name>.retry.<step>` each. A queue
+   * with steps also gets `<name>.dead`.
+   */
+  retrySteps?: readonly number[];
 }
 
 export interface Topology {
@@ -92,8 +98,17 @@ export interface Consumer {
   readonly paused: boolean;
   /** Deliveries handed out and not settled. */
   readonly unsettled: number;
-  /** Stops taking; resolves when the engine no longer delivers. Unsettled deliveries stay valid until the engine closes. */
-  close(): Promise<void>;
+  /**
+   * Stops taking, waits while settles still come in (at most `drain` milliseconds, default 0), then hands the rest
+   * back to the queue: a later settle of those is `stale`.
+   */
+  close(drain?: number): Promise<void>;
+}
+
+export interface OpenDelivery {
+  delivery: IncomingDelivery;
+  /** Milliseconds since the epoch at which it was handed out. */
+  since: number;
 }
 
 export interface QueueDepth {
@@ -118,6 +133,12 @@ export interface MessagingEngine {
   publish(message: OutgoingMessage): Promise<void>;
   consume(options: ConsumerOptions, onDelivery: (delivery: IncomingDelivery) => void): Promise<Consumer>;
   settle(handle: string, disposition: Disposition): Promise<SettleResult>;
+  /** A delivery handed out and not yet settled. */
+  open(handle: string): OpenDelivery | undefined;
+  /** All of a queue's deliveries handed out and not yet settled, oldest first. */
+  openDeliveries(queue: string): OpenDelivery[];
   depth(queue: string): Promise<QueueDepth>;
+  /** Resolves when the engine is `ready`; rejects with a Failure after `timeout` milliseconds. */
+  whenReady(timeout: number): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,0 +1,11 @@
+/** What other slices may use of messaging. */
+import type { ConfigNodeKind } from '../node/index.ts';
+import type { AmqpConnectionService } from './service.ts';
+
+/** The `amqp-connection` config node: `resolve(amqpConnection, config.connection)`. */
+export const amqpConnection: ConfigNodeKind<AmqpConnectionService> = { type: 'amqp-connection' };
+
+export { deadLetterOf, type DeadLetterFacts } from './failure-headers.ts';
+export type * from './engines/engine.ts';
+export type * from './service.ts';
+export { type Decision, decide, defaultRetryPolicy, type RetryPolicy } from './retry-policy.ts';

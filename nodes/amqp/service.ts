@@ -1,0 +1,112 @@
+/** What an `amqp-connection` offers the other nodes. */
+import type { FailureRecord } from '../kernel/failure.ts';
+import type { IdempotencyLease } from '../kernel/message.ts';
+import type {
+  Consumer,
+  ConsumerOptions,
+  EngineState,
+  IncomingDelivery,
+  MessagingEngine,
+  OpenDelivery,
+  OutgoingMessage,
+  QueueDepth,
+  SettleResult,
+  Topology,
+} from './engines/engine.ts';
+import type { RetryPolicy } from './retry-policy.ts';
+
+/** How a flow ends its work on a delivery. */
+export type SettleOutcome =
+  | { kind: 'done' }
+  /** The consumer's retry policy decides between a delayed retry and the dead letters. */
+  | { kind: 'failed'; failure: FailureRecord }
+  /** Retried whatever the policy says; `delay` in milliseconds, else the policy's delay for this attempt. */
+  | { kind: 'retry'; delay?: number; failure?: FailureRecord }
+  | { kind: 'dead-letter'; failure: FailureRecord }
+  /** Back to the queue untouched. */
+  | { kind: 'release' };
+
+export interface Settlement {
+  /** `stale` and `already-settled` are no-ops, counted by the connection. */
+  result: SettleResult;
+  disposition: 'done' | 'retry' | 'dead-letter' | 'released';
+  /** Milliseconds until the retry. */
+  delay?: number;
+  /** Why the policy chose the dead letters, in words. */
+  reason?: string;
+}
+
+/** The reply that a duplicate of an accepted message gets again. */
+export interface StoredReply {
+  statusCode: number;
+  headers: Record<string, string>;
+  body: unknown;
+}
+
+export interface Acceptance {
+  message: OutgoingMessage;
+  /** Completed in the same transaction. */
+  lease?: IdempotencyLease;
+  /** Stored with the key. */
+  reply?: StoredReply;
+  correlationId?: string;
+  /** Flow node that accepts. */
+  node?: string;
+}
+
+export interface OutboxStatus {
+  /** Rows waiting to be forwarded. */
+  depth: number;
+  /** Rows at which publishing is refused. */
+  limit: number;
+  /** Milliseconds the oldest row has waited. */
+  lag: number;
+  /** This process forwards; with several Node-RED instances exactly one does. */
+  leader: boolean;
+  /** Rows that the broker refused for now, e.g. because no queue is bound. */
+  held: number;
+  /** Why nothing moves or rows are held, in words. */
+  problem?: string;
+}
+
+export interface ConsumeOptions extends ConsumerOptions {
+  policy: RetryPolicy;
+}
+
+export interface AmqpConnectionService {
+  /** Id of the config node. */
+  readonly id: string;
+  readonly engine: MessagingEngine['kind'];
+  readonly state: EngineState;
+  /** Prefix of exchanges and queues. */
+  readonly namespace: string;
+  /** `<namespace>.events`. */
+  readonly eventsExchange: string;
+  /** `<namespace>.<name>`, unless `name` already begins with the namespace. */
+  queueName(name: string): string;
+  declare(topology: Topology): Promise<void>;
+  /** Guarantee `confirmed`; see {@link MessagingEngine.publish}. */
+  publish(message: OutgoingMessage): Promise<void>;
+  /**
+   * Guarantee `outbox`: resolves when message, completed key and audit entry are durable in one transaction.
+   * @throws Failure `conflict` when the lease was lost (nothing is published), `saturation` `OUTBOX_FULL`,
+   * `configuration` when the connection has no store or the lease is of another store
+   */
+  accept(acceptance: Acceptance): Promise<void>;
+  outbox(): Promise<OutboxStatus | undefined>;
+  consume(options: ConsumeOptions, onDelivery: (delivery: IncomingDelivery) => void): Promise<Consumer>;
+  settle(tag: string, outcome: SettleOutcome): Promise<Settlement>;
+  /** A delivery not yet settled, for those who must know what a tag stands for. */
+  open(tag: string): OpenDelivery | undefined;
+  openDeliveries(queue: string): OpenDelivery[];
+  /** Stops all consumers of a queue until `resume`; what is in the flow may still be settled. */
+  pause(queue: string): Promise<void>;
+  resume(queue: string): Promise<void>;
+  paused(queue: string): boolean;
+  depth(queue: string): Promise<QueueDepth>;
+  /** Settles that came too late or twice since the start. */
+  readonly counters: Readonly<{ stale: number; alreadySettled: number; released: number }>;
+  /** Queues and exchanges declared through this connection, for pick-lists. */
+  topology(): Topology;
+  onState(listener: (state: EngineState) => void): () => void;
+}
