@@ -4,8 +4,9 @@
  */
 import { audit } from './0001-audit.ts';
 import { idempotency } from './0002-idempotency.ts';
+import { deadLetters } from './0003-dead-letters.ts';
 import type { Migration } from './migration.ts';
 
-export const migrations: readonly Migration[] = [audit, idempotency];
+export const migrations: readonly Migration[] = [audit, idempotency, deadLetters];
 
 export type { Migration, SqlTypes } from './migration.ts';

@@ -1,0 +1,66 @@
+/** The metrics this package reports, in one table. Labels are closed sets or capped; never ids or document values. */
+import { failureClasses } from '../failure.ts';
+import { durationBuckets, type MetricDefinition } from './metrics.ts';
+
+const classes = { class: [...failureClasses] };
+
+export const catalogue: Record<string, MetricDefinition> = {
+  stage_messages_total: {
+    kind: 'counter',
+    help: 'Messages a kind of node has handled.',
+    labels: ['stage', 'outcome'],
+    values: { outcome: ['ok', 'failed'] },
+  },
+  stage_duration_seconds: {
+    kind: 'histogram',
+    help: 'Time from a message reaching a node to the node being done with it.',
+    labels: ['stage'],
+    buckets: durationBuckets,
+  },
+  failures_total: {
+    kind: 'counter',
+    help: 'Failures by the kind of node and by class.',
+    labels: ['stage', 'class'],
+    values: classes,
+  },
+  transactions_total: {
+    kind: 'counter',
+    help: 'Messages that reached their end, by how they ended.',
+    labels: ['flow', 'outcome'],
+    values: { outcome: ['succeeded', 'retried', 'dead_lettered', 'rejected'] },
+  },
+  retries_total: {
+    kind: 'counter',
+    help: 'Messages given back for another try, by class of the failure.',
+    labels: ['class'],
+    values: classes,
+  },
+  settle_anomalies_total: {
+    kind: 'counter',
+    help: 'Settles that found nothing left to settle or could not reach the store or the broker.',
+    labels: ['kind'],
+    values: { kind: ['already-settled', 'stale', 'lease-lost', 'unreachable'] },
+  },
+  dead_letters_total: {
+    kind: 'counter',
+    help: 'Letters taken from dead letter queues.',
+    labels: ['queue', 'class'],
+    values: classes,
+  },
+  dead_letters_open: { kind: 'gauge', help: 'Letters that wait for a person.', labels: ['queue'] },
+  queue_depth: { kind: 'gauge', help: 'Messages waiting in a queue.', labels: ['queue'] },
+  queue_oldest_seconds: { kind: 'gauge', help: 'Age of the oldest message waiting in a queue.', labels: ['queue'] },
+  inflight: { kind: 'gauge', help: 'Messages taken from a queue and not settled yet.', labels: ['queue'] },
+  outbox_unpublished: { kind: 'gauge', help: 'Messages accepted and not yet at the broker.', labels: ['connection'] },
+  store_pending: { kind: 'gauge', help: 'Store operations that wait for a transaction.', labels: ['store'] },
+  store_size_bytes: { kind: 'gauge', help: 'Size of the store on disk.', labels: ['store'] },
+  operator_actions_total: {
+    kind: 'counter',
+    help: 'Acts of people in the console.',
+    labels: ['action', 'outcome'],
+    values: {
+      action: ['replay', 'edit-replay', 'discard', 'reveal', 'cancel', 'pause', 'resume', 'verify'],
+      outcome: ['success', 'refused'],
+    },
+  },
+};

@@ -1,0 +1,39 @@
+/** One JSON line an event, redacted: what a log collector indexes without a parser of its own. */
+import { redact } from './redaction.ts';
+import type { HopReport, TelemetrySink } from './telemetry.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LineWriter = (level: LogLevel, line: string) => void;
+
+/** A line of the log. `undefined` fields are left out; no field can hold a credential or a whole document. */
+export function logLine(event: string, fields: Record<string, unknown> = {}): string {
+  return JSON.stringify({ event, ...(redact(fields, { depth: 4, members: 40, text: 500 }) as object) });
+}
+
+/**
+ * Writes each hop: debug when it went well, warn when it failed. Debug lines are only built when `debugEnabled` says
+ * that somebody reads them.
+ */
+export function logSink(write: LineWriter, debugEnabled: () => boolean = () => true): TelemetrySink {
+  return {
+    hop(report: HopReport): void {
+      const failed = report.outcome === 'failed';
+      if (!failed && !debugEnabled()) return;
+      write(
+        failed ? 'warn' : 'debug',
+        logLine('hop', {
+          stage: report.stage,
+          node: report.nodeId,
+          flow: report.flowId,
+          outcome: report.outcome,
+          class: report.failureClass,
+          code: report.failureCode,
+          ms: Math.round(report.duration * 10) / 10,
+          correlationId: report.correlationId,
+          messageId: report.messageId,
+          trace: report.traceparent?.slice(3, 35),
+        }),
+      );
+    },
+  };
+}

@@ -1,0 +1,188 @@
+/**
+ * A small metrics registry with the Prometheus text exposition format 0.0.4. Own code instead of a library, because
+ * what matters here is the bound: every label has a closed set or a cap, whatever a caller passes, and what goes over
+ * becomes `other` instead of a new series. The rest is one page.
+ */
+import type { HopReport, TelemetrySink } from './telemetry.ts';
+
+export type MetricKind = 'counter' | 'gauge' | 'histogram';
+
+export interface MetricDefinition {
+  kind: MetricKind;
+  help: string;
+  labels: readonly string[];
+  /** Upper bounds, ascending; histograms only. */
+  buckets?: readonly number[];
+  /** Closed sets: a value outside becomes `other`. */
+  values?: Record<string, readonly string[]>;
+}
+
+export interface RegistryLimits {
+  /** Distinct values one label may take before the rest is `other`. Default 50. */
+  labelValues?: number;
+  /** Series of one metric before the rest is folded into `other`. Default 1,000. */
+  series?: number;
+}
+
+interface Series {
+  labels: string[];
+  value: number;
+  /** Histogram: observations per bucket (not cumulative), the last for +Inf. */
+  counts?: number[];
+  sum?: number;
+}
+
+interface Metric {
+  definition: MetricDefinition;
+  series: Map<string, Series>;
+  seen: Set<string>[];
+}
+
+const namePattern = /^[a-z_][a-z0-9_]{0,80}$/;
+const overflow = 'other';
+
+/** Seconds; suits steps between a millisecond and a minute. */
+export const durationBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const;
+
+export class MetricsRegistry implements TelemetrySink {
+  readonly #prefix: string;
+  readonly #metrics = new Map<string, Metric>();
+  readonly #collectors = new Set<() => void | Promise<void>>();
+  readonly #limits: Required<RegistryLimits>;
+
+  constructor(catalogue: Record<string, MetricDefinition>, prefix = 'healthflows_', limits: RegistryLimits = {}) {
+    this.#prefix = prefix;
+    this.#limits = { labelValues: limits.labelValues ?? 50, series: limits.series ?? 1_000 };
+    for (const [name, definition] of Object.entries(catalogue)) this.define(name, definition);
+  }
+
+  define(name: string, definition: MetricDefinition): void {
+    if (!namePattern.test(name)) throw new TypeError(`"${name}" is no metric name.`);
+    this.#metrics.set(name, { definition, series: new Map(), seen: definition.labels.map(() => new Set()) });
+  }
+
+  /** Called before each scrape, for gauges that are read rather than reported. @returns a function that removes it */
+  onScrape(collect: () => void | Promise<void>): () => void {
+    this.#collectors.add(collect);
+    return () => this.#collectors.delete(collect);
+  }
+
+  hop(report: HopReport): void {
+    this.count('stage_messages_total', { stage: report.stage, outcome: report.outcome });
+    this.observe('stage_duration_seconds', { stage: report.stage }, report.duration / 1000);
+    if (report.outcome === 'failed') {
+      this.count('failures_total', { stage: report.stage, class: report.failureClass ?? 'defect' });
+    }
+  }
+
+  count(name: string, labels: Record<string, string> = {}, by = 1): void {
+    const series = this.#seriesOf(name, 'counter', labels);
+    if (series !== undefined && by > 0) series.value += by;
+  }
+
+  gauge(name: string, labels: Record<string, string>, value: number): void {
+    const series = this.#seriesOf(name, 'gauge', labels);
+    if (series !== undefined) series.value = value;
+  }
+
+  observe(name: string, labels: Record<string, string>, value: number): void {
+    const series = this.#seriesOf(name, 'histogram', labels);
+    if (series === undefined) return;
+    const buckets = this.#metrics.get(name)?.definition.buckets ?? durationBuckets;
+    series.counts ??= new Array(buckets.length + 1).fill(0);
+    const bucket = buckets.findIndex((bound) => value <= bound);
+    const index = bucket === -1 ? buckets.length : bucket;
+    series.counts[index] = series.counts[index]! + 1;
+    series.sum = (series.sum ?? 0) + value;
+    series.value += 1;
+  }
+
+  /** Forgets the series of a gauge whose subjects may disappear (a queue that is gone), before they are set anew. */
+  reset(name: string): void {
+    this.#metrics.get(name)?.series.clear();
+  }
+
+  /** Prometheus text exposition format 0.0.4. */
+  async expose(): Promise<string> {
+    for (const collect of this.#collectors) await collect();
+    const lines: string[] = [];
+    for (const [name, { definition, series }] of this.#metrics) {
+      if (series.size === 0) continue;
+      const full = this.#prefix + name;
+      lines.push(`# HELP ${full} ${escapeHelp(definition.help)}`, `# TYPE ${full} ${definition.kind}`);
+      for (const one of series.values()) {
+        if (definition.kind === 'histogram') exposeHistogram(lines, full, definition, one);
+        else lines.push(`${full}${labelsText(definition.labels, one.labels)} ${numberText(one.value)}`);
+      }
+    }
+    return `${lines.join('\n')}\n`;
+  }
+
+  /** An unknown metric is defined by its first report: the names of its labels are then fixed. */
+  #seriesOf(name: string, kind: MetricKind, labels: Record<string, string>): Series | undefined {
+    let metric = this.#metrics.get(name);
+    if (metric === undefined) {
+      if (!namePattern.test(name) || this.#metrics.size >= 200) return undefined;
+      this.define(name, { kind, help: name.replaceAll('_', ' '), labels: Object.keys(labels).sort() });
+      metric = this.#metrics.get(name)!;
+    }
+    if (metric.definition.kind !== kind) return undefined;
+    const { seen } = metric;
+    const values = metric.definition.labels.map((label, i) => {
+      const value = labels[label] ?? '';
+      const closed = metric.definition.values?.[label];
+      if (closed !== undefined) return closed.includes(value) ? value : overflow;
+      const known = seen[i]!;
+      if (known.has(value)) return value;
+      if (known.size >= this.#limits.labelValues) return overflow;
+      known.add(value);
+      return value;
+    });
+    const key = values.join('\u0000');
+    const existing = metric.series.get(key);
+    if (existing !== undefined) return existing;
+    if (metric.series.size >= this.#limits.series) {
+      const folded = values.map(() => overflow);
+      const foldedKey = folded.join('\u0000');
+      const fold = metric.series.get(foldedKey) ?? { labels: folded, value: 0 };
+      metric.series.set(foldedKey, fold);
+      return fold;
+    }
+    const created: Series = { labels: values, value: 0 };
+    metric.series.set(key, created);
+    return created;
+  }
+}
+
+function exposeHistogram(lines: string[], name: string, definition: MetricDefinition, series: Series): void {
+  const buckets = definition.buckets ?? durationBuckets;
+  let cumulative = 0;
+  buckets.forEach((bound, i) => {
+    cumulative += series.counts?.[i] ?? 0;
+    lines.push(
+      `${name}_bucket${labelsText([...definition.labels, 'le'], [...series.labels, String(bound)])} ${cumulative}`,
+    );
+  });
+  lines.push(`${name}_bucket${labelsText([...definition.labels, 'le'], [...series.labels, '+Inf'])} ${series.value}`);
+  lines.push(`${name}_sum${labelsText(definition.labels, series.labels)} ${numberText(series.sum ?? 0)}`);
+  lines.push(`${name}_count${labelsText(definition.labels, series.labels)} ${series.value}`);
+}
+
+function labelsText(names: readonly string[], values: readonly string[]): string {
+  if (names.length === 0) return '';
+  return `{${names.map((name, i) => `${name}="${escapeLabel(values[i] ?? '')}"`).join(',')}}`;
+}
+
+function escapeLabel(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
+
+function escapeHelp(help: string): string {
+  return help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+}
+
+function numberText(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '+Inf';
+  if (value === Number.NEGATIVE_INFINITY) return '-Inf';
+  return String(value);
+}
