@@ -5,7 +5,7 @@
  * A palette node is a folder whose name is its type and which holds `<type>.editor.ts`.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -13,14 +13,23 @@ import { build } from 'esbuild';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
 
-rmSync('dist', { recursive: true, force: true });
-execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], { stdio: 'inherit' });
+// Built beside and put in place at the end, so that a failed build leaves the last good one.
+const building = `.dist-${process.pid}`;
+process.on('exit', () => rmSync(building, { recursive: true, force: true }));
+try {
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json', '--outDir', building], {
+    stdio: 'inherit',
+  });
+} catch {
+  console.error('The TypeScript sources do not compile; see above.');
+  process.exit(1);
+}
 
 const nodes: Record<string, string> = {};
 for (const editor of globSync('nodes/**/*.editor.ts').sort()) {
   const folder = dirname(editor);
   const type = basename(editor, '.editor.ts');
-  const target = join('dist', relative('nodes', folder));
+  const target = join(building, relative('nodes', folder));
   const bundle = await build({
     entryPoints: [editor],
     bundle: true,
@@ -45,12 +54,12 @@ for (const editor of globSync('nodes/**/*.editor.ts').sort()) {
   for (const part of ['locales', 'icons']) {
     if (existsSync(join(folder, part))) cpSync(join(folder, part), join(target, part), { recursive: true });
   }
-  nodes[type] = `./${join(target, `${type}.js`)}`;
+  nodes[type] = `./${join('dist', relative('nodes', folder), `${type}.js`)}`;
 }
 
 // Static parts of slices that are served or read as they are (console pages, mapping files).
 for (const asset of globSync('nodes/**/assets')) {
-  cpSync(asset, join('dist', relative('nodes', asset)), { recursive: true });
+  cpSync(asset, join(building, relative('nodes', asset)), { recursive: true });
 }
 if (existsSync('flows')) {
   for (const flow of globSync('flows/*.json')) {
@@ -70,4 +79,7 @@ for (const type of new Set([...Object.keys(nodes), ...Object.keys(declared)])) {
     );
   }
 }
+if (existsSync('dist')) renameSync('dist', join(building, '.previous'));
+renameSync(building, 'dist');
+rmSync(join('dist', '.previous'), { recursive: true, force: true });
 console.log(`Built ${Object.keys(nodes).length} nodes into dist/.`);
