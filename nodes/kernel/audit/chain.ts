@@ -1,0 +1,119 @@
+/**
+ * The hash chain of the audit trail. Each row's hash is SHA-256 over the hash before it and the row's own canonical
+ * JSON, so a changed, deleted, inserted or reordered row breaks the chain at its sequence number. The head row holds
+ * count and last hash, so a truncated tail shows too. Who can rewrite every row and the head can still forge the
+ * chain: keep an exported head elsewhere where that matters.
+ */
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../json.ts';
+import { type Dialect, query, type Row, type SqlValue, type Statement } from '../store/operation.ts';
+import type { AuditEntry } from './entry.ts';
+
+/** An entry as it stands in the trail. */
+export interface AuditRecord extends AuditEntry {
+  /** 1, 2, 3 … without a gap. */
+  seq: number;
+  /** Milliseconds since the epoch. */
+  at: number;
+}
+
+/** What the first entry is chained to. */
+export const genesis = Buffer.alloc(32);
+
+export function chainHash(previous: Uint8Array, record: AuditRecord): Buffer {
+  return createHash('sha256').update(previous).update(canonicalJson(record)).digest();
+}
+
+/** Longest text kept in one field. */
+const fieldLimit = 1024;
+
+/** Rows in one INSERT: 11 parameters each, far below the limits of both engines. */
+const rowsPerInsert = 50;
+
+/** Appends entries within the caller's transaction. On PostgreSQL the head row is locked until the commit. */
+export function* appendAudit(
+  entries: readonly AuditEntry[],
+  now: number,
+  dialect: Dialect,
+): Generator<Statement, void, Row[]> {
+  if (entries.length === 0) return;
+  const [head] = yield* query<{ entries: number; hash: Uint8Array }>(
+    `SELECT entries, hash FROM audit_head WHERE id = 1${dialect === 'postgresql' ? ' FOR UPDATE' : ''}`,
+  );
+  let seq = head!.entries;
+  let hash: Uint8Array = head!.hash;
+  for (let start = 0; start < entries.length; start += rowsPerInsert) {
+    const values: SqlValue[] = [];
+    const groups: string[] = [];
+    for (const entry of entries.slice(start, start + rowsPerInsert)) {
+      const record = recordOf(entry, ++seq, now);
+      hash = chainHash(hash, record);
+      const first = values.length;
+      values.push(
+        record.seq,
+        record.at,
+        record.action,
+        record.outcome,
+        record.actor,
+        record.subject ?? null,
+        record.correlationId ?? null,
+        record.node ?? null,
+        record.reason ?? null,
+        record.detail === undefined ? null : canonicalJson(record.detail),
+        hash,
+      );
+      groups.push(`(${Array.from({ length: 11 }, (_, column) => `$${first + column + 1}`).join(', ')})`);
+    }
+    yield* query(
+      `INSERT INTO audit_trail (seq, at, action, outcome, actor, subject, correlation_id, node, reason, detail, hash)
+       VALUES ${groups.join(', ')}`,
+      ...values,
+    );
+  }
+  yield* query('UPDATE audit_head SET entries = $1, hash = $2 WHERE id = 1', seq, hash);
+}
+
+function recordOf(entry: AuditEntry, seq: number, at: number): AuditRecord {
+  return {
+    seq,
+    at,
+    action: clean(entry.action),
+    outcome: entry.outcome,
+    actor: clean(entry.actor),
+    ...(entry.subject === undefined ? {} : { subject: clean(entry.subject) }),
+    ...(entry.correlationId === undefined ? {} : { correlationId: clean(entry.correlationId) }),
+    ...(entry.node === undefined ? {} : { node: clean(entry.node) }),
+    ...(entry.reason === undefined ? {} : { reason: clean(entry.reason) }),
+    ...(entry.detail === undefined ? {} : { detail: entry.detail }),
+  };
+}
+
+/** What both engines give back unchanged: no NUL (PostgreSQL refuses it), no lone surrogate, bounded. */
+function clean(text: string): string {
+  return text
+    .slice(0, fieldLimit)
+    .replaceAll('\0', '')
+    .replace(/\p{Surrogate}/gu, '\ufffd');
+}
+
+/** A row of `audit_trail` as it was when it was hashed. */
+export function recordOfRow(row: Row): AuditRecord {
+  const optional = (column: string): string | undefined => (row[column] as string | null) ?? undefined;
+  const subject = optional('subject');
+  const correlationId = optional('correlation_id');
+  const node = optional('node');
+  const reason = optional('reason');
+  const detail = optional('detail');
+  return {
+    seq: row.seq as number,
+    at: row.at as number,
+    action: row.action as string,
+    outcome: row.outcome as AuditRecord['outcome'],
+    actor: row.actor as string,
+    ...(subject === undefined ? {} : { subject }),
+    ...(correlationId === undefined ? {} : { correlationId }),
+    ...(node === undefined ? {} : { node }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(detail === undefined ? {} : { detail: JSON.parse(detail) as NonNullable<AuditRecord['detail']> }),
+  };
+}

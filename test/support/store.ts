@@ -1,0 +1,57 @@
+/**
+ * Fresh stores for tests, so that every operation is proven on both engines:
+ *
+ *     for (const under of storesUnderTest()) {
+ *       test(`a promise (${under.name})`, under.options, async () => {
+ *         await using fixture = await under.fresh();
+ *         await fixture.store.run(operation, args);
+ *       });
+ *     }
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openStore, type Store, type StoreOptions } from '../../nodes/kernel/store/index.ts';
+
+export interface StoreFixture extends AsyncDisposable {
+  readonly store: Store;
+  /** To open the same store again, or a second time. */
+  readonly options: StoreOptions;
+  /** Moves the clock that operations see, in milliseconds from the real one. */
+  setClock(offset: number): void;
+}
+
+export interface StoreUnderTest {
+  readonly name: 'sqlite' | 'postgresql';
+  /** For `test(name, options, fn)`: says why an engine is skipped. */
+  readonly options: { skip?: string };
+  fresh(): Promise<StoreFixture>;
+}
+
+export function storesUnderTest(): StoreUnderTest[] {
+  return [{ name: 'sqlite', options: {}, fresh: freshSqlite }];
+}
+
+function freshSqlite(): Promise<StoreFixture> {
+  const folder = mkdtempSync(join(tmpdir(), 'hf-store-'));
+  return fixture({ engine: 'sqlite', file: join(folder, 'test.sqlite') }, async () =>
+    rmSync(folder, { recursive: true, force: true }),
+  );
+}
+
+async function fixture(options: StoreOptions, remove: () => Promise<void>): Promise<StoreFixture> {
+  let offset = 0;
+  const full: StoreOptions = { ...options, clockOffset: () => offset };
+  const store = openStore(full);
+  return {
+    store,
+    options: full,
+    setClock: (value) => {
+      offset = value;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await store.close();
+      await remove();
+    },
+  };
+}
