@@ -18,6 +18,7 @@ export const idempotency: Migration = {
        owner TEXT NOT NULL,
        attempts ${integer} NOT NULL,
        claimed_at ${integer} NOT NULL,
+       lease ${integer} NOT NULL,
        lease_until ${integer} NOT NULL,
        completed_at ${integer},
        expires_at ${integer} NOT NULL
@@ -27,7 +28,7 @@ export const idempotency: Migration = {
        hash ${blob} NOT NULL PRIMARY KEY,
        status_code ${integer} NOT NULL,
        headers TEXT NOT NULL,
-       body ${blob} NOT NULL
+       body ${blob}
      ) ${strict}`,
   ],
 };

@@ -1,0 +1,15 @@
+export {
+  type Claim,
+  type ClaimVerdict,
+  claim,
+  complete,
+  find,
+  type HeldKey,
+  type KeyReference,
+  type KeyState,
+  keyHash,
+  purge,
+  release,
+  renew,
+  type StoredReply,
+} from './keys.ts';

@@ -1,0 +1,322 @@
+/**
+ * Idempotency keys as store operations. A key is claimed for a lease with a fencing token; whoever holds the highest
+ * token may complete, release or renew, and an older holder is told that its lease is lost.
+ *
+ * ```
+ *            claim                complete
+ *   (none) ────────▶ claimed ───────────────▶ completed ──▶ (purged after the retention)
+ *                    │  ▲  ▲
+ *            release │  │  │ claim after the lease ended: taken over, token + 1
+ *                    ▼  │ claim
+ *                  released
+ * ```
+ *
+ * A completed key stays a duplicate until `purge` removes it, whatever the clock says: setting a clock forward or
+ * back never lets a known key run twice. The retention counts from the claim, because that is when the sender's own
+ * time for repeating begins.
+ */
+import { createHash } from 'node:crypto';
+import { Failure } from '../kernel/failure.ts';
+import { defineOperation, query, type Row } from '../kernel/store/index.ts';
+
+/** The answer a duplicate gets again. */
+export interface StoredReply {
+  statusCode: number;
+  headers?: Record<string, string>;
+  body?: string | Uint8Array;
+}
+
+export interface Claim {
+  /** Keys of different scopes never meet. At most 256 characters. */
+  scope: string;
+  /** At most 1024 characters. */
+  key: string;
+  /** Hash of the payload: the same key with another fingerprint is a mismatch. */
+  fingerprint: string;
+  /** Who claims, for people: node and process. */
+  owner: string;
+  /** Milliseconds. */
+  lease: number;
+  /** Milliseconds from now after which the key may be purged. */
+  retention: number;
+}
+
+export type ClaimVerdict =
+  | { kind: 'new'; token: number }
+  /** The holder before did not finish within its lease (it crashed, or is slow and will be refused). */
+  | { kind: 'taken-over'; token: number }
+  | { kind: 'duplicate'; completedAt: number; reply?: StoredReply }
+  /** `retryAfter`: milliseconds until the lease ends. */
+  | { kind: 'in-progress'; retryAfter: number }
+  | { kind: 'mismatch' };
+
+export interface KeyReference {
+  scope: string;
+  key: string;
+}
+
+export interface HeldKey extends KeyReference {
+  token: number;
+}
+
+const limits = { scope: 256, key: 1024, replyHeaders: 16 * 1024, replyBody: 256 * 1024 };
+
+/** 32 bytes for scope and key; the NUL between them is refused in both, so no two pairs share a hash. */
+export function keyHash({ scope, key }: KeyReference): Buffer {
+  for (const [name, text, limit] of [
+    ['scope', scope, limits.scope],
+    ['key', key, limits.key],
+  ] as const) {
+    if (typeof text !== 'string' || text === '') {
+      throw new Failure('data-quality', 'IDEMPOTENCY_KEY_MISSING', `The idempotency ${name} is empty.`);
+    }
+    if (text.length > limit || text.includes('\0')) {
+      throw new Failure(
+        'data-quality',
+        'IDEMPOTENCY_KEY_INVALID',
+        `The idempotency ${name} is longer than ${limit} characters or holds a NUL character.`,
+      );
+    }
+  }
+  return createHash('sha256').update(`${scope}\0${key}`).digest();
+}
+
+interface KeyRow extends Row {
+  state: string;
+  fence: number;
+  fingerprint: string;
+  lease_until: number;
+  claimed_at: number;
+  lease: number;
+  completed_at: number | null;
+}
+
+/** Claims a key, or says who has it. */
+export const claim = defineOperation(import.meta.url, 'claim', function* (wanted: Claim, { now }) {
+  const hash = keyHash(wanted);
+  // The clock as first token keeps tokens rising even when a key returns after it was purged.
+  const inserted = yield* query(
+    `INSERT INTO idempotency_keys
+       (hash, scope, key, fingerprint, state, fence, owner, attempts, claimed_at, lease, lease_until, expires_at)
+     VALUES ($1, $2, $3, $4, 'claimed', $5, $6, 1, $7, $8, $9, $10)
+     ON CONFLICT (hash) DO NOTHING RETURNING fence`,
+    hash,
+    wanted.scope,
+    wanted.key,
+    wanted.fingerprint,
+    now,
+    wanted.owner,
+    now,
+    wanted.lease,
+    now + wanted.lease,
+    now + wanted.retention,
+  );
+  if (inserted.length > 0) return { kind: 'new', token: now } as ClaimVerdict;
+
+  for (;;) {
+    const [row] = yield* query<KeyRow>(
+      `SELECT state, fence, fingerprint, claimed_at, lease, lease_until, completed_at
+       FROM idempotency_keys WHERE hash = $1`,
+      hash,
+    );
+    // Purged between the two statements by another process: the sender's retry will find it new.
+    if (row === undefined) return { kind: 'in-progress', retryAfter: 1000 } as ClaimVerdict;
+    if (row.fingerprint !== wanted.fingerprint) return { kind: 'mismatch' } as ClaimVerdict;
+    if (row.state === 'completed') {
+      const reply = yield* storedReply(hash);
+      return {
+        kind: 'duplicate',
+        completedAt: row.completed_at!,
+        ...(reply === undefined ? {} : { reply }),
+      } as ClaimVerdict;
+    }
+    if (row.state === 'claimed' && row.lease_until > now) {
+      const retryAfter = yield* boundedWait(hash, row, now);
+      return { kind: 'in-progress', retryAfter } as ClaimVerdict;
+    }
+    const token = Math.max(row.fence + 1, now);
+    const taken = yield* query(
+      `UPDATE idempotency_keys
+       SET state = 'claimed', fence = $1, owner = $2, attempts = attempts + 1, claimed_at = $3, lease = $4,
+           lease_until = $5, expires_at = $6
+       WHERE hash = $7 AND fence = $8 AND state = $9 RETURNING fence`,
+      token,
+      wanted.owner,
+      now,
+      wanted.lease,
+      now + wanted.lease,
+      now + wanted.retention,
+      hash,
+      row.fence,
+      row.state,
+    );
+    if (taken.length > 0) {
+      return { kind: row.state === 'released' ? 'new' : 'taken-over', token } as ClaimVerdict;
+    }
+    // Another process was faster: look again.
+  }
+});
+
+/**
+ * Milliseconds until the lease ends. More than a whole lease to wait means that the clock was set back since: then the
+ * lease is made to end one lease from now, so that a crashed holder's key does not wait for the clock to catch up.
+ */
+function* boundedWait(hash: Uint8Array, row: KeyRow, now: number) {
+  if (row.lease_until - now <= row.lease) return row.lease_until - now;
+  yield* query(
+    "UPDATE idempotency_keys SET lease_until = $1 WHERE hash = $2 AND fence = $3 AND state = 'claimed'",
+    now + row.lease,
+    hash,
+    row.fence,
+  );
+  return row.lease;
+}
+
+function* storedReply(hash: Uint8Array) {
+  const [row] = yield* query<{ status_code: number; headers: string; body: Uint8Array | null }>(
+    'SELECT status_code, headers, body FROM idempotency_replies WHERE hash = $1',
+    hash,
+  );
+  if (row === undefined) return undefined;
+  const reply: StoredReply = {
+    statusCode: row.status_code,
+    headers: JSON.parse(row.headers) as Record<string, string>,
+    ...(row.body === null ? {} : { body: row.body }),
+  };
+  return reply;
+}
+
+/**
+ * Marks a held key as done and keeps the reply for its duplicates. Completing again with the same token is
+ * `completed`, so that a caller who lost the answer may repeat.
+ *
+ * @throws Failure `data-quality` `IDEMPOTENCY_REPLY_TOO_LARGE`: headers over 16 KiB or a body over 256 KiB
+ */
+export const complete = defineOperation(
+  import.meta.url,
+  'complete',
+  function* ({ reply, ...held }: HeldKey & { reply?: StoredReply }, { now }) {
+    const hash = keyHash(held);
+    const done = yield* query(
+      `UPDATE idempotency_keys SET state = 'completed', completed_at = COALESCE(completed_at, $1)
+       WHERE hash = $2 AND fence = $3 AND state IN ('claimed', 'completed') RETURNING fence`,
+      now,
+      hash,
+      held.token,
+    );
+    if (done.length === 0) return 'lost-lease' as 'completed' | 'lost-lease';
+    if (reply !== undefined) {
+      const headers = JSON.stringify(reply.headers ?? {});
+      const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : (reply.body ?? null);
+      if (headers.length > limits.replyHeaders || (body?.byteLength ?? 0) > limits.replyBody) {
+        throw new Failure(
+          'data-quality',
+          'IDEMPOTENCY_REPLY_TOO_LARGE',
+          `The reply to keep for duplicates of a message in scope ${held.scope} is larger than ${limits.replyBody} bytes. Answer with a reference instead of the document.`,
+        );
+      }
+      yield* query(
+        `INSERT INTO idempotency_replies (hash, status_code, headers, body) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (hash) DO NOTHING`,
+        hash,
+        reply.statusCode,
+        headers,
+        body,
+      );
+    }
+    return 'completed' as 'completed' | 'lost-lease';
+  },
+);
+
+/** Gives a held key back undone: the next claim of it is new. */
+export const release = defineOperation(import.meta.url, 'release', function* (held: HeldKey) {
+  const released = yield* query(
+    `UPDATE idempotency_keys SET state = 'released'
+     WHERE hash = $1 AND fence = $2 AND state IN ('claimed', 'released') RETURNING fence`,
+    keyHash(held),
+    held.token,
+  );
+  return (released.length > 0 ? 'released' : 'lost-lease') as 'released' | 'lost-lease';
+});
+
+/** Extends a held lease to `lease` milliseconds from now. A lease that ended but was not taken over is still held. */
+export const renew = defineOperation(import.meta.url, 'renew', function* (held: HeldKey & { lease: number }, { now }) {
+  const renewed = yield* query(
+    `UPDATE idempotency_keys SET lease = $1, lease_until = $2
+     WHERE hash = $3 AND fence = $4 AND state = 'claimed' RETURNING fence`,
+    held.lease,
+    now + held.lease,
+    keyHash(held),
+    held.token,
+  );
+  return (renewed.length > 0 ? 'renewed' : 'lost-lease') as 'renewed' | 'lost-lease';
+});
+
+/**
+ * Removes at most `limit` keys whose retention has passed and that nobody holds. Small slices: the writer is shared.
+ *
+ * @returns how many were removed; fewer than `limit` means that none are left
+ */
+export const purge = defineOperation(import.meta.url, 'purge', function* ({ limit }: { limit: number }, { now }) {
+  const purged = yield* query<{ hash: Uint8Array }>(
+    `DELETE FROM idempotency_keys WHERE hash IN (
+       SELECT hash FROM idempotency_keys
+       WHERE expires_at < $1 AND (state <> 'claimed' OR lease_until < $2) ORDER BY expires_at LIMIT $3)
+     RETURNING hash`,
+    now,
+    now,
+    limit,
+  );
+  if (purged.length > 0) {
+    const places = purged.map((_, index) => `$${index + 1}`).join(', ');
+    yield* query(`DELETE FROM idempotency_replies WHERE hash IN (${places})`, ...purged.map((row) => row.hash));
+  }
+  return purged.length;
+});
+
+export interface KeyState {
+  scope: string;
+  key: string;
+  state: 'claimed' | 'released' | 'completed';
+  token: number;
+  owner: string;
+  /** Claims so far. */
+  attempts: number;
+  /** Instants in milliseconds since the epoch. */
+  claimedAt: number;
+  leaseUntil: number;
+  expiresAt: number;
+  completedAt?: number;
+  reply?: StoredReply;
+}
+
+/** Looks a key up; undefined when it is unknown or purged. */
+export const find = defineOperation(
+  import.meta.url,
+  'find',
+  function* (reference: KeyReference) {
+    const hash = keyHash(reference);
+    const [row] = yield* query(
+      `SELECT scope, key, state, fence, owner, attempts, claimed_at, lease_until, expires_at, completed_at
+       FROM idempotency_keys WHERE hash = $1`,
+      hash,
+    );
+    if (row === undefined) return undefined;
+    const reply = yield* storedReply(hash);
+    const state: KeyState = {
+      scope: row.scope as string,
+      key: row.key as string,
+      state: row.state as KeyState['state'],
+      token: row.fence as number,
+      owner: row.owner as string,
+      attempts: row.attempts as number,
+      claimedAt: row.claimed_at as number,
+      leaseUntil: row.lease_until as number,
+      expiresAt: row.expires_at as number,
+      ...(row.completed_at === null ? {} : { completedAt: row.completed_at as number }),
+      ...(reply === undefined ? {} : { reply }),
+    };
+    return state;
+  },
+  { readOnly: true },
+);
