@@ -51,7 +51,7 @@ if (files.length === 0) {
 }
 
 const interrupt = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupt.abort(signal));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupt.abort());
 
 /** Runs one of the project's tools and shows what it prints. */
 async function tool(title: string, script: string, ...args: string[]): Promise<boolean> {
@@ -129,6 +129,6 @@ async function runTests(): Promise<boolean> {
 try {
   process.exitCode = await main();
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
+  if (!interrupt.signal.aborted) console.error(error instanceof Error ? error.message : error);
+  process.exitCode = interrupt.signal.aborted ? 130 : 1;
 }
