@@ -8,7 +8,8 @@ import type { IncomingDelivery, MessageProperties } from './engines/engine.ts';
 type Headers = MessageProperties['headers'];
 
 /** What the broker adds on its own and what must not be carried along by a republish. */
-const brokerHeaders = /^(x-death|x-first-death-.*|x-last-death-.*|x-delivery-count|x-acquired-count|CC|BCC)$/;
+const brokerHeaders =
+  /^(x-death|x-first-death-.*|x-last-death-.*|x-delivery-count|x-acquired-count|x-dead-reason|CC|BCC)$/;
 const failureHeaders = /^x-failure-/;
 
 /** Longest text of one failure header, in characters; the header table of a message is limited to 64 KiB. */
@@ -97,6 +98,7 @@ export function deadLetterOf(delivery: IncomingDelivery): DeadLetterFacts {
 
 function failureOf(headers: Headers, at: string, queue: string): FailureRecord {
   const failureClass = headers['x-failure-class'];
+  if (headers[brokerReasonHeader] !== undefined) return putAsideByBroker(headers, at, queue);
   if (!failureClasses.includes(failureClass as FailureClass)) return putAsideByBroker(headers, at, queue);
   const node = parsed<FailureRecord['node']>(headers['x-failure-node']);
   const detail = parsed<unknown>(headers['x-failure-detail']);

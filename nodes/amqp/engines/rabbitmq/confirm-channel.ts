@@ -1,0 +1,349 @@
+/**
+ * Publishing that ends in a confirm: a bounded window on the wire and a bounded line behind it. What was sent and not
+ * confirmed when the link broke is sent again in order, with the same message id; a confirm that does not come in
+ * time ends as "unknown", never as silence.
+ */
+import type { ConfirmChannel, Message, Options } from 'amqplib';
+import { Failure } from '../../../kernel/failure.ts';
+import type { OutgoingMessage } from '../engine.ts';
+
+export interface PublisherOptions {
+  /** Messages sent and not yet confirmed. Default 100. */
+  window?: number;
+  /** Messages waiting for a place in the window; one more is refused. Default 1,000. */
+  line?: number;
+  /** Milliseconds until a publish without a confirm fails. Default 15,000. */
+  deadline?: number;
+}
+
+export interface PublishTerms {
+  /** Waits through a blocked broker instead of being refused: for copies that nobody upstream can hold back. */
+  patient?: boolean;
+}
+
+interface Pending {
+  message: OutgoingMessage;
+  patient: boolean;
+  until: number;
+  /** Times it was put on the wire. */
+  sent: number;
+  returned?: { code: number; text: string };
+  resolve(): void;
+  reject(failure: Failure): void;
+}
+
+/**
+ * amqplib's book of unconfirmed messages can keep a hole after mixed single and multiple confirms and then grows by a
+ * slot a message; a fresh channel from time to time bounds that.
+ */
+const recycleAfter = 50_000;
+/** A message that closes its channel this often is refused instead of being sent once more. */
+const sendLimit = 5;
+
+export class ConfirmedPublisher {
+  readonly #window: number;
+  readonly #lineLimit: number;
+  readonly #deadline: number;
+  readonly #reopen: () => void;
+  /** On the wire, in the order sent. */
+  readonly #flight = new Set<Pending>();
+  #line: Pending[] = [];
+  #channel: ConfirmChannel | undefined;
+  #sentOnChannel = 0;
+  #blocked: string | undefined;
+  #closeReason: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param reopen asks for a new channel; {@link attach} is called when there is one */
+  constructor(options: PublisherOptions, reopen: () => void) {
+    this.#window = options.window ?? 100;
+    this.#lineLimit = options.line ?? 1_000;
+    this.#deadline = options.deadline ?? 15_000;
+    this.#reopen = reopen;
+  }
+
+  /** Publishes not yet ended. */
+  get pending(): number {
+    return this.#flight.size + this.#line.length;
+  }
+
+  publish(message: OutgoingMessage, terms: PublishTerms = {}): Promise<void> {
+    if (this.#blocked !== undefined && terms.patient !== true) return Promise.reject(blocked(this.#blocked));
+    if (this.#line.length >= this.#lineLimit) {
+      return Promise.reject(
+        new Failure(
+          'saturation',
+          'AMQP_WINDOW_FULL',
+          `${this.pending} messages wait for the broker's confirm, which is the limit. Slow the sender down and try again.`,
+          { retryAfter: 1_000 },
+        ),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const until = Date.now() + this.#deadline * (terms.patient === true ? 4 : 1);
+      this.#line.push({ message, patient: terms.patient === true, until, sent: 0, resolve, reject });
+      this.#timer ??= setInterval(() => this.#expire(), 250);
+      this.#pump();
+    });
+  }
+
+  attach(channel: ConfirmChannel): void {
+    this.#channel = channel;
+    this.#sentOnChannel = 0;
+    this.#closeReason = undefined;
+    channel.on('return', (message: Message) => this.#returned(message));
+    channel.on('error', (error: Error) => {
+      this.#closeReason = error.message;
+    });
+    channel.on('close', () => {
+      if (this.#channel === channel) this.#lost();
+    });
+    this.#pump();
+  }
+
+  block(reason: string): void {
+    this.#blocked = reason;
+    const stay: Pending[] = [];
+    for (const entry of this.#line) {
+      // What was never sent is surely not there; what was sent keeps waiting for its confirm.
+      if (entry.patient || entry.sent > 0) stay.push(entry);
+      else entry.reject(blocked(reason));
+    }
+    this.#line = stay;
+  }
+
+  unblock(): void {
+    this.#blocked = undefined;
+    this.#pump();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#channel = undefined;
+    for (const entry of [...this.#flight, ...this.#line]) entry.reject(unknownOrNone(entry, 'the connection closed'));
+    this.#flight.clear();
+    this.#line = [];
+  }
+
+  #pump(): void {
+    while (this.#channel !== undefined && this.#blocked === undefined && this.#flight.size < this.#window) {
+      if (this.#sentOnChannel >= recycleAfter) {
+        if (this.#flight.size === 0) this.#recycle(this.#channel);
+        return;
+      }
+      const entry = this.#line.shift();
+      if (entry === undefined) return;
+      this.#send(this.#channel, entry);
+    }
+  }
+
+  #send(channel: ConfirmChannel, entry: Pending): void {
+    const { message } = entry;
+    this.#flight.add(entry);
+    entry.sent++;
+    delete entry.returned;
+    this.#sentOnChannel++;
+    const body = Buffer.isBuffer(message.body)
+      ? message.body
+      : Buffer.from(message.body.buffer, message.body.byteOffset, message.body.byteLength);
+    try {
+      channel.publish(message.exchange, message.routingKey, body, optionsOf(message), (error: Error | null) => {
+        // A channel that closes answers all its messages with an error of another text; `#lost` deals with those.
+        const nacked = error?.message === 'message nacked';
+        if ((error === null || nacked) && this.#flight.delete(entry)) this.#confirmed(entry, nacked);
+      });
+    } catch (error) {
+      this.#flight.delete(entry);
+      if (error instanceof RangeError) {
+        entry.reject(
+          new Failure('data-quality', 'AMQP_HEADERS_TOO_LARGE', 'The headers of the message exceed 64 KiB.', {
+            cause: error,
+          }),
+        );
+      } else if (error instanceof TypeError) {
+        entry.reject(
+          new Failure('configuration', 'AMQP_PROPERTIES', 'A property of the message cannot be encoded in AMQP.', {
+            cause: error,
+          }),
+        );
+      } else {
+        // The channel closed under us; its close event follows or has come.
+        this.#line.unshift(entry);
+        if (this.#channel === channel) this.#lost();
+      }
+    }
+  }
+
+  #confirmed(entry: Pending, nacked: boolean): void {
+    if (nacked) {
+      entry.reject(
+        new Failure(
+          'saturation',
+          'AMQP_REFUSED',
+          `The broker refused the message for ${target(entry.message)}: a queue behind it is full or failing.`,
+          { retryAfter: 5_000 },
+        ),
+      );
+    } else if (entry.returned !== undefined) {
+      entry.reject(unroutable(entry.message, entry.returned.text));
+    } else {
+      entry.resolve();
+    }
+    this.#rest();
+    this.#pump();
+  }
+
+  /** `basic.return` comes just before the confirm of the same message. */
+  #returned(message: Message): void {
+    const fields = message.fields as unknown as {
+      exchange: string;
+      routingKey: string;
+      replyCode?: number;
+      replyText?: string;
+    };
+    for (const entry of this.#flight) {
+      if (
+        entry.returned === undefined &&
+        entry.message.properties.messageId === message.properties.messageId &&
+        entry.message.exchange === fields.exchange &&
+        entry.message.routingKey === fields.routingKey
+      ) {
+        entry.returned = { code: fields.replyCode ?? 312, text: fields.replyText ?? 'NO_ROUTE' };
+        return;
+      }
+    }
+  }
+
+  /** The channel is gone: whoever caused it fails, the rest goes back to the head of the line in order. */
+  #lost(): void {
+    this.#channel = undefined;
+    const reason = this.#closeReason;
+    this.#closeReason = undefined;
+    const again: Pending[] = [];
+    for (const entry of this.#flight) {
+      const failure = reason === undefined ? undefined : causeOf(entry, reason);
+      if (failure !== undefined) entry.reject(failure);
+      else if (reason !== undefined && entry.sent >= sendLimit) entry.reject(unknownOrNone(entry, reason));
+      else again.push(entry);
+    }
+    this.#flight.clear();
+    this.#line = [...again, ...this.#line];
+    this.#reopen();
+  }
+
+  #recycle(channel: ConfirmChannel): void {
+    this.#channel = undefined;
+    channel.close().catch(() => undefined);
+    this.#reopen();
+  }
+
+  #expire(): void {
+    const now = Date.now();
+    for (const entry of this.#flight) {
+      if (entry.until > now) continue;
+      this.#flight.delete(entry);
+      entry.reject(unknownOrNone(entry, 'the confirm did not come in time'));
+    }
+    if (this.#line.some((entry) => entry.until <= now)) {
+      const late = this.#line.filter((entry) => entry.until <= now);
+      this.#line = this.#line.filter((entry) => entry.until > now);
+      for (const entry of late) entry.reject(unknownOrNone(entry, 'the broker could not be reached in time'));
+    }
+    this.#rest();
+    this.#pump();
+  }
+
+  #rest(): void {
+    if (this.pending > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+function optionsOf({ properties, expiration }: OutgoingMessage): Options.Publish {
+  return {
+    persistent: true,
+    mandatory: true,
+    messageId: properties.messageId,
+    contentType: properties.contentType,
+    // AMQP counts seconds (0-9-1 section 4.2.5.4).
+    timestamp: Math.floor(properties.timestamp / 1000),
+    headers: properties.headers,
+    ...(properties.correlationId === undefined ? {} : { correlationId: properties.correlationId }),
+    ...(properties.type === undefined ? {} : { type: properties.type }),
+    ...(properties.priority === undefined ? {} : { priority: properties.priority }),
+    ...(expiration === undefined ? {} : { expiration: Math.max(0, Math.round(expiration)) }),
+  };
+}
+
+function target({ exchange, routingKey }: OutgoingMessage): string {
+  return exchange === '' ? `queue "${routingKey}"` : `exchange "${exchange}" with routing key "${routingKey}"`;
+}
+
+export function unroutable(message: OutgoingMessage, text = 'NO_ROUTE'): Failure {
+  return new Failure(
+    'configuration',
+    'AMQP_UNROUTABLE',
+    message.exchange === ''
+      ? `There is no queue "${message.routingKey}" (${text}). Deploy its amqp-consume, or correct the routing key.`
+      : `No queue is bound to ${target(message)} (${text}). Deploy an amqp-consume with this binding, or correct the routing key.`,
+    { outcome: 'none' },
+  );
+}
+
+function blocked(reason: string): Failure {
+  return new Failure(
+    'saturation',
+    'AMQP_BLOCKED',
+    `The broker takes no messages at present (${reason}). Free its memory or disk; publishing goes on by itself.`,
+    { retryAfter: 5_000, outcome: 'none' },
+  );
+}
+
+function unknownOrNone(entry: Pending, why: string): Failure {
+  return entry.sent > 0
+    ? new Failure(
+        'dependency-outage',
+        'AMQP_UNCONFIRMED',
+        `The broker did not confirm message ${entry.message.properties.messageId} for ${target(entry.message)}: ${why}. It may have arrived; publish it again with the same message id.`,
+        { outcome: 'unknown' },
+      )
+    : new Failure(
+        'dependency-outage',
+        'AMQP_UNREACHABLE',
+        `Message ${entry.message.properties.messageId} was not sent to ${target(entry.message)}: ${why}.`,
+        { outcome: 'none' },
+      );
+}
+
+/** What of a channel's end a single message is to blame for. */
+function causeOf({ message }: Pending, reason: string): Failure | undefined {
+  const exchange = /no exchange '([^']*)'/.exec(reason)?.[1];
+  if (exchange !== undefined && exchange === message.exchange) {
+    return new Failure(
+      'configuration',
+      'AMQP_NO_EXCHANGE',
+      `The exchange "${exchange}" does not exist. Correct its name, or deploy the node that declares it.`,
+      { outcome: 'none' },
+    );
+  }
+  const refused = /access to (?:exchange|topic) '([^']*)'.* refused for user '([^']*)'/.exec(reason);
+  if (refused !== null && (refused[1] === message.exchange || refused[1] === message.routingKey)) {
+    return new Failure(
+      'configuration',
+      'AMQP_ACCESS_REFUSED',
+      `The user "${refused[2]}" may not write to exchange "${message.exchange}". Grant it the write permission.`,
+      { outcome: 'none' },
+    );
+  }
+  const limit = Number(/larger than (?:configured )?max size (\d+)/.exec(reason)?.[1]);
+  if (limit > 0 && message.body.byteLength > limit) {
+    return new Failure(
+      'data-quality',
+      'AMQP_BODY_TOO_LARGE',
+      `The message has ${message.body.byteLength} bytes; the broker takes ${limit} at most.`,
+      { outcome: 'none' },
+    );
+  }
+  return undefined;
+}

@@ -1,0 +1,199 @@
+/**
+ * One subscription that survives what happens to it: the link breaks, the channel is closed by the broker, the queue
+ * is deleted or its leader moves (`basic.cancel`). Each channel is a generation of deliveries.
+ */
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import { toFailure } from '../../../kernel/failure.ts';
+import type { DeliveryRegistry } from '../delivery-registry.ts';
+import type { Consumer, ConsumerOptions, IncomingDelivery } from '../engine.ts';
+import { whileSettling, withDeadline } from '../waiting.ts';
+import { setupDeadline } from './topology.ts';
+
+/** What it takes to settle a delivery. */
+export interface BrokerReference {
+  channel: Channel;
+  message: ConsumeMessage;
+}
+
+export interface ConsumerHost {
+  readonly model: ChannelModel | undefined;
+  readonly registry: DeliveryRegistry<BrokerReference>;
+  /** Declares the queue again before a subscription that was cancelled. */
+  redeclare(queue: string): Promise<void>;
+  incoming(queue: string, message: ConsumeMessage): Omit<IncomingDelivery, 'handle'>;
+  forget(consumer: RabbitConsumer): void;
+}
+
+type Wanted = 'running' | 'paused' | 'closed';
+
+interface Session {
+  channel: Channel;
+  generation: number;
+  /** Set while subscribed. */
+  tag?: string;
+}
+
+const firstDelay = 200;
+const longestDelay = 30_000;
+
+export class RabbitConsumer implements Consumer {
+  readonly queue: string;
+  readonly #host: ConsumerHost;
+  readonly #options: ConsumerOptions;
+  readonly #onDelivery: (delivery: IncomingDelivery) => void;
+  #wanted: Wanted = 'running';
+  #session: Session | undefined;
+  /** Steps run one after the other. */
+  #work: Promise<void> = Promise.resolve();
+  #retry: NodeJS.Timeout | undefined;
+  #failures = 0;
+  /** Why it does not consume although it should, in words. */
+  problem: string | undefined;
+
+  constructor(host: ConsumerHost, options: ConsumerOptions, onDelivery: (delivery: IncomingDelivery) => void) {
+    this.queue = options.queue;
+    this.#host = host;
+    this.#options = options;
+    this.#onDelivery = onDelivery;
+  }
+
+  get paused(): boolean {
+    return this.#wanted === 'paused';
+  }
+
+  get unsettled(): number {
+    return this.#session === undefined ? 0 : this.#host.registry.count(this.#session.generation);
+  }
+
+  /** Brings the subscription to what is wanted; called after each connect. */
+  start(): void {
+    void this.#step();
+  }
+
+  async pause(): Promise<void> {
+    if (this.#wanted === 'closed') return;
+    this.#wanted = 'paused';
+    await this.#step();
+  }
+
+  async resume(): Promise<void> {
+    if (this.#wanted === 'closed') return;
+    this.#wanted = 'running';
+    await this.#step();
+  }
+
+  async close(drain = 0): Promise<void> {
+    this.#wanted = 'closed';
+    clearTimeout(this.#retry);
+    await this.#step();
+    if (drain > 0) await whileSettling(() => this.unsettled, drain);
+    const session = this.#session;
+    this.#session = undefined;
+    if (session !== undefined) {
+      this.#host.registry.end(session.generation);
+      // The broker hands back what is unsettled when the channel ends.
+      await withDeadline(session.channel.close(), 2_000, 'closing a channel').catch(() => undefined);
+    }
+    this.#host.forget(this);
+  }
+
+  /** The link is gone. */
+  lost(): void {
+    clearTimeout(this.#retry);
+    this.#end();
+  }
+
+  #step(): Promise<void> {
+    this.#work = this.#work
+      .then(() => this.#advance())
+      .catch((error: unknown) => {
+        this.problem = toFailure(error).message;
+        this.#again();
+      });
+    return this.#work;
+  }
+
+  async #advance(): Promise<void> {
+    clearTimeout(this.#retry);
+    const { model } = this.#host;
+    if (model === undefined) return;
+    if (this.#wanted !== 'running') {
+      const session = this.#session;
+      if (session?.tag === undefined) return;
+      const tag = session.tag;
+      delete session.tag;
+      await withDeadline(session.channel.cancel(tag), setupDeadline, `cancelling the consumer of "${this.queue}"`);
+      return;
+    }
+    if (this.#session === undefined) {
+      await this.#host.redeclare(this.queue);
+      this.#session = await this.#open(model);
+    }
+    const session = this.#session;
+    if (session.tag !== undefined) return;
+    const { consumerTag } = await withDeadline(
+      session.channel.consume(this.queue, (message) => this.#receive(session, message), {
+        ...(this.#options.consumerTag === undefined
+          ? {}
+          : { consumerTag: `${this.#options.consumerTag}-${session.generation}-${Date.now().toString(36)}` }),
+      }),
+      setupDeadline,
+      `consuming from queue "${this.queue}"`,
+    );
+    session.tag = consumerTag;
+    this.#failures = 0;
+    this.problem = undefined;
+  }
+
+  async #open(model: ChannelModel): Promise<Session> {
+    const channel = await withDeadline(model.createChannel(), setupDeadline, 'opening a channel');
+    const session: Session = { channel, generation: this.#host.registry.begin() };
+    channel.on('error', (error: Error) => {
+      this.problem = error.message;
+    });
+    channel.on('handler-error', (error: Error) => {
+      this.problem = error.message;
+    });
+    channel.on('close', () => {
+      this.#host.registry.end(session.generation);
+      if (this.#session !== session) return;
+      this.#session = undefined;
+      this.#again();
+    });
+    await withDeadline(channel.prefetch(this.#options.prefetch), setupDeadline, 'setting the prefetch');
+    return session;
+  }
+
+  #receive(session: Session, message: ConsumeMessage | null): void {
+    if (message === null) {
+      // basic.cancel: the queue was deleted or its leader moved. The channel stays, its deliveries stay valid.
+      delete session.tag;
+      this.problem = `The broker cancelled the consumer of queue "${this.queue}" (deleted, or moved to another node).`;
+      this.#work = this.#work.then(() => this.#host.redeclare(this.queue)).catch(() => undefined);
+      void this.#step();
+      return;
+    }
+    const delivery = this.#host.registry.add(session.generation, this.#host.incoming(this.queue, message), {
+      channel: session.channel,
+      message,
+    });
+    this.#onDelivery(delivery);
+  }
+
+  #again(): void {
+    if (this.#wanted !== 'running' || this.#host.model === undefined) return;
+    clearTimeout(this.#retry);
+    // A session that could not subscribe is given up, so that the next try begins afresh.
+    if (this.#session !== undefined && this.#session.tag === undefined && this.unsettled === 0) this.#end();
+    const delay = Math.min(longestDelay, firstDelay * 2 ** this.#failures++) * (0.5 + Math.random() / 2);
+    this.#retry = setTimeout(() => void this.#step(), delay);
+  }
+
+  #end(): void {
+    const session = this.#session;
+    this.#session = undefined;
+    if (session === undefined) return;
+    this.#host.registry.end(session.generation);
+    session.channel.close().catch(() => undefined);
+  }
+}

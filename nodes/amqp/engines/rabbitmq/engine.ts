@@ -1,0 +1,403 @@
+/** The messaging engine on RabbitMQ 3.10 to 4.x. */
+import { randomUUID } from 'node:crypto';
+import type { ChannelModel, ConsumeMessage, XDeath } from 'amqplib';
+import { Failure, toFailure } from '../../../kernel/failure.ts';
+import {
+  attemptOf,
+  brokerReasonHeader,
+  deadLetterHeaders,
+  retryHeaders,
+  withoutBrokerHeaders,
+} from '../../failure-headers.ts';
+import { DeliveryRegistry } from '../delivery-registry.ts';
+import type {
+  Consumer,
+  ConsumerOptions,
+  Disposition,
+  EngineState,
+  IncomingDelivery,
+  MessageProperties,
+  MessagingEngine,
+  OpenDelivery,
+  OutgoingMessage,
+  QueueDepth,
+  QueueTopology,
+  SettleResult,
+  Topology,
+} from '../engine.ts';
+import { withDeadline } from '../waiting.ts';
+import { ConfirmedPublisher, type PublisherOptions } from './confirm-channel.ts';
+import { Link, type LinkOptions } from './connection.ts';
+import { type BrokerReference, type ConsumerHost, RabbitConsumer } from './consumer.ts';
+import {
+  deadQueueOf,
+  declareExchange,
+  declareQueue,
+  onChannel,
+  retryQueueOf,
+  setupDeadline,
+  stepFor,
+} from './topology.ts';
+
+export interface RabbitMqOptions extends LinkOptions {
+  publisher?: PublisherOptions;
+}
+
+/** A queue that was declared differently is looked at again this often, in milliseconds. */
+const redeclareInterval = 30_000;
+/** A delivery whose retry or dead letter copy could not be stored goes back to its queue after this time. */
+const releaseAfterFailedCopy = 5_000;
+
+export class RabbitMqEngine implements MessagingEngine {
+  readonly kind = 'rabbitmq';
+  readonly #registry = new DeliveryRegistry<BrokerReference>();
+  readonly #consumers = new Set<RabbitConsumer>();
+  readonly #exchanges = new Set<string>();
+  readonly #queues = new Map<string, QueueTopology>();
+  /** What could not be declared, by exchange or queue. */
+  readonly #problems = new Map<string, Failure>();
+  readonly #listeners = new Set<(state: EngineState) => void>();
+  readonly #publisher: ConfirmedPublisher;
+  /** Two connections, because a memory or disk alarm blocks those that publish. */
+  readonly #consumeLink: Link;
+  readonly #publishLink: Link;
+  /** Resolves when the remembered topology has been asserted on the present connection. */
+  #asserted: Promise<void> = Promise.resolve();
+  #redeclareTimer: NodeJS.Timeout | undefined;
+  #reopenTimer: NodeJS.Timeout | undefined;
+  #shown = '';
+  #closed = false;
+
+  constructor(options: RabbitMqOptions) {
+    this.#publisher = new ConfirmedPublisher(options.publisher ?? {}, () => void this.#openPublisher());
+    this.#consumeLink = new Link(
+      { ...options, name: `${options.name} consume` },
+      {
+        up: (model) => {
+          this.#asserted = this.#assertAll(model);
+          void this.#asserted.then(() => {
+            for (const consumer of this.#consumers) consumer.start();
+          });
+        },
+        down: () => {
+          for (const consumer of this.#consumers) consumer.lost();
+        },
+        state: () => this.#changed(),
+      },
+    );
+    this.#publishLink = new Link(
+      { ...options, name: `${options.name} publish` },
+      {
+        up: () => void this.#openPublisher(),
+        down: () => undefined,
+        state: (state) => {
+          if (state.kind === 'blocked') this.#publisher.block(state.reason);
+          else if (state.kind === 'ready') this.#publisher.unblock();
+          this.#changed();
+        },
+      },
+    );
+  }
+
+  get state(): EngineState {
+    if (this.#closed) return { kind: 'closed' };
+    const [consume, publish] = [this.#consumeLink?.state, this.#publishLink?.state];
+    if (consume === undefined || publish === undefined) return { kind: 'connecting', since: Date.now() };
+    for (const kind of ['misconfigured', 'down', 'connecting'] as const) {
+      if (consume.kind === kind) return consume;
+      if (publish.kind === kind) return publish;
+    }
+    const [problem] = this.#problems.values();
+    if (problem !== undefined) return { kind: 'misconfigured', problem: problem.message };
+    return publish.kind === 'blocked' ? publish : consume;
+  }
+
+  onState(listener: (state: EngineState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async whenReady(timeout: number): Promise<void> {
+    const usable = () => this.#consumeLink.model !== undefined && this.#publishLink.model !== undefined;
+    if (usable()) return;
+    let stop = () => {};
+    try {
+      await withDeadline(
+        new Promise<void>((resolve) => {
+          stop = this.onState(() => usable() && resolve());
+        }),
+        timeout,
+        'connecting',
+      );
+    } catch {
+      const state = this.state;
+      const problem = 'problem' in state ? state.problem : 'The broker does not answer.';
+      throw state.kind === 'misconfigured'
+        ? new Failure('configuration', 'AMQP_MISCONFIGURED', problem)
+        : new Failure('dependency-outage', 'AMQP_UNREACHABLE', problem, { outcome: 'none' });
+    } finally {
+      stop();
+    }
+  }
+
+  async declare(topology: Topology): Promise<void> {
+    for (const exchange of topology.exchanges) this.#exchanges.add(exchange);
+    for (const queue of topology.queues) this.#queues.set(queue.name, queue);
+    await this.whenReady(setupDeadline);
+    await this.#asserted;
+    const model = this.#model();
+    for (const exchange of topology.exchanges) await this.#assertExchange(model, exchange);
+    for (const queue of topology.queues) await this.#assertQueue(model, queue);
+    const names = [...topology.exchanges, ...topology.queues.map(({ name }) => name)];
+    for (const name of names) {
+      const problem = this.#problems.get(name);
+      if (problem !== undefined) throw problem;
+    }
+  }
+
+  publish(message: OutgoingMessage): Promise<void> {
+    return this.#publisher.publish(message);
+  }
+
+  async consume(options: ConsumerOptions, onDelivery: (delivery: IncomingDelivery) => void): Promise<Consumer> {
+    const consumer = new RabbitConsumer(this.#host, options, onDelivery);
+    this.#consumers.add(consumer);
+    if (this.#consumeLink.model !== undefined) consumer.start();
+    return consumer;
+  }
+
+  async settle(handle: string, disposition: Disposition): Promise<SettleResult> {
+    const taken = this.#registry.take(handle);
+    if (taken.kind !== 'taken') return taken.kind;
+    const { delivery, reference, generation } = taken;
+    if (disposition.kind === 'retry' || disposition.kind === 'dead-letter') {
+      try {
+        await this.#copy(delivery, disposition);
+      } catch (error) {
+        this.#registry.putBack(handle);
+        this.#releaseLater(handle);
+        throw error;
+      }
+    }
+    if (!this.#registry.alive(generation)) return 'stale';
+    try {
+      if (disposition.kind === 'release') reference.channel.nack(reference.message, false, true);
+      else reference.channel.ack(reference.message);
+    } catch {
+      // The channel closed in this very moment; the broker delivers again.
+      return 'stale';
+    }
+    this.#registry.settled(handle);
+    return 'settled';
+  }
+
+  open(handle: string): OpenDelivery | undefined {
+    return this.#registry.get(handle);
+  }
+
+  openDeliveries(queue: string): OpenDelivery[] {
+    return this.#registry.ofQueue(queue);
+  }
+
+  async depth(queue: string): Promise<QueueDepth> {
+    await this.whenReady(5_000);
+    try {
+      const { messageCount } = await onChannel(
+        this.#model(),
+        `asking for the depth of queue "${queue}"`,
+        (channel) => channel.checkQueue(queue),
+        5_000,
+      );
+      return { ready: messageCount, unsettled: this.#registry.ofQueue(queue).length };
+    } catch (error) {
+      if ((error as { code?: number }).code === 404) {
+        throw new Failure('configuration', 'AMQP_NO_QUEUE', `There is no queue "${queue}" on the broker.`);
+      }
+      throw error instanceof Failure
+        ? error
+        : new Failure('dependency-outage', 'AMQP_UNREACHABLE', `The depth of queue "${queue}" is not known now.`, {
+            cause: error,
+          });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#redeclareTimer);
+    clearTimeout(this.#reopenTimer);
+    await Promise.all([...this.#consumers].map((consumer) => consumer.close()));
+    this.#publisher.close();
+    await Promise.all([this.#consumeLink.close(), this.#publishLink.close()]);
+    this.#changed();
+    this.#listeners.clear();
+  }
+
+  readonly #host: ConsumerHost = (() => {
+    const engine = this;
+    return {
+      get model() {
+        return engine.#consumeLink.model;
+      },
+      registry: engine.#registry,
+      redeclare: (queue) => engine.#redeclare(queue),
+      incoming,
+      forget: (consumer) => engine.#consumers.delete(consumer),
+    };
+  })();
+
+  #model(): ChannelModel {
+    const { model } = this.#consumeLink;
+    if (model === undefined) {
+      throw new Failure('dependency-outage', 'AMQP_UNREACHABLE', 'The connection to the broker is down.', {
+        outcome: 'none',
+      });
+    }
+    return model;
+  }
+
+  async #openPublisher(): Promise<void> {
+    clearTimeout(this.#reopenTimer);
+    const { model } = this.#publishLink;
+    if (model === undefined || this.#closed) return;
+    try {
+      // The exchange must be there before the first message.
+      await withDeadline(this.#asserted, setupDeadline, 'declaring the topology').catch(() => undefined);
+      const channel = await withDeadline(model.createConfirmChannel(), setupDeadline, 'opening a confirm channel');
+      channel.on('handler-error', () => undefined);
+      if (this.#publishLink.model === model) this.#publisher.attach(channel);
+    } catch {
+      if (this.#publishLink.model === model) {
+        this.#reopenTimer = setTimeout(() => void this.#openPublisher(), 1_000);
+      }
+    }
+  }
+
+  async #assertAll(model: ChannelModel): Promise<void> {
+    for (const exchange of this.#exchanges) await this.#assertExchange(model, exchange);
+    for (const queue of this.#queues.values()) await this.#assertQueue(model, queue);
+  }
+
+  #assertExchange(model: ChannelModel, name: string): Promise<void> {
+    return this.#attempt(name, () => declareExchange(model, name));
+  }
+
+  #assertQueue(model: ChannelModel, queue: QueueTopology): Promise<void> {
+    return this.#attempt(queue.name, () => declareQueue(model, queue));
+  }
+
+  /** Notes what could not be declared, and looks again later. */
+  async #attempt(name: string, declare: () => Promise<void>): Promise<void> {
+    try {
+      await declare();
+      this.#problems.delete(name);
+    } catch (error) {
+      if (this.#closed) return;
+      this.#problems.set(name, toFailure(error));
+      clearTimeout(this.#redeclareTimer);
+      this.#redeclareTimer = setTimeout(() => {
+        const { model } = this.#consumeLink;
+        if (model === undefined) return;
+        void this.#assertAll(model).then(() => {
+          for (const consumer of this.#consumers) consumer.start();
+        });
+      }, redeclareInterval);
+    }
+    this.#changed();
+  }
+
+  async #redeclare(name: string): Promise<void> {
+    const queue =
+      this.#queues.get(name) ??
+      (name.endsWith('.dead') ? ({ name, type: 'classic', bindings: [] } satisfies QueueTopology) : undefined);
+    if (queue === undefined) return;
+    const model = this.#model();
+    for (const { exchange } of queue.bindings) {
+      if (this.#exchanges.has(exchange)) await this.#assertExchange(model, exchange);
+    }
+    await this.#assertQueue(model, queue);
+    const problem = this.#problems.get(name);
+    if (problem !== undefined) throw problem;
+  }
+
+  /** Stores the copy that waits or rests, confirmed, before the original is acknowledged: a crash between doubles, never loses. */
+  async #copy(
+    delivery: IncomingDelivery,
+    disposition: Extract<Disposition, { kind: 'retry' | 'dead-letter' }>,
+  ): Promise<void> {
+    const now = Date.now();
+    const { queue, properties, body } = delivery;
+    const steps = this.#queues.get(queue)?.retrySteps ?? [];
+    const retry = disposition.kind === 'retry';
+    if (retry && steps.length === 0) {
+      throw new Failure(
+        'configuration',
+        'AMQP_NO_RETRY_STEPS',
+        `The queue "${queue}" was declared without a retry ladder, so that its messages cannot be retried later.`,
+      );
+    }
+    const headers = retry
+      ? retryHeaders(delivery, disposition.failure, now)
+      : deadLetterHeaders(delivery, disposition.failure, now);
+    const copy: OutgoingMessage = {
+      exchange: '',
+      routingKey: retry ? retryQueueOf(queue, stepFor(steps, disposition.delay)) : deadQueueOf(queue),
+      properties: { ...properties, headers },
+      body,
+    };
+    try {
+      await this.#publisher.publish(copy, { patient: true });
+    } catch (error) {
+      if (!(error instanceof Failure && error.code === 'AMQP_UNROUTABLE')) throw error;
+      // Somebody deleted the queue: declare it again, once.
+      const topology = this.#queues.get(queue) ?? { name: queue, type: 'classic', bindings: [], retrySteps: [] };
+      await declareQueue(this.#model(), topology);
+      await this.#publisher.publish(copy, { patient: true });
+    }
+  }
+
+  #releaseLater(handle: string): void {
+    setTimeout(() => void this.settle(handle, { kind: 'release' }).catch(() => undefined), releaseAfterFailedCopy);
+  }
+
+  #changed(): void {
+    const state = this.state;
+    const text = JSON.stringify({ ...state, since: 0, retryAt: 0 });
+    if (text === this.#shown) return;
+    this.#shown = text;
+    for (const listener of [...this.#listeners]) listener(state);
+  }
+}
+
+/** An AMQP delivery in our words. */
+function incoming(queue: string, { fields, properties, content }: ConsumeMessage): Omit<IncomingDelivery, 'handle'> {
+  const raw = properties.headers ?? {};
+  const headers = withoutBrokerHeaders(raw);
+  const [death] = (Array.isArray(raw['x-death']) ? raw['x-death'] : []) as XDeath[];
+  // Our own copies carry no x-death, so one that does was put into the dead letters by the broker itself.
+  if (death !== undefined && queue.endsWith('.dead')) {
+    headers[brokerReasonHeader] = death.reason;
+    headers['x-origin-queue'] ??= death.queue;
+    headers['x-origin-exchange'] ??= death.exchange;
+    headers['x-origin-routing-key'] ??= death['routing-keys'][0] ?? '';
+  }
+  const seconds = Number(properties.timestamp);
+  const own: MessageProperties = {
+    // Without an id of the sender a redelivery cannot be recognised; a fresh one at least names this delivery.
+    messageId: typeof properties.messageId === 'string' ? properties.messageId : randomUUID(),
+    contentType: typeof properties.contentType === 'string' ? properties.contentType : 'application/octet-stream',
+    timestamp: Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : Date.now(),
+    headers,
+    ...(typeof properties.correlationId === 'string' ? { correlationId: properties.correlationId } : {}),
+    ...(typeof properties.type === 'string' ? { type: properties.type } : {}),
+    ...(typeof properties.priority === 'number' ? { priority: properties.priority } : {}),
+  };
+  return {
+    queue,
+    exchange: String(headers['x-origin-exchange'] ?? fields.exchange),
+    routingKey: String(headers['x-origin-routing-key'] ?? fields.routingKey),
+    properties: own,
+    body: content,
+    attempt: attemptOf(headers),
+    redelivered: fields.redelivered,
+  };
+}
