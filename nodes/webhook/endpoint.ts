@@ -1,0 +1,263 @@
+/**
+ * A running webhook endpoint: the ingress in front, verification in the middle, the flow behind. Knows of Node-RED
+ * only what {@link EndpointHost} offers.
+ */
+import { Failure, type FailureRecord } from '../kernel/failure.ts';
+import { uuidv7 } from '../kernel/id.ts';
+import type { FlowMessage } from '../kernel/message.ts';
+import { telemetry } from '../kernel/telemetry/telemetry.ts';
+import { accept, type Ingress, type IngressLimits } from './ingress/accept.ts';
+import type { Endpoint } from './ingress/dispatcher.ts';
+import { type Exchange, Exchanges } from './ingress/exchange.ts';
+import type { HttpRequest, HttpResponse } from './ingress/http.ts';
+import { correlationIdOf } from './ingress/identity.ts';
+import { MediaTypes } from './ingress/media-type.ts';
+import { type ProblemCode, type ProblemOptions, problemBody, problemHeaders, problems } from './ingress/problem.ts';
+import type { ReplayGuard } from './replay.ts';
+import type { Scheme, SignedRequest, Verify } from './schemes/scheme.ts';
+import type { EventNames } from './verification/event.ts';
+import { eventOf, requestView } from './verification/event.ts';
+import { FailureRate } from './verification/failure-rate.ts';
+import { fromHttp, fromMessage } from './verification/request.ts';
+import { decide, failureOf, type Refused } from './verification/verifier.ts';
+
+export interface Rejection {
+  code: ProblemCode;
+  /** Reason and step, no content. */
+  reason: string;
+  correlationId: string;
+  /** Network address. */
+  source: string;
+  /** How many this stands for. */
+  count: number;
+}
+
+export interface EndpointHost {
+  emit(message: FlowMessage, output: 'verified' | 'rejected'): void;
+  /** Writes the audit trail; never throws. */
+  audit(rejection: Rejection): void;
+  /** The body was read before us: somebody has to change settings. */
+  misconfigured(): void;
+  /** CloudEvents source and type of a message. */
+  names(message: FlowMessage): EventNames;
+}
+
+export interface EndpointOptions {
+  nodeId: string;
+  flowId: string | undefined;
+  limits: IngressLimits;
+  contentTypes: string;
+  maxPending: number;
+  json: { depth: number; members: number };
+  publicUrl: string;
+  answer: boolean;
+  failureLimit: number;
+  scheme: Scheme;
+  verify: Verify;
+  secretHeaders: readonly string[];
+  replay: ReplayGuard | undefined;
+}
+
+/** Time for replies that are on their way when the endpoint closes, in milliseconds. */
+const closeGrace = 500;
+/** Time for the same after a deploy that left this node alone. */
+const deployGrace = 5_000;
+const sweepInterval = 30_000;
+
+export class WebhookEndpoint implements Endpoint, Ingress {
+  readonly limits: IngressLimits;
+  readonly mediaTypes: MediaTypes;
+  readonly exchanges: Exchanges;
+  readonly #options: EndpointOptions;
+  readonly #host: EndpointHost;
+  readonly #failures: FailureRate;
+  readonly #parameters = new WeakMap<HttpRequest, Record<string, string>>();
+  readonly #sweep: NodeJS.Timeout;
+  #open = true;
+
+  /** @throws Failure `configuration` when the content types cannot be read */
+  constructor(options: EndpointOptions, host: EndpointHost) {
+    this.#options = options;
+    this.#host = host;
+    this.limits = options.limits;
+    this.mediaTypes = new MediaTypes(options.contentTypes);
+    this.exchanges = new Exchanges(options.maxPending);
+    this.#failures = new FailureRate(options.failureLimit, ({ source, suppressed }) =>
+      host.audit({
+        code: 'too-many-failures',
+        reason: 'failures beyond the limit of one source',
+        correlationId: '',
+        source,
+        count: suppressed,
+      }),
+    );
+    this.#sweep = setInterval(() => this.#failures.sweep(Date.now()), sweepInterval);
+    this.#sweep.unref();
+  }
+
+  isOpen(): boolean {
+    return this.#open;
+  }
+
+  /** After a deploy: what crossed it may have lost its way in a node that was replaced. */
+  flowsStarted(): void {
+    this.exchanges.hasten(Math.min(deployGrace, this.limits.replyTime));
+  }
+
+  async close(): Promise<void> {
+    this.#open = false;
+    clearInterval(this.#sweep);
+    this.#failures.sweep(Number.POSITIVE_INFINITY);
+    await this.exchanges.drain(closeGrace);
+  }
+
+  accept(request: HttpRequest, response: HttpResponse, parameters: Record<string, string>): void {
+    this.#parameters.set(request, parameters);
+    accept(request, response, this).catch((error: unknown) => this.#broke(request, response, error));
+  }
+
+  refused(code: ProblemCode, request: HttpRequest, correlationId: string): ProblemCode {
+    if (code === 'body-consumed-upstream') this.#host.misconfigured();
+    const source = request.ip ?? request.socket.remoteAddress ?? '';
+    return this.#count({ kind: 'refused', code, reason: code }, correlationId, source);
+  }
+
+  received(exchange: Exchange, body: Buffer): void {
+    const { request, response } = exchange;
+    const parameters = this.#parameters.get(request) ?? {};
+    const signed = fromHttp(request, parameters, body, this.#options.publicUrl);
+    const message: FlowMessage = {
+      _msgid: uuidv7(),
+      req: requestView(request, parameters, this.#options.secretHeaders),
+      res: { _res: response },
+    };
+    this.#verify(message, signed, exchange).catch((error: unknown) => this.#broke(request, response, error));
+  }
+
+  /**
+   * Verifies a message that came by wire.
+   * @throws Failure `configuration` `BODY_ALREADY_PARSED`
+   */
+  async receive(message: FlowMessage): Promise<void> {
+    await this.#verify(message, fromMessage(message, this.#options.publicUrl), undefined);
+  }
+
+  async #verify(message: FlowMessage, signed: SignedRequest, exchange: Exchange | undefined): Promise<void> {
+    const started = performance.now();
+    const now = Date.now();
+    const decision = decide(this.#options.verify, signed, this.#options.json, now);
+    if (decision.kind === 'refused') {
+      this.#reject(message, decision, signed, exchange, started);
+      return;
+    }
+    const { verification, proof } = decision.verified;
+    message.payload = decision.payload;
+    message.verification = verification;
+    message.event = eventOf(signed, verification, this.#host.names(message), now);
+    if (exchange !== undefined) exchange.correlationId = message.event.correlationid ?? exchange.correlationId;
+
+    const { replay } = this.#options;
+    if (replay !== undefined) {
+      const seen = await replay.admit(proof(), exchange);
+      if (seen.kind === 'refused') {
+        delete message.payload;
+        this.#reject(message, seen, signed, exchange, started);
+        return;
+      }
+    }
+    if (exchange !== undefined) {
+      if (!this.#open) {
+        exchange.problem('deploying');
+        return;
+      }
+      if (!exchange.open) return;
+      exchange.response.setHeader('X-Correlation-Id', exchange.correlationId);
+    }
+    telemetry.count('webhook_requests', { outcome: 'verified' });
+    this.#hop(message, started);
+    this.#host.emit(message, 'verified');
+  }
+
+  #reject(
+    message: FlowMessage,
+    refused: Refused,
+    signed: SignedRequest,
+    exchange: Exchange | undefined,
+    started: number,
+  ): void {
+    const correlationId =
+      exchange?.correlationId ??
+      correlationIdOf({ headers: { 'x-correlation-id': signed.headers.all('x-correlation-id')[0] } });
+    const code = this.#count(refused, correlationId, signed.client);
+    const options = this.#problemOptions(code, refused);
+    message.failure = { ...failureOf(code === refused.code ? refused : { code }), at: new Date().toISOString() };
+    message.payload = problemBody(code, correlationId, options);
+    message.statusCode = problems[code].status;
+    message.headers = problemHeaders(code, options);
+    this.#hop(message, started, message.failure);
+    if (this.#options.answer || code === 'too-many-failures') {
+      this.#answer(message, exchange, code, options);
+      delete message.res;
+    }
+    if (code !== 'too-many-failures') this.#host.emit(message, 'rejected');
+  }
+
+  /** Our own route's response, or the one of an `http in` in front of us. */
+  #answer(message: FlowMessage, exchange: Exchange | undefined, code: ProblemCode, options: ProblemOptions): void {
+    if (exchange !== undefined) {
+      exchange.problem(code, options);
+      return;
+    }
+    const response = (message.res as { _res?: HttpResponse } | undefined)?._res;
+    if (response === undefined || response.headersSent) return;
+    for (const [name, value] of Object.entries(message.headers ?? {})) response.setHeader(name, value);
+    response.statusCode = problems[code].status;
+    response.end(JSON.stringify(message.payload));
+  }
+
+  #problemOptions(code: ProblemCode, refused: Refused): ProblemOptions {
+    return {
+      ...(refused.detail === undefined || code !== refused.code ? {} : { detail: refused.detail }),
+      ...(problems[code].status === 401 ? { headers: { 'WWW-Authenticate': this.#options.scheme.challenge } } : {}),
+    };
+  }
+
+  /** Counts and audits a refusal. @returns what to answer: the refusal, or that there have been too many */
+  #count(refused: Refused, correlationId: string, source: string): ProblemCode {
+    telemetry.count('webhook_requests', { outcome: refused.code });
+    const ours = problems[refused.code].status >= 500;
+    if (!ours && this.#failures.failed(source, Date.now())) return 'too-many-failures';
+    if (refused.code !== 'saturated') {
+      this.#host.audit({ code: refused.code, reason: refused.reason, correlationId, source, count: 1 });
+    }
+    return refused.code;
+  }
+
+  #hop(message: FlowMessage, started: number, failure?: FailureRecord): void {
+    const { nodeId, flowId } = this.#options;
+    telemetry.hop({
+      stage: 'webhook-verifier',
+      nodeId,
+      outcome: failure === undefined ? 'ok' : 'failed',
+      duration: performance.now() - started,
+      ...(flowId === undefined ? {} : { flowId }),
+      ...(failure === undefined ? {} : { failureClass: failure.class, failureCode: failure.code }),
+      ...(message.event?.correlationid === undefined ? {} : { correlationId: message.event.correlationid }),
+      ...(message.event?.traceparent === undefined ? {} : { traceparent: message.event.traceparent }),
+      ...(message.event?.id === undefined ? {} : { messageId: message.event.id }),
+    });
+  }
+
+  /** A dependency failed or a bug of ours: the caller is asked to come again, whatever it was. */
+  #broke(request: HttpRequest, response: HttpResponse, error: unknown): void {
+    const code: ProblemCode = error instanceof Failure && error.class === 'saturation' ? 'saturated' : 'not-ready';
+    this.#host.audit({
+      code,
+      reason: error instanceof Failure ? error.code : 'defect',
+      correlationId: correlationIdOf(request),
+      source: request.ip ?? '',
+      count: 1,
+    });
+    for (const exchange of this.exchanges.of(response)) exchange.problem(code);
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The one door for all webhook routes of a Node-RED runtime.
+ *
+ * Why not a route a node: Node-RED's `http in`, when it closes, deletes every Express layer with its method and path,
+ * ours included, and requests then hang. Why at the top of the application: with Node-RED's default roots the
+ * editor's body parser comes first and would parse what we must verify byte by byte. So a small layer at the top tells
+ * body parsers to leave requests for our routes alone (`request._body`, which body-parser honours); the body itself
+ * is read only in the dispatcher, after `httpNodeAuth`, so that no unauthenticated caller can fill our memory.
+ */
+import { flowsPaused, onFlowsStarted, type RuntimeApi } from '../../node/index.ts';
+import type { HttpApplication, HttpRequest, HttpResponse, Middleware, Next } from './http.ts';
+import { correlationIdOf } from './identity.ts';
+import { sendProblem } from './problem.ts';
+import { parseRoute, type RouteMatch, RouteTable } from './routes.ts';
+
+export interface Endpoint {
+  /** Takes a request whose body is unread. Never rejects. */
+  accept(request: HttpRequest, response: HttpResponse, parameters: Record<string, string>): void;
+}
+
+export class Dispatcher {
+  readonly #app: HttpApplication;
+  readonly #middleware: readonly Middleware[];
+  readonly #table = new RouteTable<Endpoint>();
+  /** Requests that the top layer has told body parsers to leave alone. */
+  readonly #spared = new WeakSet<HttpRequest>();
+  readonly #hoistedTo = new WeakSet<HttpApplication>();
+  #prefix = '';
+
+  constructor(app: HttpApplication, middleware: readonly Middleware[]) {
+    this.#app = app;
+    this.#middleware = middleware;
+    app.use((request, response, next) => this.#dispatch(request, response, next));
+    app.on('mount', () => this.#hoist());
+    this.#hoist();
+  }
+
+  /** @throws Failure `configuration` `ROUTE_INVALID` or `ROUTE_TAKEN` @returns a function that closes the route */
+  open(method: string, path: string, owner: string, endpoint: Endpoint): () => void {
+    this.#hoist();
+    this.#table.add(parseRoute(method, path), owner, endpoint);
+    return () => this.#table.vacate(endpoint);
+  }
+
+  /** A deploy is over: what has not come back is gone. */
+  flowsStarted(): void {
+    this.#hoist();
+    this.#table.prune();
+  }
+
+  #dispatch(request: HttpRequest, response: HttpResponse, next: Next): void {
+    const match = this.#table.match(request.method ?? '', request.path);
+    if (match === undefined) {
+      if (this.#spared.delete(request)) request._body = false;
+      next();
+      return;
+    }
+    if (flowsPaused() || match.route.endpoint === undefined) {
+      sendProblem(response, 'deploying', correlationIdOf(request));
+      request.resume();
+      return;
+    }
+    this.#runMiddleware(0, request, response, match, next);
+  }
+
+  /** `settings.httpNodeMiddleware` runs inside core's `http in` routes only, so we owe it to the user here. */
+  #runMiddleware(index: number, request: HttpRequest, response: HttpResponse, match: RouteMatch<Endpoint>, next: Next) {
+    const middleware = this.#middleware[index];
+    if (middleware === undefined) {
+      const { endpoint } = match.route;
+      if (endpoint !== undefined && !flowsPaused()) endpoint.accept(request, response, match.parameters);
+      else sendProblem(response, 'deploying', correlationIdOf(request));
+      return;
+    }
+    try {
+      middleware(request, response, (error) => {
+        if (error === undefined) this.#runMiddleware(index + 1, request, response, match, next);
+        else next(error);
+      });
+    } catch (error) {
+      next(error);
+    }
+  }
+
+  /** Puts our layer at the top of the root application, once, when it is known. Moves no layer but our own. */
+  #hoist(): void {
+    let root = this.#app;
+    while (root.parent !== undefined) root = root.parent;
+    this.#prefix = this.#app
+      .path()
+      .replace(/\/{2,}/g, '/')
+      .replace(/\/$/, '')
+      .toLowerCase();
+    if (root === this.#app || this.#hoistedTo.has(root)) return;
+    this.#hoistedTo.add(root);
+    const layer: Middleware = (request, _response, next) => this.#spare(request, next);
+    root.use(layer);
+    const stack = (root._router ?? root.router)?.stack;
+    const own = stack?.findIndex(({ handle }) => handle === layer) ?? -1;
+    if (stack !== undefined && own > 0) stack.unshift(...stack.splice(own, 1));
+  }
+
+  #spare(request: HttpRequest, next: Next): void {
+    const path = pathOf(request.url ?? '/');
+    if (
+      request._body !== true &&
+      path.slice(0, this.#prefix.length).toLowerCase() === this.#prefix &&
+      this.#table.match(request.method ?? '', path.slice(this.#prefix.length)) !== undefined
+    ) {
+      request._body = true;
+      this.#spared.add(request);
+    }
+    next();
+  }
+}
+
+/** The path of a request target (RFC 9112 section 3.2: origin-form or absolute-form). */
+function pathOf(target: string): string {
+  if (target.startsWith('/')) {
+    const query = target.indexOf('?');
+    return query < 0 ? target : target.slice(0, query);
+  }
+  return URL.canParse(target) ? new URL(target).pathname : '/';
+}
+
+const dispatchers = new WeakMap<object, Dispatcher>();
+
+/** The runtime's dispatcher; made on the first call, which must be when the module loads, before any flow starts. */
+export function dispatcherOf(RED: RuntimeApi): Dispatcher {
+  const app = RED.httpNode as unknown as HttpApplication;
+  const existing = dispatchers.get(app);
+  if (existing !== undefined) return existing;
+  const { httpNodeMiddleware } = RED.settings;
+  const middleware = [httpNodeMiddleware].flat().filter((entry): entry is Middleware => typeof entry === 'function');
+  const dispatcher = new Dispatcher(app, middleware);
+  dispatchers.set(app, dispatcher);
+  onFlowsStarted(() => dispatcher.flowsStarted());
+  return dispatcher;
+}

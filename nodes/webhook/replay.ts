@@ -1,0 +1,106 @@
+/**
+ * Replay protection: a request that was answered with success is not taken again.
+ *
+ * What is remembered is the proof (what was signed, so id and time included), and only after it proved: else anybody
+ * could block an id in advance. A request is *held* while it is worked on and *kept* once it was answered with 2xx;
+ * after any other answer it is forgotten, because an honest sender will repeat the very same bytes. A sender that
+ * signs each retry anew (Standard Webhooks) is not held up at all: telling its retries from new messages is the
+ * idempotency gate's work, which also has the stored reply. So with a gate behind, replay protection stays off.
+ */
+import { createHash } from 'node:crypto';
+import { defineOperation, query, type Row, type Statement, type Store } from '../kernel/store/index.ts';
+import type { Exchange } from './ingress/exchange.ts';
+import type { Refused } from './verification/verifier.ts';
+
+export interface ReplayClaim {
+  /** SHA-256 of endpoint and proof. */
+  hash: Uint8Array;
+  /** Milliseconds that it is held while no answer has been given. */
+  hold: number;
+}
+
+/** @returns `fresh`, `held` by a request in progress, or `seen` */
+export const admitRequest = defineOperation(
+  import.meta.url,
+  'admitRequest',
+  function* ({ hash, hold }: ReplayClaim, { now }): Generator<Statement, 'fresh' | 'held' | 'seen', Row[]> {
+    const [row] = yield* query<{ kept: number; expires_at: number }>(
+      'SELECT kept, expires_at FROM webhook_replays WHERE hash = $1',
+      hash,
+    );
+    if (row !== undefined && Number(row.expires_at) > now) return Number(row.kept) === 1 ? 'seen' : 'held';
+    yield* query(
+      `INSERT INTO webhook_replays (hash, kept, expires_at) VALUES ($1, 0, $2)
+     ON CONFLICT (hash) DO UPDATE SET kept = 0, expires_at = excluded.expires_at`,
+      hash,
+      now + hold,
+    );
+    yield* query(
+      'DELETE FROM webhook_replays WHERE hash IN (SELECT hash FROM webhook_replays WHERE expires_at <= $1 ORDER BY expires_at LIMIT 20)',
+      now,
+    );
+    return 'fresh';
+  },
+);
+
+/** Remembers a request that was answered with success. */
+export const keepRequest = defineOperation(
+  import.meta.url,
+  'keepRequest',
+  function* ({ hash, keep }: { hash: Uint8Array; keep: number }, { now }) {
+    yield* query('UPDATE webhook_replays SET kept = 1, expires_at = $2 WHERE hash = $1', hash, now + keep);
+  },
+);
+
+/** Forgets a request that was not answered with success. */
+export const forgetRequest = defineOperation(
+  import.meta.url,
+  'forgetRequest',
+  function* ({ hash }: { hash: Uint8Array }) {
+    yield* query('DELETE FROM webhook_replays WHERE hash = $1 AND kept = 0', hash);
+  },
+);
+
+export interface ReplayOptions {
+  store: Store;
+  /** Remembered requests of one endpoint do not touch another's. */
+  endpoint: string;
+  /** Milliseconds. */
+  hold: number;
+  keep: number;
+}
+
+export class ReplayGuard {
+  readonly #options: ReplayOptions;
+
+  constructor(options: ReplayOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param exchange decides what becomes of the memory; without one (a message by wire) it is kept at once
+   * @throws Failure of the store: then the request must not be taken
+   */
+  async admit(
+    proof: string,
+    exchange: Pick<Exchange, 'onOutcome'> | undefined,
+  ): Promise<{ kind: 'admitted' } | Refused> {
+    const { store, endpoint, hold, keep } = this.#options;
+    const hash = createHash('sha256').update(`${endpoint}\n${proof}`).digest();
+    const verdict = await store.run(admitRequest, { hash, hold });
+    if (verdict === 'seen') return { kind: 'refused', code: 'replayed', reason: 'replayed' };
+    if (verdict === 'held')
+      return { kind: 'refused', code: 'replay-in-progress', reason: 'replayed while in progress' };
+    if (exchange === undefined) {
+      await store.run(keepRequest, { hash, keep });
+      return { kind: 'admitted' };
+    }
+    exchange.onOutcome = (outcome) => {
+      const success = outcome.kind === 'replied' && outcome.status >= 200 && outcome.status < 300;
+      const end = success ? store.run(keepRequest, { hash, keep }) : store.run(forgetRequest, { hash });
+      // When the store fails here, the hold runs out by itself and a retry is taken again: at least once, never lost.
+      end.catch(() => undefined);
+    };
+    return { kind: 'admitted' };
+  }
+}

@@ -1,0 +1,146 @@
+/** From the node's configuration to what the endpoint needs. */
+import { Failure } from '../../kernel/failure.ts';
+import type { FlowMessage } from '../../kernel/message.ts';
+import type { Store } from '../../kernel/store/index.ts';
+import type { NodeContext } from '../../node/index.ts';
+import { RejectionAudit } from '../audit.ts';
+import type { EndpointHost, EndpointOptions } from '../endpoint.ts';
+import { ReplayGuard } from '../replay.ts';
+import type { KeyEntry, Scheme } from '../schemes/scheme.ts';
+import { endingKey, keyEntries } from '../verification/configured-keys.ts';
+import type { KeyConfig, WebhookVerifierConfig } from './webhook-verifier.def.ts';
+
+type Context = NodeContext<WebhookVerifierConfig>;
+
+const kibibyte = 1024;
+const second = 1000;
+const hour = 3_600_000;
+
+/** Within what the dialog allows, whatever a hand-written flow says. */
+function bounded(value: number, least: number, most: number): number {
+  return Math.min(Math.max(Math.round(value), least), most);
+}
+
+export function secretOf(
+  { credentials, RED, node }: Pick<Context, 'credentials' | 'RED' | 'node'>,
+  key: KeyConfig,
+): string {
+  if (key.env !== undefined && key.env !== '') {
+    const value = RED.util.evaluateNodeProperty(key.env, 'env', node, {});
+    if (typeof value !== 'string' || value === '') {
+      throw new Failure(
+        'configuration',
+        'KEY_NOT_SET',
+        `The environment variable ${key.env} that holds the key "${key.id}" is not set. Set it and restart, or give the secret in the node.`,
+      );
+    }
+    return value;
+  }
+  return credentials[`secret${key.slot}`] ?? '';
+}
+
+export function endpointOptions(context: Context, scheme: Scheme): EndpointOptions {
+  const { config } = context;
+  const entries = keyEntries(config.keys, (key) => secretOf(context, key));
+  showStatus(context, entries);
+  const store = storeOf(context);
+  return {
+    nodeId: context.id,
+    flowId: context.flowId,
+    limits: {
+      bodySize: bounded(config.bodyLimit, 1, 64 * kibibyte) * kibibyte,
+      bodyTime: bounded(config.bodyTimeout, 1, 300) * second,
+      replyTime: bounded(config.replyTimeout, 1, 300) * second,
+      headerCount: 100,
+      headerSize: 16 * kibibyte,
+    },
+    contentTypes: config.contentTypes,
+    maxPending: bounded(config.maxPending, 1, 10_000),
+    json: { depth: bounded(config.maxDepth, 1, 256), members: bounded(config.maxMembers, 1, 1_000_000) },
+    publicUrl: config.publicUrl.trim(),
+    answer: config.answer,
+    failureLimit: bounded(config.failureLimit, 1, 100_000),
+    scheme,
+    verify: scheme.prepare(entries, config.options),
+    secretHeaders: scheme.secretHeaders?.(config.options) ?? [],
+    replay: config.replay ? replayGuard(context, store) : undefined,
+  };
+}
+
+function storeOf(_context: Context): Store | undefined {
+  return undefined;
+}
+
+function replayGuard({ config, id }: Context, store: Store | undefined): ReplayGuard {
+  if (store === undefined) {
+    throw new Failure(
+      'configuration',
+      'NO_STORE',
+      'Replay protection needs an integration store to remember requests in. Open the node and pick one.',
+    );
+  }
+  return new ReplayGuard({
+    store,
+    endpoint: id,
+    hold: bounded(config.replyTimeout, 1, 300) * second * 2,
+    keep: bounded(config.replayHours, 1, 24 * 90) * hour,
+  });
+}
+
+function showStatus({ config, status, log }: Context, entries: readonly KeyEntry[]): void {
+  const ending = endingKey(entries, Date.now());
+  const route = config.url.trim() === '' ? '' : `${config.method.toUpperCase()} ${config.url.trim()}`;
+  if (ending === undefined) {
+    status('working', route);
+    return;
+  }
+  log.warn('key ends', { key: ending.id, days: ending.days });
+  status(
+    ending.days < 0 ? 'failed' : 'degraded',
+    ending.days < 0 ? `key ${ending.id} has ended` : `key ${ending.id} ends in ${ending.days} d`,
+  );
+}
+
+const printable = /^[\x21-\x7e]{1,256}$/;
+
+export function endpointHost(context: Context): EndpointHost {
+  const { config, RED, id, log } = context;
+  const store = storeOf(context);
+  const route = `${config.method.toUpperCase()} ${config.url}`;
+  let warned = 0;
+  const lost = (count: number) => {
+    if (Date.now() - warned < 60_000) return;
+    warned = Date.now();
+    log.warn('rejection not audited', { count });
+  };
+  const audit = store === undefined ? undefined : new RejectionAudit(store, id, route, lost);
+  const name = (message: FlowMessage, value: string, type: string, fallback: string): string => {
+    const found = type === 'msg' ? propertyOf(RED, message, value) : value;
+    return typeof found === 'string' && printable.test(found) ? found : fallback;
+  };
+  return {
+    emit: (message, output) => context.emit(message, output),
+    audit(rejection) {
+      log.info('rejected', { ...rejection });
+      audit?.record(rejection);
+    },
+    misconfigured() {
+      context.status('down', 'body-consumed-upstream');
+      log.error('body-consumed-upstream', {
+        hint: 'Something in front of this node (httpNodeMiddleware, or an Express application around Node-RED) parses the body. Mount Node-RED before it, or let it keep the raw bytes in req.rawBody.',
+      });
+    },
+    names: (message) => ({
+      source: name(message, config.source, config.sourceType, config.url || 'webhook-verifier'),
+      type: name(message, config.eventType, config.eventTypeType, 'webhook.received'),
+    }),
+  };
+}
+
+function propertyOf(RED: Context['RED'], message: FlowMessage, expression: string): unknown {
+  try {
+    return RED.util.getMessageProperty(message, expression);
+  } catch {
+    return undefined;
+  }
+}
