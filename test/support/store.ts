@@ -8,9 +8,11 @@
  *       });
  *     }
  */
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { openStore, type Store, type StoreOptions } from '../../nodes/kernel/store/index.ts';
 
 export interface StoreFixture extends AsyncDisposable {
@@ -29,7 +31,14 @@ export interface StoreUnderTest {
 }
 
 export function storesUnderTest(): StoreUnderTest[] {
-  return [{ name: 'sqlite', options: {}, fresh: freshSqlite }];
+  return [
+    { name: 'sqlite', options: {}, fresh: freshSqlite },
+    {
+      name: 'postgresql',
+      options: process.env.POSTGRES_URL ? {} : { skip: 'POSTGRES_URL is not set: no PostgreSQL server to test on' },
+      fresh: freshPostgresql,
+    },
+  ];
 }
 
 function freshSqlite(): Promise<StoreFixture> {
@@ -37,6 +46,17 @@ function freshSqlite(): Promise<StoreFixture> {
   return fixture({ engine: 'sqlite', file: join(folder, 'test.sqlite') }, async () =>
     rmSync(folder, { recursive: true, force: true }),
   );
+}
+
+async function freshPostgresql(): Promise<StoreFixture> {
+  const url = process.env.POSTGRES_URL!;
+  const schema = `hf_test_${randomBytes(6).toString('hex')}`;
+  return fixture({ engine: 'postgresql', url, schema }, async () => {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+    await client.end();
+  });
 }
 
 async function fixture(options: StoreOptions, remove: () => Promise<void>): Promise<StoreFixture> {

@@ -2,7 +2,8 @@
  * Collects operations into batches, one batch in flight: while one transaction is being made durable the next batch
  * fills, so the batch size follows the load by itself and nobody waits for a timer.
  */
-import { Failure } from '../failure.ts';
+import type { Failure } from '../failure.ts';
+import { busy } from './failures.ts';
 import type { Operation } from './operation.ts';
 
 /** One operation with its arguments and the caller's promise. */
@@ -34,6 +35,7 @@ export class GroupCommit {
   #scheduled = false;
   #inFlight = 0;
   #idle: (() => void)[] = [];
+  #opened: { resolve(): void; reject(failure: Failure): void }[] = [];
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -58,13 +60,14 @@ export class GroupCommit {
   /** The engine works: what waits goes in. */
   ready(): void {
     this.#setGate({ kind: 'ready' });
+    for (const waiting of this.#takeOpened()) waiting.resolve();
     this.#schedule();
   }
 
   /** The engine is on its way: operations wait, for as long as `patience` allows, and then fail with `problem`. */
-  wait(problem: Failure): void {
+  wait(problem: () => Failure): void {
     this.#setGate({ kind: 'waiting' });
-    this.#patience = setTimeout(() => this.down(problem), this.#options.patience);
+    this.#patience = setTimeout(() => this.down(problem()), this.#options.patience);
   }
 
   /** The engine does not work: what waits and what comes fails at once. */
@@ -72,13 +75,27 @@ export class GroupCommit {
     this.#setGate({ kind: 'down', failure });
     const waiting = this.#queue;
     this.#queue = [];
-    for (const job of waiting) job.reject(failure);
+    for (const job of [...waiting, ...this.#takeOpened()]) job.reject(failure);
     this.#settleIdle();
+  }
+
+  /** Resolves when the engine works, or rejects as a waiting operation would. */
+  async opened(): Promise<void> {
+    if (this.#gate.kind === 'down') throw this.#gate.failure;
+    if (this.#gate.kind === 'waiting') {
+      await new Promise<void>((resolve, reject) => this.#opened.push({ resolve, reject }));
+    }
   }
 
   /** Resolves when nothing waits and nothing is in flight. */
   async drained(): Promise<void> {
     if (this.pending > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #takeOpened(): { resolve(): void; reject(failure: Failure): void }[] {
+    const opened = this.#opened;
+    this.#opened = [];
+    return opened;
   }
 
   #setGate(gate: Gate): void {
@@ -110,13 +127,4 @@ export class GroupCommit {
     this.#idle = [];
     for (const resolve of idle) resolve();
   }
-}
-
-export function busy(waiting: number): Failure {
-  return new Failure(
-    'saturation',
-    'STORE_BUSY',
-    `${waiting} operations wait for the integration store, which is its limit. Slow the sender down and try again.`,
-    { retryAfter: 1000 },
-  );
 }

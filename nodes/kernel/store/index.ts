@@ -1,7 +1,9 @@
 /** Opening a store, and the contracts that operations are written against. */
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { SqliteStore, type SqliteOptions } from './sqlite/engine.ts';
+import { targetOf } from './postgresql/connection.ts';
+import { type PostgresqlOptions, PostgresqlStore } from './postgresql/engine.ts';
+import { type SqliteOptions, SqliteStore } from './sqlite/engine.ts';
 import type { Store } from './store.ts';
 
 export {
@@ -15,10 +17,12 @@ export {
   type SqlValue,
   type Statement,
 } from './operation.ts';
+export type { PostgresqlAddress, TlsMode } from './postgresql/connection.ts';
+export type { PostgresqlOptions } from './postgresql/engine.ts';
 export type { SqliteOptions } from './sqlite/engine.ts';
 export type { Store, StoreStatus } from './store.ts';
 
-export type StoreOptions = SqliteOptions;
+export type StoreOptions = SqliteOptions | PostgresqlOptions;
 
 interface Shared {
   store: Store;
@@ -35,7 +39,7 @@ export function openStore(options: StoreOptions): Store {
   const key = keyOf(options);
   let shared = open.get(key);
   if (shared === undefined) {
-    shared = { store: new SqliteStore({ ...options, file: key }), users: 0 };
+    shared = { store: start(options), users: 0 };
     open.set(key, shared);
   }
   shared.users++;
@@ -69,11 +73,19 @@ function handle(key: string, shared: Shared): Store {
   };
 }
 
-/** One file has one name here, whatever links lead to it. */
-function keyOf({ file }: StoreOptions): string {
+function start(options: StoreOptions): Store {
+  return options.engine === 'sqlite' ? new SqliteStore(options) : new PostgresqlStore(options);
+}
+
+/** What two users must agree in to share an engine: the file, whatever links lead to it, or database, user, schema. */
+function keyOf(options: StoreOptions): string {
+  if (options.engine === 'postgresql') {
+    const { config, schema } = targetOf(options);
+    return `postgresql ${config.host} ${config.port} ${config.database} ${config.user ?? ''} ${schema}`;
+  }
   try {
-    return join(realpathSync(dirname(file)), basename(file));
+    return `sqlite ${join(realpathSync(dirname(options.file)), basename(options.file))}`;
   } catch {
-    return file;
+    return `sqlite ${options.file}`;
   }
 }

@@ -10,6 +10,7 @@ import { appendAudit } from '../../audit/chain.ts';
 import type { AuditEntry } from '../../audit/entry.ts';
 import { Failure } from '../../failure.ts';
 import { driveSync } from '../drive.ts';
+import { auditInto } from '../failures.ts';
 import { migrations } from '../migrations/index.ts';
 import { migrate } from '../migrations/migrate.ts';
 import type { OperationBody, OperationContext, Row, SqlValue, Statement } from '../operation.ts';
@@ -177,16 +178,6 @@ export class Database {
 
 function refused(error: unknown, failure?: Failure): Result {
   return failure === undefined ? { ok: false, error, engine: false } : { ok: false, error: failure, engine: true };
-}
-
-/** Where an operation's audit entries go; an operation that only reads has no place for them. */
-export function auditInto(audit: AuditEntry[] | undefined): (entry: AuditEntry) => void {
-  return (entry) => {
-    if (audit === undefined) {
-      throw new Failure('defect', 'STORE_READ_ONLY_AUDIT', 'An operation that only reads cannot write to the audit.');
-    }
-    audit.push(entry);
-  };
 }
 
 /** `$n` parameters as the bare `?` that node:sqlite binds fastest; string literals and quoted names are left alone. */

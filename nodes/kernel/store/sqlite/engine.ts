@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { Failure } from '../../failure.ts';
+import { closed, operationDefect } from '../failures.ts';
 import { GroupCommit, type Job } from '../group-commit.ts';
 import type { Operation } from '../operation.ts';
 import type { Store, StoreStatus } from '../store.ts';
@@ -126,7 +127,7 @@ export class SqliteStore implements Store {
     worker.on('message', (message: WorkerReply) => this.#receive(worker, message));
     worker.on('error', (error) => this.#lost(worker, died(error)));
     worker.on('exit', () => this.#lost(worker, died()));
-    this.#lane.wait(this.#problem ?? opening(file));
+    this.#lane.wait(() => this.#problem ?? opening(file));
     return { kind: 'opening', worker };
   }
 
@@ -244,17 +245,6 @@ function isCloneable(job: Job): boolean {
     job.reject(operationDefect(job.operation.name, error));
     return false;
   }
-}
-
-/** What an operation threw that is no Failure: a bug, e.g. a violated constraint. */
-export function operationDefect(name: string, cause: unknown): Failure {
-  return new Failure('defect', 'STORE_OPERATION_FAILED', `The store operation "${name}" failed; see the log.`, {
-    cause,
-  });
-}
-
-export function closed(): Failure {
-  return new Failure('dependency-outage', 'STORE_UNAVAILABLE', 'The integration store is closed; flows are stopping.');
 }
 
 function opening(file: string): Failure {

@@ -1,0 +1,414 @@
+/** The shared engine: PostgreSQL, for several Node-RED processes on one database. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { appendAudit } from '../../audit/chain.ts';
+import type { AuditEntry } from '../../audit/entry.ts';
+import { Failure } from '../../failure.ts';
+import { drive } from '../drive.ts';
+import { auditInto, busy, closed, operationDefect } from '../failures.ts';
+import { GroupCommit, type Job } from '../group-commit.ts';
+import type { Operation, OperationContext } from '../operation.ts';
+import type { Store, StoreStatus } from '../store.ts';
+import { execute, type PostgresqlAddress, prepareSchema, setUpSession, type Target, targetOf } from './connection.ts';
+import { connectFailure, kindOf, outage, sqlState } from './errors.ts';
+
+export interface PostgresqlOptions extends PostgresqlAddress {
+  engine: 'postgresql';
+  /** Operations that may wait. Default 10,000. */
+  capacity?: number;
+  /** Operations in one transaction at most. Default 512. */
+  batchSize?: number;
+  /** Milliseconds operations wait while the server is being connected to. Default 5000. */
+  patience?: number;
+  /** Connections for operations that only read. Default 4. */
+  readers?: number;
+  /** For tests: milliseconds added to the clock that operations see. */
+  clockOffset?: () => number;
+}
+
+type Phase = { kind: 'connecting' } | { kind: 'ready'; client: pg.Client; version: string } | { kind: 'closed' };
+
+type Outcome = { kind: 'value'; value: unknown } | { kind: 'error'; error: unknown };
+
+/** What became of a transaction. `refused`: the server or the connection failed, for every operation alike. */
+type Attempt =
+  | { kind: 'committed'; outcomes: Outcome[] }
+  | { kind: 'operation' | 'contention'; error: unknown }
+  | { kind: 'refused'; failure: Failure };
+
+/** Milliseconds. A batch gives up early on a lock, because what it holds itself may be what the other waits for. */
+const lockTimeout = { together: 250, alone: 5000 };
+const aloneAttempts = 8;
+const longestRetryDelay = 10_000;
+/** Milliseconds without an answer after which a connection counts as dead; above the server's statement timeout. */
+const silence = 20_000;
+
+export class PostgresqlStore implements Store {
+  readonly engine = 'postgresql';
+  readonly #options: PostgresqlOptions;
+  readonly #target: Target;
+  readonly #lane: GroupCommit;
+  readonly #readers: pg.Pool;
+  readonly #listeners = new Set<(status: StoreStatus) => void>();
+  readonly #stop = new AbortController();
+  #phase: Phase = { kind: 'connecting' };
+  #problem: Failure | undefined;
+  #closing: Promise<void> | undefined;
+  #reading = 0;
+  #size: number | undefined;
+  #lost: () => void = () => {};
+  #connecting: pg.Client | undefined;
+
+  /** @throws Failure `configuration` `STORE_URL_INVALID` */
+  constructor(options: PostgresqlOptions) {
+    this.#options = options;
+    this.#target = targetOf(options);
+    this.#lane = new GroupCommit({
+      capacity: options.capacity ?? 10_000,
+      batchSize: options.batchSize ?? 512,
+      patience: options.patience ?? 5000,
+      execute: (jobs) => this.#execute(jobs),
+    });
+    this.#readers = new pg.Pool({
+      ...this.#target.config,
+      max: options.readers ?? 4,
+      idleTimeoutMillis: 60_000,
+      query_timeout: silence,
+      onConnect: (client: pg.ClientBase) => setUpSession({ client, schema: this.#target.schema }),
+    });
+    // An idle connection that breaks is simply replaced.
+    this.#readers.on('error', () => {});
+    this.#lane.wait(() => this.#problem ?? connecting(this.#target.where));
+    void this.#stayConnected();
+  }
+
+  run<A, R>(operation: Operation<A, R>, args: A): Promise<R> {
+    if (this.#closing !== undefined) return Promise.reject(closed());
+    if (operation.readOnly) return this.#read(operation, args);
+    return new Promise((resolve, reject) => {
+      this.#lane.add({
+        operation: operation as unknown as Operation<unknown, unknown>,
+        args,
+        resolve: resolve as (value: unknown) => void,
+        reject,
+      });
+    });
+  }
+
+  status(): StoreStatus {
+    return {
+      engine: 'postgresql',
+      state:
+        this.#phase.kind === 'ready' && this.#problem === undefined
+          ? 'ready'
+          : this.#phase.kind === 'connecting' && this.#problem === undefined
+            ? 'opening'
+            : 'down',
+      pending: this.#lane.pending + this.#reading,
+      ...(this.#phase.kind === 'ready' ? { version: `PostgreSQL ${this.#phase.version}` } : {}),
+      ...(this.#size === undefined ? {} : { size: this.#size }),
+      ...(this.#problem === undefined ? {} : { problem: this.#problem.message }),
+    };
+  }
+
+  onStatus(listener: (status: StoreStatus) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#lane.drained();
+    const phase = this.#phase;
+    this.#phase = { kind: 'closed' };
+    this.#lane.down(closed());
+    this.#stop.abort();
+    await this.#connecting?.end().catch(() => {});
+    if (phase.kind === 'ready') await phase.client.end().catch(() => {});
+    await this.#readers.end().catch(() => {});
+    this.#report();
+    this.#listeners.clear();
+  }
+
+  /** Connects, and again after each loss, until closed; the pause grows, with jitter so that instances spread. */
+  async #stayConnected(): Promise<void> {
+    let attempt = 0;
+    while (this.#phase.kind !== 'closed') {
+      const gone = new Promise<void>((resolve) => {
+        this.#lost = resolve;
+      });
+      try {
+        await this.#connect();
+        attempt = 0;
+        await gone;
+      } catch (error) {
+        this.#problem = connectFailure(error, this.#target.where);
+        if (this.#problem.class === 'configuration') this.#lane.down(this.#problem);
+        this.#report();
+        const longest = Math.min(longestRetryDelay, 200 * 2 ** Math.min(attempt++, 10));
+        await sleep(longest * (0.5 + Math.random() / 2), undefined, { signal: this.#stop.signal }).catch(() => {});
+      }
+    }
+  }
+
+  async #connect(): Promise<void> {
+    const client = new pg.Client(this.#target.config);
+    this.#connecting = client;
+    client.on('error', (error) => this.#drop(client, error));
+    client.on('end', () => this.#drop(client));
+    try {
+      await client.connect();
+      await setUpSession({ client, schema: this.#target.schema });
+      const version = await prepareSchema(client, this.#target);
+      if ((this.#phase as Phase).kind === 'closed') throw closed();
+      this.#phase = { kind: 'ready', client, version };
+    } catch (error) {
+      await client.end().catch(() => {});
+      throw error;
+    } finally {
+      this.#connecting = undefined;
+    }
+    this.#problem = undefined;
+    this.#lane.ready();
+    this.#report();
+    void this.#measure();
+  }
+
+  /** Gives a writer's connection up; `#stayConnected` makes the next. */
+  #drop(client: pg.Client, error?: unknown): void {
+    if (this.#phase.kind !== 'ready' || this.#phase.client !== client) return;
+    this.#phase = { kind: 'connecting' };
+    this.#problem = outage(error, this.#target.where);
+    this.#lane.wait(() => this.#problem ?? connecting(this.#target.where));
+    // Not a polite goodbye: the other side may be gone without a trace.
+    (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    this.#report();
+    this.#lost();
+  }
+
+  /** Settles every job, whatever happens. */
+  async #execute(jobs: Job[]): Promise<void> {
+    const phase = this.#phase;
+    if (phase.kind !== 'ready') {
+      for (const job of jobs) job.reject(this.#problem ?? connecting(this.#target.where));
+      return;
+    }
+    const { client } = phase;
+    const contended = await this.#together(client, jobs);
+    for (const job of contended) await this.#alone(client, job);
+  }
+
+  /**
+   * All in one transaction, hopefully; when one operation fails, once more with a savepoint around each.
+   *
+   * @returns the jobs to be run alone because another process holds or broke what the batch needs
+   */
+  async #together(client: pg.Client, jobs: Job[]): Promise<Job[]> {
+    for (const isolated of [false, true]) {
+      const attempt = await this.#transaction(client, jobs, isolated, lockTimeout.together);
+      switch (attempt.kind) {
+        case 'committed':
+          settle(jobs, attempt.outcomes);
+          this.#showProblem(undefined);
+          return [];
+        case 'operation':
+          if (jobs.length > 1 && !isolated) continue;
+          for (const job of jobs) job.reject(asFailure(job, attempt.error));
+          return [];
+        case 'contention':
+          return jobs;
+        case 'refused':
+          for (const job of jobs) job.reject(attempt.failure);
+          return [];
+      }
+    }
+    return [];
+  }
+
+  async #alone(client: pg.Client, job: Job): Promise<void> {
+    for (let attempts = 1; ; attempts++) {
+      const attempt = await this.#transaction(client, [job], false, lockTimeout.alone);
+      switch (attempt.kind) {
+        case 'committed':
+          settle([job], attempt.outcomes);
+          return;
+        case 'operation':
+          job.reject(asFailure(job, attempt.error));
+          return;
+        case 'refused':
+          job.reject(attempt.failure);
+          return;
+        case 'contention':
+          if (attempts === aloneAttempts) {
+            job.reject(conflict(job, attempt.error));
+            return;
+          }
+          await sleep(5 * 2 ** attempts * (0.5 + Math.random()));
+      }
+    }
+  }
+
+  async #transaction(client: pg.Client, jobs: Job[], isolated: boolean, locks: number): Promise<Attempt> {
+    let committing = false;
+    const watchdog = setTimeout(() => this.#drop(client, new Error('The connection timed out.')), silence);
+    const watched = (statement: Parameters<typeof execute>[1]) => {
+      watchdog.refresh();
+      return execute(client, statement);
+    };
+    try {
+      const now = await this.#begin(client, `SET LOCAL lock_timeout = ${locks};`);
+      const audit: AuditEntry[] = [];
+      const outcomes: Outcome[] = [];
+      for (const { operation, args } of jobs) {
+        const own: AuditEntry[] = [];
+        const context: OperationContext = { now, dialect: 'postgresql', audit: auditInto(own) };
+        if (isolated) await client.query('SAVEPOINT operation');
+        try {
+          outcomes.push({ kind: 'value', value: await drive(operation.body(args, context), watched) });
+          audit.push(...own);
+        } catch (error) {
+          if (!isolated || kindOf(error) !== 'operation') throw error;
+          await client.query('ROLLBACK TO SAVEPOINT operation');
+          outcomes.push({ kind: 'error', error });
+        }
+        if (isolated) await client.query('RELEASE SAVEPOINT operation');
+      }
+      await drive(appendAudit(audit, now, 'postgresql'), watched);
+      watchdog.refresh();
+      committing = true;
+      await client.query('COMMIT');
+      return { kind: 'committed', outcomes };
+    } catch (error) {
+      const kind = kindOf(error);
+      if (kind === 'connection') {
+        this.#drop(client, error);
+        return { kind: 'refused', failure: outage(error, this.#target.where, committing ? 'unknown' : undefined) };
+      }
+      try {
+        await client.query('ROLLBACK');
+      } catch (rollbackError) {
+        this.#drop(client, rollbackError);
+        return { kind: 'refused', failure: outage(rollbackError, this.#target.where) };
+      }
+      if (kind === 'engine') {
+        const failure = outage(error, this.#target.where);
+        this.#showProblem(failure);
+        return { kind: 'refused', failure };
+      }
+      return { kind, error };
+    } finally {
+      clearTimeout(watchdog);
+    }
+  }
+
+  /** @returns the server's clock, so that processes on several machines agree on leases */
+  async #begin(client: pg.ClientBase, settings: string): Promise<number> {
+    const results = (await client.query(
+      `BEGIN; ${settings} SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now`,
+    )) as unknown as pg.QueryResult<{ now: number }>[];
+    return results.at(-1)!.rows[0]!.now + (this.#options.clockOffset?.() ?? 0);
+  }
+
+  /** On a snapshot of committed data; repeated when its connection turns out to be dead, since reading is harmless. */
+  async #read<A, R>(operation: Operation<A, R>, args: A): Promise<R> {
+    if (this.#reading >= (this.#options.capacity ?? 10_000)) throw busy(this.#reading);
+    this.#reading++;
+    try {
+      for (let attempt = 0; ; attempt++) {
+        await this.#lane.opened();
+        const read = await this.#readOnce(operation, args);
+        if (read.kind === 'value') return read.value as R;
+        if (read.kind === 'error' && isOperationError(read.error)) throw asFailure({ operation }, read.error);
+        if (attempt >= 2) throw outage(read.error, this.#target.where);
+      }
+    } finally {
+      this.#reading--;
+    }
+  }
+
+  async #readOnce<A, R>(
+    operation: Operation<A, R>,
+    args: A,
+  ): Promise<Outcome | { kind: 'unconnected'; error: unknown }> {
+    let client: pg.PoolClient;
+    try {
+      client = await this.#readers.connect();
+    } catch (error) {
+      return { kind: 'unconnected', error };
+    }
+    try {
+      const now = await this.#begin(client, 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;');
+      const context: OperationContext = { now, dialect: 'postgresql', audit: auditInto(undefined) };
+      const value = await drive(operation.body(args, context), (statement) => execute(client, statement));
+      await client.query('COMMIT');
+      client.release();
+      return { kind: 'value', value };
+    } catch (error) {
+      const rolledBack = await client.query('ROLLBACK').then(
+        () => true,
+        () => false,
+      );
+      client.release(!rolledBack);
+      return { kind: 'error', error };
+    }
+  }
+
+  /** Size of the store's tables and indexes; once a connection, because it costs the server a little. */
+  async #measure(): Promise<void> {
+    try {
+      const { rows } = await this.#readers.query<{ size: number | null }>(
+        `SELECT sum(pg_total_relation_size(oid)) AS size FROM pg_class
+         WHERE relnamespace = to_regnamespace($1) AND relkind = 'r'`,
+        [this.#target.schema],
+      );
+      this.#size = rows[0]?.size ?? undefined;
+    } catch {
+      // The size is a convenience; the connection's own trouble is reported by its user.
+    }
+  }
+
+  #showProblem(problem: Failure | undefined): void {
+    if (this.#problem?.code === problem?.code) return;
+    this.#problem = problem;
+    this.#report();
+  }
+
+  #report(): void {
+    const status = this.status();
+    for (const listener of [...this.#listeners]) listener(status);
+  }
+}
+
+/** 25006: an operation that claims to read only and writes. */
+function isOperationError(error: unknown): boolean {
+  return kindOf(error) === 'operation' || sqlState(error) === '25006';
+}
+
+function settle(jobs: readonly Job[], outcomes: readonly Outcome[]): void {
+  for (const [index, job] of jobs.entries()) {
+    const outcome = outcomes[index]!;
+    if (outcome.kind === 'value') job.resolve(outcome.value);
+    else job.reject(asFailure(job, outcome.error));
+  }
+}
+
+function asFailure({ operation }: { operation: { name: string } }, error: unknown): Failure {
+  return error instanceof Failure ? error : operationDefect(operation.name, error);
+}
+
+function conflict({ operation }: Job, cause: unknown): Failure {
+  return new Failure(
+    'conflict',
+    'STORE_CONFLICT',
+    `The store operation "${operation.name}" met other writers ${aloneAttempts} times. Try again.`,
+    { cause },
+  );
+}
+
+function connecting(where: string): Failure {
+  return new Failure('dependency-outage', 'STORE_UNAVAILABLE', `PostgreSQL ${where} is still being connected to.`);
+}
