@@ -1,3 +1,4 @@
+/** What other slices may use. The operations are also safe to import in the store's worker thread. */
 export {
   type Claim,
   type ClaimVerdict,
@@ -13,3 +14,4 @@ export {
   renew,
   type StoredReply,
 } from './keys.ts';
+export { type IntegrationStoreService, integrationStore } from './service.ts';

@@ -17,7 +17,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Failure } from '../kernel/failure.ts';
-import { defineOperation, query, type Row } from '../kernel/store/index.ts';
+import { defineOperation, query, type Row } from '../kernel/store/operation.ts';
 
 /** The answer a duplicate gets again. */
 export interface StoredReply {

@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { toFailure } from '../kernel/failure.ts';
+import type { Store } from '../kernel/store/store.ts';
+import { telemetry } from '../kernel/telemetry/telemetry.ts';
+import { purge } from './keys.ts';
+
+/** Keys removed in one transaction: claims wait a few milliseconds for it, not longer. */
+const slice = 200;
+/** Milliseconds between slices, so that claims go first. */
+const pause = 50;
+/** Milliseconds between rounds. */
+const interval = 60_000;
+
+/**
+ * Purges keys past their retention and reports the store's size, every minute until stopped. A failure ends the round;
+ * the store tells its own troubles.
+ */
+export function keepHouse(store: Store, label: string, onFailure: (code: string) => void): { stop(): Promise<void> } {
+  const abort = new AbortController();
+  const done = (async () => {
+    for (;;) {
+      await sleep(interval * (0.9 + Math.random() / 5), undefined, { signal: abort.signal, ref: false });
+      try {
+        while ((await store.run(purge, { limit: slice })) === slice) {
+          await sleep(pause, undefined, { signal: abort.signal });
+        }
+      } catch (error) {
+        if (abort.signal.aborted) return;
+        onFailure(toFailure(error).code);
+      }
+      const { pending, size } = store.status();
+      telemetry.gauge('store_pending', { store: label }, pending);
+      if (size !== undefined) telemetry.gauge('store_size_bytes', { store: label }, size);
+    }
+  })().catch(() => {});
+  return {
+    async stop() {
+      abort.abort();
+      await done;
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { Failure } from '../../kernel/failure.ts';
+import { openStore } from '../../kernel/store/index.ts';
+import { type AdminRequest, defineConfigNode, type RuntimeApi } from '../../node/index.ts';
+import { keepHouse } from '../housekeeping.ts';
+import type { IntegrationStoreService } from '../service.ts';
+import { type IntegrationStoreConfig, integrationStoreDefinition } from './integration-store.def.ts';
+import { probe } from './probe.ts';
+import { autoVariable, type Surroundings, storeOptionsOf } from './settings.ts';
+
+const day = 24 * 60 * 60 * 1000;
+
+/** What the editor shows instead of a password it was not told. */
+const unchanged = '__PWRD__';
+
+export default defineConfigNode(
+  integrationStoreDefinition,
+  ({ id, name, config, credentials, log, RED }) => {
+    const store = openStore(storeOptionsOf(config, credentials, surroundings(RED)));
+    let shown: string | undefined;
+    store.onStatus(({ state, version, problem }) => {
+      if (problem === shown) return;
+      shown = problem;
+      if (problem === undefined) log.info('store.ready', { state, version });
+      else log.warn('store.problem', { state, problem });
+    });
+    const house = keepHouse(store, name === '' ? id : name, (code) => log.warn('store.purge_failed', { code }));
+    const service: IntegrationStoreService = { id, store, retention: config.retention * day };
+    return {
+      service,
+      async close() {
+        await house.stop();
+        await store.close();
+      },
+    };
+  },
+  {
+    admin({ get, post, RED }) {
+      get('auto', 'healthflows.configure', (_, response) =>
+        response.json({ engine: process.env[autoVariable] ? 'postgresql' : 'sqlite' }),
+      );
+      post('test', 'healthflows.configure', async (request, response) => {
+        const { config, credentials } = tested(RED, request);
+        response.json(await probe(storeOptionsOf(config, credentials, surroundings(RED))));
+      });
+    },
+  },
+);
+
+function surroundings(RED: RuntimeApi): Surroundings {
+  return { userDir: RED.settings.userDir ?? process.cwd(), env: process.env };
+}
+
+/** The dialog's values, which may not be deployed; a password it does not know is taken from the deployed node. */
+function tested(
+  RED: RuntimeApi,
+  { body }: AdminRequest,
+): { config: IntegrationStoreConfig; credentials: Record<string, string> } {
+  const form = (body ?? {}) as Record<string, unknown>;
+  const config: Record<string, unknown> = { ...integrationStoreDefinition.defaults };
+  for (const key of Object.keys(config)) {
+    if (form[key] === undefined) continue;
+    if (typeof form[key] !== typeof config[key]) {
+      throw new Failure('configuration', 'STORE_FORM_INVALID', `The value of "${key}" is not valid.`);
+    }
+    config[key] = form[key];
+  }
+  const user = typeof form.user === 'string' ? form.user : '';
+  let password = typeof form.password === 'string' ? form.password : '';
+  if (password === unchanged) password = RED.nodes.getCredentials(String(form.id))?.password ?? '';
+  return { config: config as unknown as IntegrationStoreConfig, credentials: { user, password } };
+}
