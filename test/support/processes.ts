@@ -97,6 +97,8 @@ export interface OwnedProcess {
   output(): string;
   onOutput(listener: (chunk: string) => void): void;
   exit(): Exit | undefined;
+  /** Resolves when it has ended. Does not keep this process alive; {@link waitForExit} does. */
+  readonly ended: Promise<Exit>;
   /** Sends a signal to the process and its descendants in the same group. */
   signal(name: NodeJS.Signals): void;
   /** Waits for its end. @throws Error when it is still running after `timeout` milliseconds */
@@ -133,6 +135,14 @@ export function spawnOwned(command: string, args: readonly string[], options: Sp
   });
   let output = '';
   let exit: Exit | undefined;
+  let announce: (how: Exit) => void;
+  const ended = new Promise<Exit>((resolve) => {
+    announce = resolve;
+  });
+  const end = (how: Exit) => {
+    exit ??= how;
+    announce(exit);
+  };
   const listeners = new Set<(chunk: string) => void>();
   const take = (chunk: string) => {
     output = (output + chunk).slice(-outputLimit);
@@ -146,10 +156,10 @@ export function spawnOwned(command: string, args: readonly string[], options: Sp
   child.unref();
   child.on('error', (error) => {
     take(`${error.message}\n`);
-    exit ??= { code: 127, signal: null };
+    end({ code: 127, signal: null });
   });
   child.on('exit', (code, signal) => {
-    exit = { code, signal };
+    end({ code, signal });
     tellReaper({ forget: pid });
   });
   const pid = child.pid ?? -1;
@@ -160,6 +170,7 @@ export function spawnOwned(command: string, args: readonly string[], options: Sp
     output: () => output,
     onOutput: (listener) => listeners.add(listener),
     exit: () => exit,
+    ended,
     signal(name) {
       if (exit !== undefined || pid < 0) return;
       try {
