@@ -66,6 +66,22 @@ function tested(
   }
   const user = typeof form.user === 'string' ? form.user : '';
   let password = typeof form.password === 'string' ? form.password : '';
-  if (password === unchanged) password = RED.nodes.getCredentials(String(form.id))?.password ?? '';
+  if (password === unchanged) password = savedPassword(RED, String(form.id), form.url);
   return { config: config as unknown as IntegrationStoreConfig, credentials: { user, password } };
+}
+
+/** Only for the server it was saved for: nobody may have it sent elsewhere by changing the URL and pressing Test. */
+function savedPassword(RED: RuntimeApi, id: string, url: unknown): string {
+  let savedUrl: unknown;
+  RED.nodes.eachNode((node) => {
+    if (node.id === id) savedUrl = node.url;
+  });
+  if (savedUrl !== url) {
+    throw new Failure(
+      'configuration',
+      'STORE_PASSWORD_NEEDED',
+      'The URL is not the one the password was saved for. Type the password again to test it.',
+    );
+  }
+  return RED.nodes.getCredentials(id)?.password ?? '';
 }

@@ -1,6 +1,6 @@
 /** The Test button: opens the store with the values of the dialog and commits something that changes nothing. */
 import { existsSync } from 'node:fs';
-import { openStore, type StoreOptions } from '../../kernel/store/index.ts';
+import { openPrivateStore, openStore, type StoreOptions } from '../../kernel/store/index.ts';
 import { defineOperation, query } from '../../kernel/store/operation.ts';
 
 export type ProbeResult =
@@ -15,7 +15,8 @@ export const touch = defineOperation(import.meta.url, 'touch', function* (_: und
 /** @throws Failure that says why it cannot be used */
 export async function probe(options: StoreOptions): Promise<ProbeResult> {
   if (options.engine === 'sqlite' && !existsSync(options.file)) return { kind: 'absent', file: options.file };
-  const store = openStore(options);
+  // A file can be open once only; a database is tried with the user and password given here.
+  const store = options.engine === 'sqlite' ? openStore(options) : openPrivateStore(options);
   try {
     await store.run(touch, undefined);
     const { engine, version, size } = store.status();

@@ -39,7 +39,7 @@ export function openStore(options: StoreOptions): Store {
   const key = keyOf(options);
   let shared = open.get(key);
   if (shared === undefined) {
-    shared = { store: start(options), users: 0 };
+    shared = { store: openPrivateStore(options), users: 0 };
     open.set(key, shared);
   }
   shared.users++;
@@ -73,7 +73,8 @@ function handle(key: string, shared: Shared): Store {
   };
 }
 
-function start(options: StoreOptions): Store {
+/** An engine that nobody else shares. */
+export function openPrivateStore(options: StoreOptions): Store {
   return options.engine === 'sqlite' ? new SqliteStore(options) : new PostgresqlStore(options);
 }
 
