@@ -1,0 +1,149 @@
+/**
+ * The whole product as its user runs it: Node-RED in a process of its own with the procurement flow as it is shipped,
+ * a sandbox Odoo, and either the embedded engines or a RabbitMQ and PostgreSQL of this test's own.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type SandboxOdoo, startSandboxOdoo } from '../../sandbox/odoo/index.ts';
+import { type FlowNode, type NodeRed, type NodeRedVersion, packageRoot, startNodeRed } from '../support/node-red.ts';
+import { waitUntil } from '../support/processes.ts';
+import {
+  type PrivatePostgres,
+  type PrivateRabbitMq,
+  startPrivatePostgres,
+  startPrivateRabbitMq,
+} from '../support/services.ts';
+import type { Ledger } from './ledger.ts';
+import { webhookSecret } from './sender.ts';
+
+export type Engines = 'embedded' | 'servers';
+
+export interface Stack {
+  readonly odoo: SandboxOdoo;
+  readonly nodeRed: NodeRed;
+  readonly rabbitmq?: PrivateRabbitMq;
+  readonly postgres?: PrivatePostgres;
+  readonly flows: FlowNode[];
+  /** Where the supplier posts its orders. */
+  readonly ordersUrl: string;
+  /** How often each order number stands in Odoo, whatever its state. */
+  effects(): Map<string, number>;
+  /** Order numbers that stand confirmed in Odoo. */
+  confirmed(): Set<string>;
+  /** Resolves when everything that was accepted is a confirmed order in Odoo. */
+  everythingDelivered(ledger: Ledger, timeout?: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function procurementFlow(): FlowNode[] {
+  return JSON.parse(readFileSync(join(packageRoot, 'flows/procurement.json'), 'utf8')) as FlowNode[];
+}
+
+export async function startStack(options: { engines: Engines; version?: NodeRedVersion }): Promise<Stack> {
+  const odoo = await startSandboxOdoo({ version: '19' });
+  const servers = options.engines === 'servers';
+  const [rabbitmq, postgres] = servers ? await Promise.all([startPrivateRabbitMq(), startPrivatePostgres()]) : [];
+  const flows = procurementFlow();
+  const nodeRed = await startNodeRed({
+    version: options.version ?? '5.0',
+    flows,
+    env: {
+      ODOO_URL: odoo.url,
+      ODOO_DB: 'sandbox',
+      ODOO_LOGIN: 'bot',
+      ODOO_API_KEY: 'sandbox-key',
+      SUPPLIER_WEBHOOK_SECRET: webhookSecret,
+      ...(rabbitmq === undefined ? {} : { HEALTHFLOWS_AMQP_URL: rabbitmq.url }),
+      ...(postgres === undefined ? {} : { HEALTHFLOWS_POSTGRES_URL: postgres.url }),
+    },
+  });
+
+  const orders = () => odoo.records('purchase.order');
+  const effects = () => {
+    const counts = new Map<string, number>();
+    for (const order of orders()) {
+      const reference = String(order.partner_ref);
+      counts.set(reference, (counts.get(reference) ?? 0) + 1);
+    }
+    return counts;
+  };
+  const confirmed = () =>
+    new Set(
+      orders()
+        .filter((order) => order.state === 'purchase')
+        .map((order) => String(order.partner_ref)),
+    );
+
+  return {
+    odoo,
+    nodeRed,
+    ...(rabbitmq === undefined ? {} : { rabbitmq }),
+    ...(postgres === undefined ? {} : { postgres }),
+    flows,
+    ordersUrl: `${nodeRed.url}/procurement/orders`,
+    effects,
+    confirmed,
+    async everythingDelivered(ledger, timeout = 120_000) {
+      await waitUntil(
+        'every accepted order is a confirmed purchase order in Odoo',
+        () => {
+          const done = confirmed();
+          return ledger.accepted.every((key) => done.has(key));
+        },
+        timeout,
+        200,
+      ).catch((error: unknown) => {
+        const done = confirmed();
+        const missing = ledger.accepted.filter((key) => !done.has(key));
+        throw new Error(
+          `${missing.length} of ${ledger.accepted.length} accepted orders are not confirmed in Odoo, e.g. ${missing.slice(0, 5).join(', ')}.\n${nodeRed.logs().slice(-3_000)}`,
+          { cause: error },
+        );
+      });
+    },
+    async close() {
+      await nodeRed.stop();
+      await odoo.close();
+      await rabbitmq?.stop();
+      await postgres?.stop();
+    },
+  };
+}
+
+/** A supplier's order, as `docs/flows/procurement.md` describes it. */
+export function supplierOrder(orderNumber: string, change: Record<string, unknown> = {}): string {
+  return JSON.stringify({
+    orderNumber,
+    orderDate: '2026-11-23T10:15:00+01:00',
+    currency: 'EUR',
+    supplier: { code: 'ACME' },
+    deliverTo: { siteCode: 'WH' },
+    lines: [
+      {
+        lineNo: 1,
+        sku: 'GLOVE-M',
+        description: 'Gloves, nitrile, M',
+        qty: '10',
+        unit: 'EA',
+        unitPrice: '4.20',
+        needBy: '2026-12-01',
+      },
+      {
+        lineNo: 2,
+        sku: 'SYR-10',
+        description: 'Syringe 10 ml',
+        qty: '200',
+        unit: 'EA',
+        unitPrice: '0.1',
+        needBy: '2026-12-01',
+      },
+    ],
+    note: 'Deliver to the goods-in dock before noon.',
+    ...change,
+  });
+}
+
+/** The message id under which an order is posted: the same for every repetition. */
+export const messageId = (orderNumber: string) => `msg_${orderNumber}`;
+
+export const orderPost = (orderNumber: string) => ({ id: messageId(orderNumber), body: supplierOrder(orderNumber) });
