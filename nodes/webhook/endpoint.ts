@@ -14,7 +14,7 @@ import { correlationIdOf } from './ingress/identity.ts';
 import { MediaTypes } from './ingress/media-type.ts';
 import { type ProblemCode, type ProblemOptions, problemBody, problemHeaders, problems } from './ingress/problem.ts';
 import type { ReplayGuard } from './replay.ts';
-import type { Scheme, SignedRequest, Verify } from './schemes/scheme.ts';
+import type { Scheme, SecretPlaces, SignedRequest, Verify } from './schemes/scheme.ts';
 import type { EventNames } from './verification/event.ts';
 import { eventOf, requestView } from './verification/event.ts';
 import { FailureRate } from './verification/failure-rate.ts';
@@ -54,7 +54,7 @@ export interface EndpointOptions {
   failureLimit: number;
   scheme: Scheme;
   verify: Verify;
-  secretHeaders: readonly string[];
+  secretPlaces: SecretPlaces;
   replay: ReplayGuard | undefined;
 }
 
@@ -128,7 +128,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
     const signed = fromHttp(request, parameters, body, this.#options.publicUrl);
     const message: FlowMessage = {
       _msgid: uuidv7(),
-      req: requestView(request, parameters, this.#options.secretHeaders),
+      req: requestView(request, parameters, this.#options.secretPlaces),
       res: { _res: response },
     };
     this.#verify(message, signed, exchange).catch((error: unknown) => this.#broke(request, response, error));

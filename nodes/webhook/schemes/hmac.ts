@@ -164,7 +164,7 @@ export function checkTime(at: number, tolerance: number, now: number, trace?: Tr
 export function verified(
   scheme: string,
   keyId: string,
-  { id, timestamp }: { id?: string; timestamp?: string },
+  { id }: { id?: string },
   at: number | undefined,
   content: readonly (string | Buffer)[],
 ): Verdict {
@@ -174,5 +174,5 @@ export function verified(
     ...(at === undefined ? {} : { signedAt: new Date(at).toISOString() }),
     ...(id === undefined ? {} : { messageId: id }),
   };
-  return { kind: 'verified', verification, proof: () => sha256Hex(scheme, id ?? '', timestamp ?? '', ...content) };
+  return { kind: 'verified', verification, proof: () => sha256Hex(scheme, ...content) };
 }

@@ -56,3 +56,13 @@ export function textSecret(secret: string): { material: Buffer } | { problem: st
     ? { problem: `its secret is shorter than ${shortestSecret} characters, so it could be guessed` }
     : { material };
 }
+
+/** A PEM (RFC 7468) whose line breaks were lost in a one-line field, as it was. */
+export function restorePem(secret: string): string {
+  const match = /^(-----BEGIN [A-Z ]{1,40}-----)([A-Za-z0-9+/=\s]+)(-----END [A-Z ]{1,40}-----)\s*$/.exec(
+    secret.trim(),
+  );
+  if (match === null) return secret;
+  const lines = match[2]!.replace(/\s+/g, '').match(/.{1,64}/g) ?? [];
+  return [match[1], ...lines, match[3], ''].join('\n');
+}

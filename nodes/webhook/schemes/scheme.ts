@@ -79,14 +79,22 @@ export type SchemeOptions = Readonly<Record<string, string | number | boolean>>;
 /** @param now milliseconds since the epoch */
 export type Verify = (request: SignedRequest, now: number, trace?: Trace) => Verdict;
 
+export interface SecretPlaces {
+  headers?: readonly string[];
+  /** Path parameters. */
+  parameters?: readonly string[];
+  /** Query parameters. */
+  queries?: readonly string[];
+}
+
 export interface Scheme {
   id: string;
   /** Whether a signed time bounds the age of a request. */
   timed: boolean;
   /** `WWW-Authenticate` of a 401 (RFC 9110 section 11.6.1). */
   challenge: string;
-  /** Headers that hold the secret itself and are taken off `msg.req`. */
-  secretHeaders?: (options: SchemeOptions) => readonly string[];
+  /** Where the secret itself travels, to be taken off `msg.req`. */
+  secretPlaces?: (options: SchemeOptions) => SecretPlaces;
   /**
    * Reads keys and options once.
    * @throws Failure `configuration` when a secret is too short or malformed

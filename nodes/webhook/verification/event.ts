@@ -3,7 +3,7 @@ import { childTraceparent, uuidv7 } from '../../kernel/id.ts';
 import type { EventAttributes, Verification } from '../../kernel/message.ts';
 import type { HttpRequest } from '../ingress/http.ts';
 import { sentCorrelationId } from '../ingress/identity.ts';
-import type { SignedRequest } from '../schemes/scheme.ts';
+import type { SecretPlaces, SignedRequest } from '../schemes/scheme.ts';
 
 export interface EventNames {
   /** CloudEvents `source`: the system that sent it. */
@@ -42,29 +42,46 @@ export function eventOf(
 }
 
 /**
- * `msg.req` as flows read it from `http in`, as plain data: no socket, no secret. Header fields that are the proof
- * itself (a password, a token, an API key) are left out.
+ * `msg.req` as flows read it from `http in`, as plain data: no socket, no secret. Where the secret itself travels (a
+ * password, a token in the address), it is left out or shown as `***`.
  */
 export function requestView(
   request: HttpRequest,
   parameters: Record<string, string>,
-  secretHeaders: readonly string[],
+  secrets: SecretPlaces,
 ): Record<string, unknown> {
   const headers: Record<string, unknown> = { ...request.headers };
-  for (const name of secretHeaders) delete headers[name.toLowerCase()];
-  const { method, originalUrl, baseUrl, path, hostname, protocol, secure, ip } = request;
+  for (const name of secrets.headers ?? []) delete headers[name.toLowerCase()];
+  const params = { ...parameters };
+  const query: Record<string, unknown> = { ...request.query };
+  const hidden: string[] = [];
+  for (const name of secrets.parameters ?? []) {
+    if (params[name] === undefined) continue;
+    hidden.push(params[name]);
+    params[name] = '***';
+  }
+  for (const name of secrets.queries ?? []) {
+    for (const value of [query[name]].flat()) if (typeof value === 'string') hidden.push(value);
+    if (Object.hasOwn(query, name)) query[name] = '***';
+  }
+  const hide = (text: string | undefined): string | undefined =>
+    hidden.reduce<string | undefined>((rest, secret) => {
+      if (secret === '') return rest;
+      return rest?.replaceAll(encodeURIComponent(secret), '***').replaceAll(secret, '***');
+    }, text);
+  const { method, baseUrl, hostname, protocol, secure, ip } = request;
   return {
     method,
-    url: request.url,
-    originalUrl,
+    url: hide(request.url),
+    originalUrl: hide(request.originalUrl),
     baseUrl,
-    path,
+    path: hide(request.path),
     hostname,
     protocol,
     secure,
     ip,
-    params: parameters,
-    query: { ...request.query },
+    params,
+    query,
     headers,
   };
 }

@@ -2,10 +2,12 @@
 import { Failure } from '../../kernel/failure.ts';
 import type { FlowMessage } from '../../kernel/message.ts';
 import type { Store } from '../../kernel/store/index.ts';
+import { integrationStore } from '../../idempotency/index.ts';
 import type { NodeContext } from '../../node/index.ts';
 import { RejectionAudit } from '../audit.ts';
 import type { EndpointHost, EndpointOptions } from '../endpoint.ts';
 import { ReplayGuard } from '../replay.ts';
+import { within } from '../schemes/networks.ts';
 import type { KeyEntry, Scheme } from '../schemes/scheme.ts';
 import { endingKey, keyEntries } from '../verification/configured-keys.ts';
 import type { KeyConfig, WebhookVerifierConfig } from './webhook-verifier.def.ts';
@@ -61,14 +63,14 @@ export function endpointOptions(context: Context, scheme: Scheme): EndpointOptio
     answer: config.answer,
     failureLimit: bounded(config.failureLimit, 1, 100_000),
     scheme,
-    verify: scheme.prepare(entries, config.options),
-    secretHeaders: scheme.secretHeaders?.(config.options) ?? [],
+    verify: within(String(config.options.networks ?? ''), scheme.prepare(entries, config.options)),
+    secretPlaces: scheme.secretPlaces?.(config.options) ?? {},
     replay: config.replay ? replayGuard(context, store) : undefined,
   };
 }
 
-function storeOf(_context: Context): Store | undefined {
-  return undefined;
+function storeOf({ config, resolve }: Pick<Context, 'config' | 'resolve'>): Store | undefined {
+  return config.store === '' ? undefined : resolve(integrationStore, config.store).store;
 }
 
 function replayGuard({ config, id }: Context, store: Store | undefined): ReplayGuard {

@@ -26,7 +26,6 @@ export const messaging: Migration = {
     `CREATE TABLE messaging_messages (
        id ${id},
        queue TEXT NOT NULL,
-       priority ${integer} NOT NULL,
        ready_at ${integer} NOT NULL,
        owner TEXT,
        deliveries ${integer} NOT NULL,
@@ -36,7 +35,7 @@ export const messaging: Migration = {
        properties TEXT NOT NULL,
        body ${blob} NOT NULL
      ) ${strict}`,
-    'CREATE INDEX messaging_messages_next ON messaging_messages (queue, priority DESC, ready_at, id)',
+    'CREATE INDEX messaging_messages_next ON messaging_messages (queue, ready_at, id)',
     'CREATE INDEX messaging_messages_owner ON messaging_messages (owner) WHERE owner IS NOT NULL',
     `CREATE TABLE messaging_outbox (
        id ${id},

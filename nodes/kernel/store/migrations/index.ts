@@ -6,8 +6,9 @@ import { audit } from './0001-audit.ts';
 import { idempotency } from './0002-idempotency.ts';
 import { deadLetters } from './0003-dead-letters.ts';
 import { messaging } from './0004-messaging.ts';
+import { webhookReplay } from './0005-webhook-replay.ts';
 import type { Migration } from './migration.ts';
 
-export const migrations: readonly Migration[] = [audit, idempotency, deadLetters, messaging];
+export const migrations: readonly Migration[] = [audit, idempotency, deadLetters, messaging, webhookReplay];
 
 export type { Migration, SqlTypes } from './migration.ts';
