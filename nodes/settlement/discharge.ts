@@ -1,0 +1,210 @@
+/**
+ * Discharges what a message still owes: the idempotency key, the delivery, and to an HTTP sender an answer.
+ *
+ * The order is what makes it safe. Done: the key is completed (durable), then the delivery is acknowledged; a crash
+ * between the two brings a redelivery that the gate knows as a duplicate. Failed: the key is released, then the
+ * delivery goes to the retry or the dead letters; a crash between the two brings a redelivery that simply runs again.
+ */
+import type { AmqpConnectionService, Settlement as DeliverySettlement } from '../amqp/index.ts';
+import type { StoredReply } from '../idempotency/index.ts';
+import type { AuditEntry } from '../kernel/audit/entry.ts';
+import { type FailureRecord, toFailure } from '../kernel/failure.ts';
+import type { FlowMessage } from '../kernel/message.ts';
+import type { Store } from '../kernel/store/store.ts';
+import { telemetry } from '../kernel/telemetry/telemetry.ts';
+import { type Intent, intentOf, type Outcome } from './intent.ts';
+import type { Resolution } from './letters/collect.ts';
+import { generationOf } from './letters/letter.ts';
+import { type HttpReply, problemReply } from './problem.ts';
+import { type Recorded, type SettleRecord, settleMessage } from './record.ts';
+
+/** `msg.settlement`: what became of the message. */
+export interface MessageSettlement {
+  /** `replied`: an answer to an HTTP sender was prepared; `none`: the message owed nothing. */
+  disposition: DeliverySettlement['disposition'] | 'replied' | 'none';
+  /**
+   * `unreachable`: store or broker did not take it; nothing is lost, the delivery comes again.
+   * `stale` and `already-settled`: somebody else settled it, or will.
+   */
+  result: DeliverySettlement['result'] | 'unreachable';
+  /** Milliseconds until the retry. */
+  delay?: number;
+  /** Why it went to the dead letters instead of a retry, or why nothing could be reached. */
+  reason?: string;
+  key?: Recorded['key'];
+}
+
+export interface Reach {
+  /** @throws Failure when the config node is missing */
+  store(id: string): Store;
+  /** @throws Failure when the config node is missing */
+  connection(id: string): AmqpConnectionService;
+  /** Store for the audit entry of a message that has no key. */
+  fallbackStore?: string;
+  /** The node that settles. */
+  node: string;
+  flowId?: string;
+  /** Told of an error that nobody foresaw. */
+  defect?(error: unknown): void;
+}
+
+/** The key is completed or released; a permanent failure that is answered over HTTP completes it, so that a duplicate gets the same answer. */
+function keyAction(intent: Intent, hasDelivery: boolean): 'complete' | 'release' {
+  if (intent.kind === 'done') return 'complete';
+  if (hasDelivery || intent.kind === 'retry' || intent.failure.retryable) return 'release';
+  return 'complete';
+}
+
+/**
+ * Never throws for a double settle, a stale one, or a store or broker that does not answer: those are results.
+ * Mutates `message`: `settlement`, and for an HTTP sender `statusCode`, `headers` and `payload`.
+ */
+export async function discharge(message: FlowMessage, outcome: Outcome, reach: Reach): Promise<MessageSettlement> {
+  const intent = intentOf(outcome, message);
+  const answer = answerOf(message, intent);
+  const settlement = await settle(message, intent, answer, reach).catch((error: unknown): MessageSettlement => {
+    // A thrown error would go to Catch, and from there to this node again.
+    const failure = toFailure(error);
+    if (failure.class === 'defect') reach.defect?.(error);
+    return { disposition: 'none', result: 'unreachable', reason: `${failure.code}: ${failure.message}` };
+  });
+  if (answer !== undefined) {
+    message.statusCode = answer.statusCode;
+    message.headers = { ...answer.headers };
+    message.payload = answer.body;
+  }
+  message.settlement = settlement;
+  report(settlement, intent, reach.flowId);
+  return settlement;
+}
+
+async function settle(
+  message: FlowMessage,
+  intent: Intent,
+  answer: HttpReply | undefined,
+  reach: Reach,
+): Promise<MessageSettlement> {
+  const { delivery, idempotency } = message;
+  const connection = delivery === undefined ? undefined : reach.connection(delivery.connection);
+  const recorded = await record(message, intent, answer, reach, connection);
+  const key = recorded === undefined || recorded.key === 'none' ? {} : { key: recorded.key };
+  if (delivery === undefined || connection === undefined) {
+    if (recorded?.key === 'lost-lease') return { disposition: 'none', result: 'stale', ...key };
+    return {
+      disposition: answer !== undefined ? 'replied' : idempotency !== undefined ? dispositionOf(intent) : 'none',
+      result: 'settled',
+      ...key,
+    };
+  }
+  return { ...(await connection.settle(delivery.tag, intent)), ...key };
+}
+
+function dispositionOf(intent: Intent): MessageSettlement['disposition'] {
+  return intent.kind === 'done' ? 'done' : intent.kind === 'dead-letter' ? 'dead-letter' : 'released';
+}
+
+/** Key, replay result and audit entry, where there is a store for them. */
+async function record(
+  message: FlowMessage,
+  intent: Intent,
+  answer: HttpReply | undefined,
+  reach: Reach,
+  connection: AmqpConnectionService | undefined,
+): Promise<Recorded | undefined> {
+  const { delivery, idempotency: lease } = message;
+  const storeId = lease?.store ?? reach.fallbackStore;
+  if (storeId === undefined || storeId === '') return undefined;
+  // A delivery that is no longer open was settled before or comes again: whoever settles that one writes the record.
+  const open = delivery === undefined ? undefined : connection?.open(delivery.tag);
+  const reply = storedReply(message, intent, answer);
+  if (lease === undefined && delivery !== undefined && open === undefined) return undefined;
+  const entry: SettleRecord = {
+    audit: auditOf(message, intent, reach.node),
+    ...(lease === undefined
+      ? {}
+      : {
+          key: {
+            held: { scope: lease.scope, key: lease.key, token: lease.token },
+            action: keyAction(intent, delivery !== undefined),
+            ...(reply === undefined ? {} : { reply }),
+          },
+        }),
+  };
+  const replay = intent.kind === 'done' && open !== undefined ? replayOf(open.delivery) : undefined;
+  if (replay !== undefined) entry.replay = replay;
+  return reach.store(storeId).run(settleMessage, entry);
+}
+
+function replayOf(delivery: {
+  queue: string;
+  properties: { messageId: string; headers: Record<string, unknown> };
+}): Resolution | undefined {
+  const generation = generationOf(delivery.properties.headers);
+  return generation === 0 ? undefined : { queue: delivery.queue, messageId: delivery.properties.messageId, generation };
+}
+
+/** Only a message that came in over HTTP and failed is answered here; a successful one was answered by its flow. */
+function answerOf(message: FlowMessage, intent: Intent): HttpReply | undefined {
+  if (intent.kind === 'done' || message.res === undefined || message.delivery !== undefined) return undefined;
+  return problemReply(intent.failure, message.event?.correlationid);
+}
+
+/** Bytes; a longer answer is not kept, and a duplicate then gets the gate's own short one. */
+const replyLimit = 64 * 1024;
+const keptHeaders = new Set(['content-type', 'location', 'retry-after']);
+
+/** What a duplicate of this message gets again: the problem, or the answer that the flow has prepared before. */
+function storedReply(message: FlowMessage, intent: Intent, answer: HttpReply | undefined): StoredReply | undefined {
+  if (answer !== undefined) {
+    return { statusCode: answer.statusCode, headers: answer.headers, body: JSON.stringify(answer.body) };
+  }
+  const { statusCode, payload } = message;
+  if (intent.kind !== 'done' || message.res === undefined || typeof statusCode !== 'number') return undefined;
+  const body = typeof payload === 'string' ? payload : payload === undefined ? '' : JSON.stringify(payload);
+  if (Buffer.byteLength(body) > replyLimit) return undefined;
+  const headers = Object.fromEntries(
+    Object.entries(message.headers ?? {}).filter(
+      ([name, value]) => keptHeaders.has(name.toLowerCase()) && typeof value === 'string',
+    ),
+  );
+  return { statusCode, headers, body };
+}
+
+function auditOf(message: FlowMessage, intent: Intent, node: string): AuditEntry {
+  const failure: FailureRecord | undefined = intent.kind === 'done' ? undefined : intent.failure;
+  const subject = message.event?.id ?? message.idempotency?.key;
+  const attempt = message.delivery?.attempt ?? failure?.attempt;
+  return {
+    action: 'message.settled',
+    outcome: failure === undefined ? 'success' : 'failure',
+    actor: 'flow',
+    node: failure?.node?.id ?? node,
+    detail: {
+      outcome: intent.kind,
+      ...(failure === undefined ? {} : { class: failure.class, retryable: failure.retryable }),
+      ...(attempt === undefined ? {} : { attempt }),
+      ...(message.delivery === undefined ? {} : { queue: message.delivery.queue }),
+    },
+    ...(subject === undefined ? {} : { subject }),
+    ...(message.event?.correlationid === undefined ? {} : { correlationId: message.event.correlationid }),
+    ...(failure === undefined ? {} : { reason: failure.code }),
+  };
+}
+
+const transactionOutcome: Partial<Record<MessageSettlement['disposition'], string>> = {
+  done: 'succeeded',
+  retry: 'retried',
+  'dead-letter': 'dead_lettered',
+  replied: 'rejected',
+};
+
+function report(settlement: MessageSettlement, intent: Intent, flow = ''): void {
+  if (settlement.result !== 'settled') telemetry.count('settle_anomalies_total', { kind: settlement.result });
+  else if (settlement.key === 'lost-lease') telemetry.count('settle_anomalies_total', { kind: 'lease-lost' });
+  if (settlement.result !== 'settled') return;
+  const outcome = transactionOutcome[settlement.disposition];
+  if (outcome !== undefined) telemetry.count('transactions_total', { flow, outcome });
+  if (settlement.disposition === 'retry' && intent.kind !== 'done') {
+    telemetry.count('retries_total', { class: intent.failure.class });
+  }
+}

@@ -1,0 +1,18 @@
+/** What other slices may use of settlement. */
+export { type Desk, openDesk, openDesks } from './desk.ts';
+export { type HttpReply, type ProblemDetails, problemReply } from './problem.ts';
+export * from './letters/act.ts';
+export { type LetterFilter, parseFilter } from './letters/filter.ts';
+export { letterTotals, type LetterGroup, type LetterTotals, listGroups } from './letters/groups.ts';
+export {
+  getLetter,
+  type Letter,
+  type LetterEdit,
+  type LetterPage,
+  type LetterSummary,
+  listLetters,
+  type Preview,
+  previewAct,
+} from './letters/inspect.ts';
+export { listJobs, type ReplayJob, sealContext } from './letters/replay.ts';
+export { type LetterState, letterStates } from './letters/state.ts';

@@ -1,0 +1,73 @@
+import { amqpConnection } from '../../amqp/index.ts';
+import { integrationStore } from '../../idempotency/index.ts';
+import { Failure } from '../../kernel/failure.ts';
+import { defineNode } from '../../node/index.ts';
+import { discharge, type MessageSettlement } from '../discharge.ts';
+import { isOutcome } from '../intent.ts';
+import { settleDefinition } from './settle.def.ts';
+
+type Tally = Record<'done' | 'retried' | 'dead' | 'anomalies', number>;
+
+const tallied: Record<MessageSettlement['disposition'], keyof Tally | undefined> = {
+  done: 'done',
+  retry: 'retried',
+  'dead-letter': 'dead',
+  replied: 'dead',
+  released: undefined,
+  none: undefined,
+};
+
+export default defineNode(settleDefinition, ({ id, flowId, config, log, status, resolve, node, RED }) => {
+  const { outcome, store: fallbackStore } = config;
+  if (!isOutcome(outcome)) {
+    throw new Failure('configuration', 'SETTLE_OUTCOME', 'This settle node has no outcome. Open it and pick one.');
+  }
+  const tally: Tally = { done: 0, retried: 0, dead: 0, anomalies: 0 };
+  const reach = {
+    store: (storeId: string) => resolve(integrationStore, storeId).store,
+    connection: (connectionId: string) => resolve(amqpConnection, connectionId),
+    fallbackStore,
+    node: id,
+    // The editor's name of the flow, which metrics and the console show.
+    ...(flowId === undefined ? {} : { flowId: flowLabel(RED, flowId) }),
+    defect: (error: unknown) => node.log(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+  };
+  return {
+    async input(message, { send }) {
+      const settlement = await discharge(message, outcome, reach);
+      const { result, disposition, reason, key } = settlement;
+      const kind = result === 'settled' ? tallied[disposition] : 'anomalies';
+      if (kind !== undefined) tally[kind] += 1;
+      if (result !== 'settled' || key === 'lost-lease') {
+        const lost = key === 'lost-lease' && result === 'settled';
+        log.warn(lost ? 'settle.lease-lost' : `settle.${result}`, {
+          disposition,
+          reason,
+          correlationId: message.event?.correlationid,
+          queue: message.delivery?.queue,
+        });
+      }
+      status(result === 'unreachable' ? 'degraded' : 'working', statusText(tally));
+      send(message);
+    },
+  };
+});
+
+function flowLabel(
+  RED: { nodes: { eachNode(callback: (config: Record<string, unknown>) => void): void } },
+  id: string,
+) {
+  let label = id;
+  RED.nodes.eachNode((config) => {
+    if (config.id === id && typeof config.label === 'string' && config.label !== '') label = config.label;
+  });
+  return label;
+}
+
+function statusText({ done, retried, dead, anomalies }: Tally): string {
+  const parts = [`${done} done`];
+  if (retried > 0) parts.push(`${retried} retry`);
+  if (dead > 0) parts.push(`${dead} failed`);
+  if (anomalies > 0) parts.push(`${anomalies} odd`);
+  return parts.join(' · ');
+}
