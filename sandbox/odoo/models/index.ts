@@ -1,0 +1,14 @@
+import type { Database } from '../orm.ts';
+import { defineBase } from './base.ts';
+import { defineAccount } from './account.ts';
+import { defineProduct } from './product.ts';
+import { definePurchase } from './purchase.ts';
+import { defineStock } from './stock.ts';
+
+export function defineModels(db: Database): void {
+  defineBase(db);
+  defineAccount(db);
+  defineProduct(db);
+  defineStock(db);
+  definePurchase(db);
+}

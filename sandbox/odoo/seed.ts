@@ -1,0 +1,263 @@
+/** The data a fresh sandbox starts with: enough for the procurement flow, the same ids every time. */
+import { groups } from './models/base.ts';
+import type { Env, Values } from './orm.ts';
+
+/** A body of digits with its GS1 check digit (mod 10, weights 3 and 1 from the right). */
+export function withCheckDigit(body: string): string {
+  const total = [...body].reverse().reduce((acc, digit, i) => acc + Number(digit) * (i % 2 === 0 ? 3 : 1), 0);
+  return body + String((10 - (total % 10)) % 10);
+}
+
+export const suppliers = [
+  { ref: 'ACME', name: 'ACME Medical Supplies', gln: withCheckDigit('400000100001'), country: 'DE', city: 'Hamburg' },
+  { ref: 'NORDIC', name: 'Nordic Care Products', gln: withCheckDigit('735000200002'), country: 'SE', city: 'Malmö' },
+  { ref: 'PHARMA1', name: 'Pharma One Wholesale', gln: withCheckDigit('871000300003'), country: 'NL', city: 'Utrecht' },
+  {
+    ref: 'STERILE',
+    name: 'Sterile Goods International',
+    gln: withCheckDigit('541000400004'),
+    country: 'BE',
+    city: 'Gent',
+  },
+] as const;
+
+/** `code`: the UN/ECE Recommendation 20 or 21 code that partners write for the unit. */
+export const units = [
+  { name: 'Units', code: 'EA', factor: 1 },
+  { name: 'Box of 10', code: 'BX', factor: 10 },
+  { name: 'Box of 100', code: 'BX100', factor: 100 },
+  { name: 'Pack of 6', code: 'PK', factor: 6 },
+  { name: 'Dozens', code: 'DZN', factor: 12 },
+  { name: 'Carton of 1000', code: 'CT', factor: 1000 },
+] as const;
+
+export const products = [
+  { sku: 'GLOVE-M', name: 'Nitrile gloves, medium', price: '4.20', unit: 'Units', tracking: 'none' },
+  { sku: 'GLOVE-L', name: 'Nitrile gloves, large', price: '4.20', unit: 'Units', tracking: 'none' },
+  { sku: 'SYR-10', name: 'Syringe 10 ml, sterile', price: '0.12', unit: 'Units', tracking: 'none' },
+  { sku: 'SYR-20', name: 'Syringe 20 ml, sterile', price: '0.19', unit: 'Units', tracking: 'none' },
+  { sku: 'NEEDLE-21G', name: 'Needle 21G x 40 mm', price: '0.04', unit: 'Units', tracking: 'none' },
+  { sku: 'MASK-FFP2', name: 'Respirator FFP2', price: '0.65', unit: 'Units', tracking: 'none' },
+  { sku: 'GAUZE-10', name: 'Gauze swab 10 x 10 cm', price: '0.08', unit: 'Units', tracking: 'none' },
+  { sku: 'IVSET-1', name: 'Infusion set', price: '1.35', unit: 'Units', tracking: 'none' },
+  { sku: 'CATH-18', name: 'Catheter CH 18', price: '3.10', unit: 'Units', tracking: 'none' },
+  { sku: 'SALINE-500', name: 'Sodium chloride 0.9 %, 500 ml', price: '1.08', unit: 'Units', tracking: 'lot' },
+  { sku: 'STENT-35', name: 'Coronary stent 3.5 mm', price: '820.00', unit: 'Units', tracking: 'serial' },
+  { sku: 'DISINF-1L', name: 'Hand disinfectant 1 l', price: '5.95', unit: 'Units', tracking: 'none' },
+  { sku: 'SVC-CALIB', name: 'Calibration service, hour', price: '95.00', unit: 'Units', tracking: 'none' },
+] as const;
+
+export const apiKeys = {
+  /** The integration's own user: purchasing, stock, accounting, sales. */
+  bot: 'sandbox-key',
+  /** The bot's former key, expired in 2020. */
+  expired: 'sandbox-key-expired',
+  /** A user who may read contacts and products, and nothing of purchasing. */
+  clerk: 'sandbox-key-clerk',
+  /** The bot's key whose scope is neither empty nor `rpc`. */
+  wrongScope: 'sandbox-key-wrong-scope',
+  /** Settings rights, for set-up and verification. */
+  admin: 'sandbox-key-admin',
+} as const;
+
+export function seed(env: Env): void {
+  const { profile } = env;
+  const named = (module: string, name: string, model: string, id: number): number => {
+    env.create('ir.model.data', { module, name, model, res_id: id, noupdate: true });
+    return id;
+  };
+  const make = (externalId: string, model: string, values: Values): number => {
+    const [module = '', name = ''] = externalId.split('.');
+    return named(module, name, model, env.create(model, values));
+  };
+
+  const euro = make('base.EUR', 'res.currency', { name: 'EUR', symbol: '€' });
+  make('base.USD', 'res.currency', { name: 'USD', symbol: '$' });
+  make('base.SEK', 'res.currency', { name: 'SEK', symbol: 'kr' });
+  make('base.JPY', 'res.currency', { name: 'JPY', symbol: '¥', rounding: 1, decimal_places: 0 });
+  for (const [code, name, active] of [
+    ['en_US', 'English (US)', true],
+    ['fr_FR', 'French / Français', true],
+    ['de_DE', 'German / Deutsch', false],
+  ] as const) {
+    make(`base.lang_${code.slice(0, 2)}`, 'res.lang', { name, code, active });
+  }
+  const country: Record<string, number> = {};
+  for (const [code, name] of [
+    ['BE', 'Belgium'],
+    ['DE', 'Germany'],
+    ['FR', 'France'],
+    ['NL', 'Netherlands'],
+    ['SE', 'Sweden'],
+    ['US', 'United States'],
+  ] as const) {
+    country[code] = make(`base.${code.toLowerCase()}`, 'res.country', { name, code });
+  }
+
+  const companies = ['Sandbox General Hospital', 'Sandbox Clinic North', 'Sandbox Laboratory'].map((name, i) => {
+    const partner = env.create('res.partner', {
+      name,
+      is_company: true,
+      ref: `SITE-${i + 1}`,
+      global_location_number: withCheckDigit(`40000090000${i + 1}`),
+    });
+    return make(i === 0 ? 'base.main_company' : `sandbox.company_${i + 1}`, 'res.company', {
+      name,
+      partner_id: partner,
+      currency_id: euro,
+    });
+  });
+
+  const groupIds = Object.fromEntries(
+    Object.values(groups).map((code) => [code, make(code, 'res.groups', { name: code, code })]),
+  );
+  const user = (externalId: string, login: string, name: string, codes: readonly string[], allowed: number[]): number =>
+    make(externalId, 'res.users', {
+      name,
+      login,
+      password: `${login}-password`,
+      partner_id: env.create('res.partner', { name, email: `${login}@sandbox.example` }),
+      company_id: companies[0],
+      company_ids: [[6, 0, allowed]],
+      [profile.userGroups]: [[6, 0, codes.map((code) => groupIds[code])]],
+      tz: 'Europe/Brussels',
+    });
+  const ordinary = Object.values(groups).filter((code) => code !== groups.system);
+  const root = user('base.user_root', '__system__', 'OdooBot', [], companies.slice(0, 1));
+  env.write('res.users', [root], { active: false, password: false });
+  const admin = user('base.user_admin', 'admin', 'Administrator', Object.values(groups), companies);
+  const bot = user('sandbox.user_bot', 'bot', 'Integration Bot', ordinary, companies.slice(0, 2));
+  const clerk = user('sandbox.user_clerk', 'clerk', 'Ward Clerk', [groups.user], companies.slice(0, 1));
+  const inNinetyDays = new Date(Date.now() + 90 * 86_400_000).toISOString().slice(0, 10);
+  const key = (name: string, value: string, owner: number, rest: Values = {}) =>
+    env.create('res.users.apikeys', { name, key: value, user_id: owner, scope: 'rpc', ...rest });
+  key('integration', apiKeys.bot, bot, { expiration_date: `${inNinetyDays} 00:00:00` });
+  key('integration, former', apiKeys.expired, bot, { expiration_date: '2020-01-01 00:00:00' });
+  key('clerk', apiKeys.clerk, clerk, { expiration_date: `${inNinetyDays} 00:00:00` });
+  key('other purpose', apiKeys.wrongScope, bot, { scope: 'mail' });
+  key('administration', apiKeys.admin, admin);
+
+  const unit: Record<string, number> = {};
+  const unitNames = ['uom.product_uom_unit', 'sandbox.uom_box_10', 'sandbox.uom_box_100', 'uom.product_uom_pack_6'];
+  for (const [i, { name, factor }] of units.entries()) {
+    const externalId = unitNames[i] ?? `sandbox.uom_${name.toLowerCase().replace(/\W+/g, '_')}`;
+    unit[name] = make(externalId, 'uom.uom', { name, factor, ...(i > 0 ? { relative_uom_id: unit.Units } : {}) });
+  }
+
+  const tax = make('sandbox.tax_purchase_20', 'account.tax', {
+    name: '20% Purchase',
+    amount: 20,
+    type_tax_use: 'purchase',
+    company_id: companies[0],
+  });
+  make('sandbox.tax_sale_20', 'account.tax', {
+    name: '20% Sale',
+    amount: 20,
+    type_tax_use: 'sale',
+    company_id: companies[0],
+  });
+
+  const vendor: Record<string, number> = {};
+  for (const { ref, name, gln, country: code, city } of suppliers) {
+    vendor[ref] = make(`sandbox.supplier_${ref.toLowerCase()}`, 'res.partner', {
+      name,
+      ref,
+      global_location_number: gln,
+      is_company: true,
+      supplier_rank: 1,
+      country_id: country[code],
+      city,
+      email: `orders@${ref.toLowerCase()}.example`,
+    });
+  }
+  make('sandbox.customer_ward', 'res.partner', {
+    name: 'Ward 3 East',
+    ref: 'WARD-3E',
+    customer_rank: 1,
+    is_company: true,
+  });
+
+  const places = (name: string, usage: string, parent?: number, company?: number): number =>
+    env.create('stock.location', {
+      name,
+      usage,
+      location_id: parent ?? false,
+      company_id: company ?? false,
+      ...(usage === 'internal' && company ? { barcode: `LOC-${company}-${name.toUpperCase()}` } : {}),
+    });
+  const partners = places('Partners', 'view');
+  const vendors = named('stock', 'stock_location_suppliers', 'stock.location', places('Vendors', 'supplier', partners));
+  const customers = named(
+    'stock',
+    'stock_location_customers',
+    'stock.location',
+    places('Customers', 'customer', partners),
+  );
+  for (const [i, company] of companies.entries()) {
+    const code = ['WH', 'NORTH', 'LAB'][i]!;
+    const view = places(code, 'view', undefined, company);
+    const stock = places('Stock', 'internal', view, company);
+    const warehouse = env.create('stock.warehouse', {
+      name: `${['Central', 'North', 'Laboratory'][i]} Warehouse`,
+      code,
+      lot_stock_id: stock,
+      company_id: company,
+    });
+    if (i === 0) {
+      named('stock', 'stock_location_stock', 'stock.location', stock);
+      named('stock', 'warehouse0', 'stock.warehouse', warehouse);
+    }
+    for (const [name, kind, prefix, from, to] of [
+      ['Receipts', 'incoming', 'IN', vendors, stock],
+      ['Delivery Orders', 'outgoing', 'OUT', stock, customers],
+      ['Internal Transfers', 'internal', 'INT', stock, stock],
+    ] as const) {
+      const type = env.create('stock.picking.type', {
+        name,
+        code: kind,
+        sequence_code: prefix,
+        warehouse_id: warehouse,
+        default_location_src_id: from,
+        default_location_dest_id: to,
+        company_id: company,
+      });
+      if (i === 0) named('stock', `picking_type_${prefix.toLowerCase()}`, 'stock.picking.type', type);
+    }
+    if (i === 0) {
+      for (const ward of ['Ward 3 East', 'Operating Theatre']) places(ward, 'internal', stock, company);
+    }
+  }
+
+  for (const [i, { sku, name, price, unit: base, tracking }] of products.entries()) {
+    const service = sku.startsWith('SVC');
+    const template = make(`sandbox.product_${sku.toLowerCase().replace(/\W/g, '_')}`, 'product.template', {
+      name,
+      default_code: sku,
+      barcode: withCheckDigit(`1400000${String(100_000 + i * 37)}`),
+      type: service ? 'service' : profile.storable === 'type' ? 'product' : 'consu',
+      ...(service || profile.storable === 'type' ? {} : { is_storable: true }),
+      tracking,
+      uom_id: unit[base],
+      ...(profile.version === '19' ? {} : { uom_po_id: unit[base] }),
+      standard_price: price,
+      list_price: String(Math.round(Number(price) * 150) / 100),
+      purchase_method: service ? 'purchase' : 'receive',
+      ...(service ? { supplier_taxes_id: [[6, 0, [tax]]] } : {}),
+    });
+    const codes = i % 2 === 0 ? ['ACME', 'NORDIC'] : i % 3 === 0 ? ['PHARMA1', 'ACME'] : ['NORDIC', 'STERILE'];
+    for (const code of codes) {
+      env.create('product.supplierinfo', {
+        partner_id: vendor[code],
+        product_tmpl_id: template,
+        product_code: `${code.slice(0, 2)}-${1000 + i}`,
+        price,
+        currency_id: euro,
+        delay: 3,
+      });
+    }
+  }
+  for (const name of env.db.models.keys()) {
+    const model = env.db.get(name);
+    env.create('ir.model', { name: model.description, model: name, transient: model.transient ?? false });
+  }
+}
