@@ -1,4 +1,5 @@
 /** What an `amqp-connection` offers the other nodes. */
+import type { StoredReply } from '../idempotency/index.ts';
 import type { FailureRecord } from '../kernel/failure.ts';
 import type { IdempotencyLease } from '../kernel/message.ts';
 import type {
@@ -36,18 +37,11 @@ export interface Settlement {
   reason?: string;
 }
 
-/** The reply that a duplicate of an accepted message gets again. */
-export interface StoredReply {
-  statusCode: number;
-  headers: Record<string, string>;
-  body: unknown;
-}
-
 export interface Acceptance {
   message: OutgoingMessage;
   /** Completed in the same transaction. */
   lease?: IdempotencyLease;
-  /** Stored with the key. */
+  /** Stored with the key: what a duplicate of the message is answered. */
   reply?: StoredReply;
   correlationId?: string;
   /** Flow node that accepts. */
@@ -71,6 +65,8 @@ export interface OutboxStatus {
 
 export interface ConsumeOptions extends ConsumerOptions {
   policy: RetryPolicy;
+  /** A delivery of this queue was settled, by whomever. */
+  onSettled?(tag: string): void;
 }
 
 export interface AmqpConnectionService {

@@ -6,6 +6,7 @@
 import type { ConfirmChannel, Message, Options } from 'amqplib';
 import { Failure } from '../../../kernel/failure.ts';
 import type { OutgoingMessage } from '../engine.ts';
+import { describeTarget, noExchange, unroutable } from '../routing-failures.ts';
 
 export interface PublisherOptions {
   /** Messages sent and not yet confirmed. Default 100. */
@@ -27,7 +28,8 @@ interface Pending {
   until: number;
   /** Times it was put on the wire. */
   sent: number;
-  returned?: { code: number; text: string };
+  /** `basic.return` came: no queue took it. */
+  returned: boolean;
   resolve(): void;
   reject(failure: Failure): void;
 }
@@ -81,7 +83,7 @@ export class ConfirmedPublisher {
     }
     return new Promise((resolve, reject) => {
       const until = Date.now() + this.#deadline * (terms.patient === true ? 4 : 1);
-      this.#line.push({ message, patient: terms.patient === true, until, sent: 0, resolve, reject });
+      this.#line.push({ message, patient: terms.patient === true, until, sent: 0, returned: false, resolve, reject });
       this.#timer ??= setInterval(() => this.#expire(), 250);
       this.#pump();
     });
@@ -141,7 +143,7 @@ export class ConfirmedPublisher {
     const { message } = entry;
     this.#flight.add(entry);
     entry.sent++;
-    delete entry.returned;
+    entry.returned = false;
     this.#sentOnChannel++;
     const body = Buffer.isBuffer(message.body)
       ? message.body
@@ -180,12 +182,12 @@ export class ConfirmedPublisher {
         new Failure(
           'saturation',
           'AMQP_REFUSED',
-          `The broker refused the message for ${target(entry.message)}: a queue behind it is full or failing.`,
+          `The broker refused the message for ${describeTarget(entry.message)}: a queue behind it is full or failing.`,
           { retryAfter: 5_000 },
         ),
       );
-    } else if (entry.returned !== undefined) {
-      entry.reject(unroutable(entry.message, entry.returned.text));
+    } else if (entry.returned) {
+      entry.reject(unroutable(entry.message));
     } else {
       entry.resolve();
     }
@@ -194,21 +196,15 @@ export class ConfirmedPublisher {
   }
 
   /** `basic.return` comes just before the confirm of the same message. */
-  #returned(message: Message): void {
-    const fields = message.fields as unknown as {
-      exchange: string;
-      routingKey: string;
-      replyCode?: number;
-      replyText?: string;
-    };
+  #returned({ fields, properties }: Message): void {
     for (const entry of this.#flight) {
       if (
-        entry.returned === undefined &&
-        entry.message.properties.messageId === message.properties.messageId &&
+        !entry.returned &&
+        entry.message.properties.messageId === properties.messageId &&
         entry.message.exchange === fields.exchange &&
         entry.message.routingKey === fields.routingKey
       ) {
-        entry.returned = { code: fields.replyCode ?? 312, text: fields.replyText ?? 'NO_ROUTE' };
+        entry.returned = true;
         return;
       }
     }
@@ -276,21 +272,6 @@ function optionsOf({ properties, expiration }: OutgoingMessage): Options.Publish
   };
 }
 
-function target({ exchange, routingKey }: OutgoingMessage): string {
-  return exchange === '' ? `queue "${routingKey}"` : `exchange "${exchange}" with routing key "${routingKey}"`;
-}
-
-export function unroutable(message: OutgoingMessage, text = 'NO_ROUTE'): Failure {
-  return new Failure(
-    'configuration',
-    'AMQP_UNROUTABLE',
-    message.exchange === ''
-      ? `There is no queue "${message.routingKey}" (${text}). Deploy its amqp-consume, or correct the routing key.`
-      : `No queue is bound to ${target(message)} (${text}). Deploy an amqp-consume with this binding, or correct the routing key.`,
-    { outcome: 'none' },
-  );
-}
-
 function blocked(reason: string): Failure {
   return new Failure(
     'saturation',
@@ -305,13 +286,13 @@ function unknownOrNone(entry: Pending, why: string): Failure {
     ? new Failure(
         'dependency-outage',
         'AMQP_UNCONFIRMED',
-        `The broker did not confirm message ${entry.message.properties.messageId} for ${target(entry.message)}: ${why}. It may have arrived; publish it again with the same message id.`,
+        `The broker did not confirm message ${entry.message.properties.messageId} for ${describeTarget(entry.message)}: ${why}. It may have arrived; publish it again with the same message id.`,
         { outcome: 'unknown' },
       )
     : new Failure(
         'dependency-outage',
         'AMQP_UNREACHABLE',
-        `Message ${entry.message.properties.messageId} was not sent to ${target(entry.message)}: ${why}.`,
+        `Message ${entry.message.properties.messageId} was not sent to ${describeTarget(entry.message)}: ${why}.`,
         { outcome: 'none' },
       );
 }
@@ -320,12 +301,7 @@ function unknownOrNone(entry: Pending, why: string): Failure {
 function causeOf({ message }: Pending, reason: string): Failure | undefined {
   const exchange = /no exchange '([^']*)'/.exec(reason)?.[1];
   if (exchange !== undefined && exchange === message.exchange) {
-    return new Failure(
-      'configuration',
-      'AMQP_NO_EXCHANGE',
-      `The exchange "${exchange}" does not exist. Correct its name, or deploy the node that declares it.`,
-      { outcome: 'none' },
-    );
+    return noExchange(exchange);
   }
   const refused = /access to (?:exchange|topic) '([^']*)'.* refused for user '([^']*)'/.exec(reason);
   if (refused !== null && (refused[1] === message.exchange || refused[1] === message.routingKey)) {

@@ -142,8 +142,15 @@ interface Difference {
   existing: string;
 }
 
-const inequivalent =
-  /inequivalent arg '([^']+)' for queue .*?: received (?:the value '?([^']*?)'? of type '[^']*'|none|'?[^']*?'?) but current is (?:the value '?([^']*?)'? of type '([^']*)'|none|'?([^']*?)'?)(?:"|$)/;
+const inequivalent = /inequivalent arg '([^']+)' for queue .*: received (?:.+) but current is (.+?)"?$/;
+
+/** `none`, `'20'` or `the value '20' of type 'byte'`; an argument goes back with the type it came with. */
+function argumentValue(text: string): string | number | undefined {
+  const match = /'(.*?)'(?: of type '(\w+)')?$/.exec(text);
+  if (match === null) return undefined;
+  const value = match[1]!;
+  return match[2] !== 'longstr' && /^-?\d+$/.test(value) ? Number(value) : value;
+}
 
 /**
  * RabbitMQ names one differing argument at a time. Taking over its value and asking again finds them all; the queue
@@ -158,21 +165,16 @@ async function mismatch(model: ChannelModel, name: string, wanted: QueueArgument
     const match = inequivalent.exec(error.message);
     if (match === null) break;
     const argument = match[1]!;
-    const existing = match[3];
-    const type = match[4] ?? '';
+    const existing = argumentValue(match[2]!);
     if (differences.some((known) => known.argument === argument)) break;
-    if (argument === 'durable') {
-      differences.push({ argument, wanted: 'true', existing: 'false' });
-      durable = false;
-    } else {
-      differences.push({
-        argument,
-        wanted: argument in wanted ? String(wanted[argument]) : 'none',
-        existing: existing ?? 'none',
-      });
-      if (existing === undefined) delete probe[argument];
-      else probe[argument] = /int|long$|byte|short/.test(type) && type !== 'longstr' ? Number(existing) : existing;
-    }
+    differences.push({
+      argument,
+      wanted: argument === 'durable' ? 'true' : String(wanted[argument] ?? 'none'),
+      existing: String(existing ?? 'none'),
+    });
+    if (argument === 'durable') durable = existing === 'true';
+    else if (existing === undefined) delete probe[argument];
+    else probe[argument] = existing;
     error = await onChannel(model, `comparing queue "${name}"`, async (channel) => {
       await channel.checkQueue(name);
       await channel.assertQueue(name, { durable, arguments: probe });

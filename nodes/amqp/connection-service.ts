@@ -1,0 +1,277 @@
+/** The service of an `amqp-connection`: one engine, its outbox, and the retry policies of its consumers. */
+import type { FailureRecord } from '../kernel/failure.ts';
+import { Failure } from '../kernel/failure.ts';
+import type { Store } from '../kernel/store/store.ts';
+import { telemetry } from '../kernel/telemetry/telemetry.ts';
+import { EmbeddedEngine, queuedMessage } from './engines/embedded/engine.ts';
+import type {
+  Consumer,
+  Disposition,
+  IncomingDelivery,
+  MessagingEngine,
+  OpenDelivery,
+  QueueTopology,
+  Topology,
+} from './engines/engine.ts';
+import { stepFor } from './engines/rabbitmq/topology.ts';
+import { firstFailedAtOf } from './failure-headers.ts';
+import { OutboxForwarder } from './outbox.ts';
+import { acceptIntoOutbox, acceptIntoQueue } from './outbox-operations.ts';
+import { decide, defaultRetryPolicy, type RetryPolicy, stepOf, withJitter } from './retry-policy.ts';
+import type { Acceptance, AmqpConnectionService, ConsumeOptions, Settlement, SettleOutcome } from './service.ts';
+
+export interface ConnectionOptions {
+  /** Id of the config node. */
+  id: string;
+  namespace: string;
+  engine: MessagingEngine;
+  /** Of the outbox; with the embedded engine also of the queues. */
+  store?: { id: string; store: Store };
+  /** Rows in the outbox at which accepting is refused. Default 10,000. */
+  outboxLimit?: number;
+}
+
+/** Beyond these a broker refuses a message for good, and it must not be accepted first. RabbitMQ 4: 16 MiB. */
+const bodyLimit = 16 * 1024 * 1024;
+const headersLimit = 60 * 1024;
+
+interface Plan {
+  disposition: Disposition;
+  settlement: Omit<Settlement, 'result'>;
+}
+
+export interface RunningConnection {
+  service: AmqpConnectionService;
+  close(): Promise<void>;
+}
+
+export function startConnection(options: ConnectionOptions): RunningConnection {
+  const { id, namespace, engine, store } = options;
+  const policies = new Map<string, RetryPolicy>();
+  const consumers = new Map<string, Set<Consumer>>();
+  const settledListeners = new Map<string, Set<(tag: string) => void>>();
+  const pausedQueues = new Set<string>();
+  const exchanges = new Set<string>();
+  const queues = new Map<string, QueueTopology>();
+  const counters = { stale: 0, alreadySettled: 0, released: 0 };
+  const forwarder =
+    engine.kind === 'rabbitmq' && store !== undefined
+      ? new OutboxForwarder({ store: store.store, engine, connection: id, limit: options.outboxLimit ?? 10_000 })
+      : undefined;
+
+  function plan(outcome: SettleOutcome, open: OpenDelivery | undefined): Plan {
+    const now = Date.now();
+    const queue = open?.delivery.queue ?? '';
+    const attempt = open?.delivery.attempt ?? 1;
+    const policy = policies.get(queue) ?? defaultRetryPolicy;
+    const firstFailedAt = firstFailedAtOf(open?.delivery.properties.headers ?? {}) ?? now;
+    const retry = (delay: number, failure: FailureRecord): Plan => {
+      // The broker's steps are fixed; only the embedded queue can wait for any time.
+      const steps = queues.get(queue)?.retrySteps ?? policy.steps;
+      const exact = engine.kind === 'embedded' ? withJitter(delay, policy.jitter) : stepFor(steps, delay);
+      return {
+        disposition: { kind: 'retry', delay: exact, failure },
+        settlement: { disposition: 'retry', delay: exact },
+      };
+    };
+    const deadLetter = (failure: FailureRecord, reason?: string): Plan => ({
+      disposition: { kind: 'dead-letter', failure },
+      settlement: { disposition: 'dead-letter', ...(reason === undefined ? {} : { reason }) },
+    });
+    switch (outcome.kind) {
+      case 'done':
+        return { disposition: { kind: 'done' }, settlement: { disposition: 'done' } };
+      case 'release':
+        return { disposition: { kind: 'release' }, settlement: { disposition: 'released' } };
+      case 'dead-letter':
+        return deadLetter(outcome.failure);
+      case 'retry': {
+        const failure = outcome.failure ?? retryRequested;
+        if (now - firstFailedAt > policy.giveUpAfter) return deadLetter(failure, 'Retried until the give-up age.');
+        return retry(Math.min(policy.cap, outcome.delay ?? stepOf(policy.steps, attempt)), failure);
+      }
+      case 'failed': {
+        const decision = decide(outcome.failure, attempt, firstFailedAt, policy, now);
+        return decision.kind === 'retry'
+          ? retry(decision.delay, outcome.failure)
+          : deadLetter(outcome.failure, decision.reason);
+      }
+    }
+  }
+
+  const service: AmqpConnectionService = {
+    id,
+    engine: engine.kind,
+    namespace,
+    eventsExchange: `${namespace}.events`,
+    counters,
+    get state() {
+      return engine.state;
+    },
+
+    queueName: (name) => (name.startsWith(`${namespace}.`) ? name : `${namespace}.${name}`),
+
+    declare(topology) {
+      for (const exchange of topology.exchanges) exchanges.add(exchange);
+      for (const queue of topology.queues) queues.set(queue.name, queue);
+      return engine.declare(topology);
+    },
+
+    publish: (message) => engine.publish(message),
+
+    async accept(acceptance) {
+      if (store === undefined) throw noStore();
+      const { message, lease } = acceptance;
+      if (lease !== undefined && lease.store !== store.id) throw otherStore();
+      checkSize(acceptance);
+      const queued = queuedMessage(message);
+      const args = {
+        message: queued,
+        completion:
+          lease === undefined
+            ? null
+            : {
+                scope: lease.scope,
+                key: lease.key,
+                token: lease.token,
+                ...(acceptance.reply === undefined ? {} : { reply: acceptance.reply }),
+              },
+        audit: auditOf(acceptance),
+      };
+      if (engine instanceof EmbeddedEngine) {
+        await engine.makeRoom(message);
+        engine.stored(message, await store.store.run(acceptIntoQueue, args));
+        return;
+      }
+      await store.store.run(acceptIntoOutbox, {
+        ...args,
+        connection: id,
+        partitionKey: message.partitionKey ?? null,
+        limit: options.outboxLimit ?? 10_000,
+      });
+      forwarder?.wake();
+    },
+
+    outbox: async () => forwarder?.status(),
+
+    async consume(consume: ConsumeOptions, onDelivery: (delivery: IncomingDelivery) => void) {
+      const { policy, onSettled, ...rest } = consume;
+      const { queue } = consume;
+      policies.set(queue, policy);
+      const consumer = await engine.consume(rest, onDelivery);
+      if (pausedQueues.has(queue)) await consumer.pause();
+      add(consumers, queue, consumer);
+      if (onSettled !== undefined) add(settledListeners, queue, onSettled);
+      return {
+        pause: () => consumer.pause(),
+        resume: async () => {
+          if (!pausedQueues.has(queue)) await consumer.resume();
+        },
+        get paused() {
+          return consumer.paused;
+        },
+        get unsettled() {
+          return consumer.unsettled;
+        },
+        async close(drain) {
+          consumers.get(queue)?.delete(consumer);
+          await consumer.close(drain);
+          if (onSettled !== undefined) settledListeners.get(queue)?.delete(onSettled);
+        },
+      };
+    },
+
+    async settle(tag, outcome) {
+      const open = engine.open(tag);
+      const { disposition, settlement } = plan(outcome, open);
+      const result = await engine.settle(tag, disposition);
+      const queue = open?.delivery.queue ?? 'unknown';
+      telemetry.count('healthflows_deliveries_settled_total', { disposition: settlement.disposition, result });
+      if (result === 'stale') counters.stale++;
+      else if (result === 'already-settled') counters.alreadySettled++;
+      else if (settlement.disposition === 'released') counters.released++;
+      for (const listener of [...(settledListeners.get(queue) ?? [])]) listener(tag);
+      return { result, ...settlement };
+    },
+
+    open: (tag) => engine.open(tag),
+    openDeliveries: (queue) => engine.openDeliveries(queue),
+
+    async pause(queue) {
+      pausedQueues.add(queue);
+      await Promise.all([...(consumers.get(queue) ?? [])].map((consumer) => consumer.pause()));
+    },
+    async resume(queue) {
+      pausedQueues.delete(queue);
+      await Promise.all([...(consumers.get(queue) ?? [])].map((consumer) => consumer.resume()));
+    },
+    paused: (queue) => pausedQueues.has(queue),
+
+    depth: (queue) => engine.depth(queue),
+    topology: (): Topology => ({ exchanges: [...exchanges], queues: [...queues.values()] }),
+    onState: (listener) => engine.onState(listener),
+  };
+
+  return {
+    service,
+    async close() {
+      await forwarder?.close();
+      await engine.close();
+    },
+  };
+}
+
+const retryRequested: FailureRecord = {
+  class: 'conflict',
+  code: 'RETRY_REQUESTED',
+  retryable: true,
+  message: 'The flow asked for another try.',
+};
+
+function add<T>(sets: Map<string, Set<T>>, key: string, value: T): void {
+  const set = sets.get(key) ?? new Set<T>();
+  sets.set(key, set.add(value));
+}
+
+function noStore(): Failure {
+  return new Failure(
+    'configuration',
+    'AMQP_NO_STORE',
+    'The amqp-connection has no integration store, which the outbox needs. Choose one in it, or choose the guarantee "confirmed" in amqp-publish.',
+  );
+}
+
+function otherStore(): Failure {
+  return new Failure(
+    'configuration',
+    'AMQP_OTHER_STORE',
+    'The idempotency key of the message is in another integration store than the outbox, so that both cannot be one transaction. Choose the same store in idempotency-gate and amqp-connection.',
+  );
+}
+
+function checkSize({ message }: Acceptance): void {
+  const headers = Buffer.byteLength(JSON.stringify(message.properties.headers));
+  if (message.body.byteLength <= bodyLimit && headers <= headersLimit) return;
+  throw new Failure(
+    'data-quality',
+    'AMQP_MESSAGE_TOO_LARGE',
+    `The message has ${message.body.byteLength} bytes and ${headers} bytes of headers; a broker takes ${bodyLimit} and ${headersLimit}. Send a reference to the document instead.`,
+    { outcome: 'none' },
+  );
+}
+
+function auditOf({ message, lease, correlationId, node }: Acceptance) {
+  return {
+    action: 'message.accepted',
+    outcome: 'success' as const,
+    actor: 'flow',
+    subject: message.properties.messageId,
+    ...(correlationId === undefined ? {} : { correlationId }),
+    ...(node === undefined ? {} : { node }),
+    detail: {
+      exchange: message.exchange,
+      routingKey: message.routingKey,
+      ...(lease === undefined ? {} : { scope: lease.scope, key: lease.key }),
+    },
+  };
+}

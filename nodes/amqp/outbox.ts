@@ -1,0 +1,306 @@
+/**
+ * Forwards the outbox to the broker: in order per partition key (one message of a key on its way at a time), many
+ * keys at once, a row deleted only after its confirm. A crash on either side repeats, never loses. With several
+ * Node-RED instances on one store a lease makes one of them the forwarder.
+ */
+import { type Failure, toFailure } from '../kernel/failure.ts';
+import { uuidv7 } from '../kernel/id.ts';
+import type { Store } from '../kernel/store/store.ts';
+import type { MessageProperties, MessagingEngine } from './engines/engine.ts';
+import {
+  deleteFromOutbox,
+  dropLease,
+  holdLease,
+  type OutboxRow,
+  outboxDepth,
+  peekOutbox,
+} from './outbox-operations.ts';
+import type { OutboxStatus } from './service.ts';
+
+export interface ForwarderOptions {
+  store: Store;
+  engine: MessagingEngine;
+  /** Id of the `amqp-connection`. */
+  connection: string;
+  /** Rows at which accepting is refused. */
+  limit: number;
+  /** Messages on their way at once. Default 100. */
+  window?: number;
+}
+
+/** Rows read at once, and rows kept in memory at most. */
+const page = 500;
+const buffered = 1_000;
+/** Milliseconds. */
+const leaseDuration = 10_000;
+const leaseRenewal = 3_000;
+const holdTime = 5_000;
+const pauseAfterOutage = 500;
+
+export class OutboxForwarder {
+  readonly #options: ForwarderOptions;
+  readonly #window: number;
+  readonly #holder = uuidv7();
+  readonly #lease: string;
+  /** Rows in memory, by id; those on their way and those confirmed but not yet deleted included. */
+  readonly #known = new Set<number>();
+  /** Deleted since the present read began, which may still have seen them. */
+  readonly #gone = new Set<number>();
+  /** Rows by key, in order. A row without a key is alone with itself. */
+  readonly #lines = new Map<string, OutboxRow[]>();
+  /** Keys whose first row may go. */
+  #sendable: string[] = [];
+  readonly #held = new Map<string, string>();
+  #confirmed: number[] = [];
+  #flying = 0;
+  #waiting = 0;
+  #cursor = 0;
+  #leader = false;
+  #loading: Promise<void> | undefined;
+  #deleting: Promise<void> | undefined;
+  #moreMayExist = true;
+  #pausedUntil = 0;
+  #problem: string | undefined;
+  #closed = false;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #offState: () => void;
+
+  constructor(options: ForwarderOptions) {
+    this.#options = options;
+    this.#window = options.window ?? 100;
+    this.#lease = `outbox ${options.connection}`;
+    this.#offState = options.engine.onState((state) => {
+      if (state.kind === 'ready') this.#resumeAfter(0);
+    });
+    // One process owns a SQLite file; PostgreSQL may be shared, and there others' rows are found by looking.
+    if (options.store.engine === 'sqlite') {
+      this.#leader = true;
+      this.#every(10_000, () => this.#rescan());
+      this.wake();
+    } else {
+      void this.#renew();
+      this.#every(leaseRenewal, () => void this.#renew());
+      this.#every(1_000, () => this.#rescan());
+    }
+  }
+
+  /** A row was committed. */
+  wake(): void {
+    this.#moreMayExist = true;
+    this.#load();
+  }
+
+  async status(): Promise<OutboxStatus> {
+    const { store, connection, limit } = this.#options;
+    const { depth, lag } = await store.run(outboxDepth, { connection });
+    const [held] = this.#held.values();
+    const problem = held ?? this.#problem;
+    return {
+      depth,
+      lag,
+      limit,
+      leader: this.#leader,
+      held: this.#held.size,
+      ...(problem === undefined ? {} : { problem }),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#offState();
+    for (const timer of this.#timers) clearInterval(timer);
+    for (let waited = 0; this.#flying > 0 && waited < 2_000; waited += 20) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await this.#loading;
+    await this.#deleting;
+    await this.#delete();
+    if (this.#leader && this.#options.store.engine !== 'sqlite') {
+      await this.#options.store.run(dropLease, { name: this.#lease, holder: this.#holder }).catch(() => undefined);
+    }
+  }
+
+  #every(milliseconds: number, work: () => void): void {
+    const timer = setInterval(work, milliseconds);
+    timer.unref();
+    this.#timers.add(timer);
+  }
+
+  #later(milliseconds: number, work: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      work();
+    }, milliseconds);
+    this.#timers.add(timer);
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#closed) return;
+    let held = false;
+    try {
+      held = await this.#options.store.run(holdLease, {
+        name: this.#lease,
+        holder: this.#holder,
+        duration: leaseDuration,
+      });
+    } catch (error) {
+      this.#problem = toFailure(error).message;
+    }
+    if (held === this.#leader) return;
+    this.#leader = held;
+    // Whoever led meanwhile may have forwarded what is in memory here.
+    for (const row of [...this.#lines.values()].flat()) this.#known.delete(row.id);
+    this.#lines.clear();
+    this.#sendable = [];
+    this.#held.clear();
+    this.#waiting = 0;
+    this.#rescan();
+  }
+
+  /** From the start: a row with a lower id may have been committed later by another process. */
+  #rescan(): void {
+    this.#cursor = 0;
+    this.wake();
+  }
+
+  #load(): void {
+    if (this.#closed || !this.#leader || this.#loading !== undefined) return;
+    if (!this.#moreMayExist || this.#waiting >= buffered) {
+      this.#pump();
+      return;
+    }
+    this.#moreMayExist = false;
+    this.#loading = this.#read().finally(() => {
+      this.#loading = undefined;
+      if (this.#moreMayExist && this.#waiting < buffered && Date.now() >= this.#pausedUntil) this.#load();
+    });
+  }
+
+  async #read(): Promise<void> {
+    const { store, connection } = this.#options;
+    this.#gone.clear();
+    try {
+      const rows = await store.run(peekOutbox, { connection, after: this.#cursor, limit: page });
+      if (rows.length === page) this.#moreMayExist = true;
+      for (const row of rows) this.#take(row);
+      this.#problem = undefined;
+    } catch (error) {
+      this.#problem = toFailure(error).message;
+      this.#moreMayExist = true;
+      this.#resumeAfter(1_000);
+    }
+    this.#pump();
+  }
+
+  #take(row: OutboxRow): void {
+    this.#cursor = Math.max(this.#cursor, row.id);
+    if (this.#known.has(row.id) || this.#gone.has(row.id) || !this.#leader) return;
+    this.#known.add(row.id);
+    this.#waiting++;
+    const key = keyOf(row);
+    const line = this.#lines.get(key);
+    if (line !== undefined) {
+      line.push(row);
+      return;
+    }
+    this.#lines.set(key, [row]);
+    this.#sendable.push(key);
+  }
+
+  #pump(): void {
+    if (this.#closed || !this.#leader || Date.now() < this.#pausedUntil) return;
+    const { kind } = this.#options.engine.state;
+    if (kind !== 'ready' && kind !== 'misconfigured') return;
+    while (this.#flying < this.#window) {
+      const key = this.#sendable.shift();
+      if (key === undefined) break;
+      const row = this.#lines.get(key)?.[0];
+      if (row !== undefined) this.#send(key, row);
+    }
+  }
+
+  #send(key: string, row: OutboxRow): void {
+    this.#flying++;
+    const { message } = row;
+    this.#options.engine
+      .publish({
+        exchange: message.exchange,
+        routingKey: message.routingKey,
+        properties: JSON.parse(message.properties) as MessageProperties,
+        body: message.body,
+        ...(message.expiration === null ? {} : { expiration: message.expiration }),
+      })
+      .then(
+        () => this.#succeeded(key, row),
+        (error: unknown) => this.#failed(key, toFailure(error)),
+      )
+      .finally(() => {
+        this.#flying--;
+        if (this.#waiting < buffered / 2 && this.#moreMayExist) this.#load();
+        else this.#pump();
+      });
+  }
+
+  #succeeded(key: string, row: OutboxRow): void {
+    this.#held.delete(key);
+    this.#confirmed.push(row.id);
+    this.#deleting ??= Promise.resolve().then(() => this.#delete());
+    const line = this.#lines.get(key);
+    // The lease was lost meanwhile and the lines are another's now.
+    if (line?.[0]?.id !== row.id) return;
+    line.shift();
+    this.#waiting--;
+    if (line.length === 0) this.#lines.delete(key);
+    else this.#sendable.push(key);
+  }
+
+  #failed(key: string, failure: Failure): void {
+    if (!this.#lines.has(key)) return;
+    if (failure.class === 'dependency-outage' || failure.class === 'saturation') {
+      this.#problem = failure.message;
+      this.#sendable.unshift(key);
+      this.#resumeAfter(pauseAfterOutage);
+      return;
+    }
+    // Only this key waits: its queue may be bound later, its exchange declared, its permission granted.
+    this.#held.set(key, failure.message);
+    this.#later(holdTime, () => {
+      if (this.#lines.has(key) && !this.#sendable.includes(key)) this.#sendable.push(key);
+      this.#pump();
+    });
+  }
+
+  async #delete(): Promise<void> {
+    const ids = this.#confirmed;
+    this.#confirmed = [];
+    if (ids.length > 0) {
+      try {
+        await this.#options.store.run(deleteFromOutbox, { ids });
+        for (const id of ids) {
+          this.#known.delete(id);
+          this.#gone.add(id);
+        }
+        this.#problem = undefined;
+      } catch (error) {
+        // They stay known, so that they are not sent again, and are deleted with the next ones.
+        this.#confirmed.push(...ids);
+        this.#problem = toFailure(error).message;
+        await new Promise((resolve) => setTimeout(resolve, this.#closed ? 0 : 500));
+      }
+    }
+    this.#deleting = undefined;
+    if (this.#confirmed.length > 0 && !this.#closed) this.#deleting = this.#delete();
+  }
+
+  #resumeAfter(milliseconds: number): void {
+    this.#pausedUntil = Date.now() + milliseconds;
+    this.#later(milliseconds + 1, () => {
+      this.#load();
+      this.#pump();
+    });
+  }
+}
+
+function keyOf(row: OutboxRow): string {
+  return row.partitionKey === null ? `row ${row.id}` : `key ${row.partitionKey}`;
+}
