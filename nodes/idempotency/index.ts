@@ -12,6 +12,7 @@ export {
   purge,
   release,
   renew,
+  renewAll,
   type StoredReply,
 } from './keys.ts';
 export { type IntegrationStoreService, integrationStore } from './service.ts';

@@ -253,6 +253,29 @@ export const renew = defineOperation(import.meta.url, 'renew', function* (held: 
 });
 
 /**
+ * Renews several held keys, one statement for all.
+ *
+ * @returns the indexes of those still held
+ */
+export const renewAll = defineOperation(
+  import.meta.url,
+  'renewAll',
+  function* ({ lease, keys }: { lease: number; keys: readonly HeldKey[] }, { now }) {
+    if (keys.length === 0) return [];
+    const hashes = keys.map(keyHash);
+    const held = keys.map((_, index) => `(hash = $${2 * index + 3} AND fence = $${2 * index + 4})`).join(' OR ');
+    const renewed = yield* query<{ hash: Uint8Array }>(
+      `UPDATE idempotency_keys SET lease = $1, lease_until = $2 WHERE state = 'claimed' AND (${held}) RETURNING hash`,
+      lease,
+      now + lease,
+      ...keys.flatMap(({ token }, index) => [hashes[index]!, token]),
+    );
+    const still = new Set(renewed.map(({ hash }) => Buffer.from(hash).toString('hex')));
+    return [...keys.keys()].filter((index) => still.has(hashes[index]!.toString('hex')));
+  },
+);
+
+/**
  * Removes at most `limit` keys whose retention has passed and that nobody holds. Small slices: the writer is shared.
  *
  * @returns how many were removed; fewer than `limit` means that none are left
