@@ -2,6 +2,7 @@ import { defineNode, type NodeContext, onFlowsStarted } from '../../node/index.t
 import { WebhookEndpoint } from '../endpoint.ts';
 import { dispatcherOf } from '../ingress/dispatcher.ts';
 import { schemeOf } from '../schemes/index.ts';
+import { answerCheck } from './check-endpoint.ts';
 import { type WebhookVerifierConfig, webhookVerifier } from './webhook-verifier.def.ts';
 import { endpointHost, endpointOptions } from './wiring.ts';
 
@@ -26,5 +27,9 @@ export default defineNode(
       },
     };
   },
-  { install: (RED) => void dispatcherOf(RED) },
+  {
+    install: (RED) => void dispatcherOf(RED),
+    admin: ({ post, RED }) =>
+      post('check', 'healthflows.configure', (request, response) => answerCheck(RED, request, response)),
+  },
 );
