@@ -157,16 +157,16 @@ function compileColumn(
     if (right === false || right === null) return { test: () => true, candidates: undefined };
     operator = '=';
   }
-  const valueOf = (row: Row): Stored => env.value(model.name, row, name);
+  const valueAt = (row: Row): Stored => env.value(model.name, row, name);
   if (field.relation && !isX2many(field) && ['child_of', 'parent_of'].includes(operator)) {
     const ids = new Set((Array.isArray(right) ? right : [right]) as number[]);
-    return { test: (row) => ids.has(valueOf(row) as number), candidates: undefined };
+    return { test: (row) => ids.has(valueAt(row) as number), candidates: undefined };
   }
   if (name === 'id' && operator === 'child_of') return hierarchy(env, model, right);
 
   if (operator.endsWith('like')) {
     const matches = likeTest(operator, right);
-    const textOf = (row: Row): string[] => labelsOf(env, field, valueOf(row));
+    const textOf = (row: Row): string[] => labelsOf(env, field, valueAt(row));
     return { test: (row) => textOf(row).some(matches), candidates: undefined };
   }
 
@@ -180,7 +180,7 @@ function compileColumn(
     if (byName) {
       const names = new Set(wanted);
       return {
-        test: (row) => labelsOf(env, field, valueOf(row)).some((label) => names.has(label)),
+        test: (row) => labelsOf(env, field, valueAt(row)).some((label) => names.has(label)),
         candidates: undefined,
       };
     }
@@ -189,14 +189,14 @@ function compileColumn(
     if (isX2many(field)) {
       return {
         test: (row) => {
-          const ids = valueOf(row) as readonly number[];
+          const ids = valueAt(row) as readonly number[];
           return ids.length === 0 ? set.has(null) : ids.some((id) => set.has(id));
         },
         candidates: undefined,
       };
     }
     const comparable = comparableOf(env, field);
-    return { test: (row) => set.has(comparable(valueOf(row))), candidates: indexed(env, model, name, field, keys) };
+    return { test: (row) => set.has(comparable(valueAt(row))), candidates: indexed(env, model, name, field, keys) };
   }
 
   // <, <=, >, >=
@@ -205,7 +205,7 @@ function compileColumn(
   const holds = comparisons[operator]!;
   return {
     test: (row) => {
-      const value = comparable(valueOf(row));
+      const value = comparable(valueAt(row));
       return (
         value !== null && bound !== null && typeof value === typeof bound && holds(value as string, bound as string)
       );

@@ -32,6 +32,8 @@ export interface Field {
   relation?: string;
   /** one2many: the many2one on the other side. */
   inverse?: string;
+  /** one2many: which of the other side's rows count. */
+  filter?: (row: Row) => boolean;
   selection?: readonly (readonly [string, string])[];
   /** Written form, as a client would send it. */
   default?: unknown | ((env: Env) => unknown);

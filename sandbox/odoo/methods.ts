@@ -38,8 +38,10 @@ export function methodNames(env: Env, target: Model): string[] {
 const cache = new WeakMap<Model, Record<string, Method>>();
 
 function baseMethods(env: Env, target: Model): Record<string, Method> {
-  let methods = cache.get(target);
-  if (!methods) cache.set(target, (methods = buildMethods(env, target)));
+  const known = cache.get(target);
+  if (known) return known;
+  const methods = buildMethods(env, target);
+  cache.set(target, methods);
   return methods;
 }
 

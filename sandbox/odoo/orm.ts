@@ -267,7 +267,8 @@ export class Env {
     const definition = this.owner(row).fields[field]!;
     const target = this.db.get(definition.relation!);
     const ids = target.table.lookup(definition.inverse!, row.id) ?? [];
-    const rows = [...ids].map((id) => target.table.rows.get(id)!);
+    const all = [...ids].map((id) => target.table.rows.get(id)!);
+    const rows = definition.filter ? all.filter(definition.filter) : all;
     const visible =
       target.fields.active && this.context.active_test !== false ? rows.filter((line) => line.active) : rows;
     return visible.sort(comparator(this, target, target.order));
@@ -375,9 +376,9 @@ export class Env {
   }
 
   touch(name: string, id: number): void {
-    let ids = this.tx.dirty.get(name);
-    if (!ids) this.tx.dirty.set(name, (ids = new Set()));
-    ids.add(id);
+    const ids = this.tx.dirty.get(name);
+    if (ids) ids.add(id);
+    else this.tx.dirty.set(name, new Set([id]));
   }
 
   flush(): void {

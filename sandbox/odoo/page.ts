@@ -7,7 +7,7 @@ import { number, text } from './orm.ts';
 
 const shown = 50;
 
-const escape = (value: unknown): string => String(value ?? '').replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+const escapeHtml = (value: unknown): string => String(value ?? '').replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 type Column = readonly [heading: string, cell: (row: Row) => unknown, numeric?: boolean];
 
@@ -26,16 +26,18 @@ export function page(engine: Engine, log: CallLog): Reply {
     const found = engine.model(model) ? env.search(model, domain, { order: 'id desc', limit: shown }) : [];
     const total = engine.model(model) ? env.search(model, domain).length : 0;
     const rows = found.map((id) => env.one(model, id));
-    const head = columns.map(([name, , numeric]) => `<th${numeric ? ' class="n"' : ''}>${escape(name)}</th>`).join('');
+    const head = columns
+      .map(([name, , numeric]) => `<th${numeric ? ' class="n"' : ''}>${escapeHtml(name)}</th>`)
+      .join('');
     const body = rows
       .map(
         (row) =>
-          `<tr>${columns.map(([, cell, numeric]) => `<td${numeric ? ' class="n"' : ''}>${escape(cell(row))}</td>`).join('')}</tr>`,
+          `<tr>${columns.map(([, cell, numeric]) => `<td${numeric ? ' class="n"' : ''}>${escapeHtml(cell(row))}</td>`).join('')}</tr>`,
       )
       .join('\n');
     const more = total > shown ? ` <small>latest ${shown} of ${total}</small>` : ` <small>${total}</small>`;
     return (
-      `<section><h2>${escape(title)}${more}</h2>` +
+      `<section><h2>${escapeHtml(title)}${more}</h2>` +
       (rows.length === 0
         ? '<p>None yet.</p>'
         : `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`) +
@@ -115,7 +117,7 @@ export function page(engine: Engine, log: CallLog): Reply {
 </head>
 <body>
 <h1>Sandbox Odoo (stand-in, not Odoo)</h1>
-<p class="lead">Plays Odoo ${escape(engine.profile.serie)} for development and tests. Database “${escape(engine.databases[0])}”,
+<p class="lead">Plays Odoo ${escapeHtml(engine.profile.serie)} for development and tests. Database “${escapeHtml(engine.databases[0])}”,
 ${log.counters.requests} requests so far. This page is read-only and refreshes every 3 seconds.</p>
 ${orders}
 ${pickings}

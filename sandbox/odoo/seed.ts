@@ -157,6 +157,24 @@ export function seed(env: Env): void {
     company_id: companies[0],
   });
 
+  for (const [code, name, type] of [
+    ['600000', 'Purchases', 'expense'],
+    ['700000', 'Sales', 'income'],
+    ['440000', 'Suppliers', 'liability_payable'],
+    ['400000', 'Customers', 'asset_receivable'],
+    ['411000', 'VAT', 'tax'],
+  ] as const) {
+    env.create('account.account', { code, name, account_type: type });
+  }
+  for (const [code, name, type] of [
+    ['BILL', 'Vendor Bills', 'purchase'],
+    ['INV', 'Customer Invoices', 'sale'],
+    ['BNK1', 'Bank', 'bank'],
+    ['MISC', 'Miscellaneous Operations', 'general'],
+  ] as const) {
+    env.create('account.journal', { code, name, type });
+  }
+
   const vendor: Record<string, number> = {};
   for (const { ref, name, gln, country: code, city } of suppliers) {
     vendor[ref] = make(`sandbox.supplier_${ref.toLowerCase()}`, 'res.partner', {

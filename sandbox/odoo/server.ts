@@ -10,6 +10,7 @@ import { json2 } from './json2.ts';
 import { jsonrpc, subjectOf } from './jsonrpc.ts';
 import type { Values } from './orm.ts';
 import { page } from './page.ts';
+import { apiKeys } from './seed.ts';
 import { type OdooVersion, profileOf } from './versions.ts';
 
 export interface SandboxOptions {
@@ -33,6 +34,9 @@ export interface SandboxOdoo {
   readonly version: OdooVersion;
   /** Name of the database with the data. */
   readonly database: string;
+  /** The integration's user and key. */
+  readonly login: string;
+  readonly apiKey: string;
   readonly faults: Faults;
   /** Calls received and what they did. */
   readonly log: CallLog;
@@ -98,6 +102,8 @@ export async function startSandboxOdoo(options: SandboxOptions = {}): Promise<Sa
     port,
     version,
     database: databases[0]!,
+    login: 'bot',
+    apiKey: apiKeys.bot,
     faults,
     log,
     engine,

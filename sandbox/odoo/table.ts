@@ -140,8 +140,8 @@ export class Transaction {
   }
 
   private note(table: Table, id: number, what: 'created' | 'updated' | 'deleted'): void {
-    let ids = this.touched.get(table);
-    if (!ids) this.touched.set(table, (ids = new Map()));
+    const ids = this.touched.get(table) ?? new Map<number, 'created' | 'updated' | 'deleted'>();
+    this.touched.set(table, ids);
     const before = ids.get(id);
     if (before === 'created' && what === 'updated') return;
     if (before === 'created' && what === 'deleted') ids.delete(id);

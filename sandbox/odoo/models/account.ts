@@ -1,12 +1,50 @@
-import { boolean, char, float, many2one, selection } from '../fields.ts';
-import type { Database } from '../orm.ts';
-import { groups } from './base.ts';
+/** Taxes, journals, bills and invoices with their balancing lines, payments. */
+import { userError } from '../errors.ts';
+import { difference, lineAmount, percentage, sum } from '../exact.ts';
+import {
+  boolean,
+  char,
+  date,
+  float,
+  html,
+  integer,
+  many2many,
+  many2one,
+  monetary,
+  one2many,
+  related,
+  type Row,
+  selection,
+} from '../fields.ts';
+import { action, type Database, type Env, list, number, ref, text } from '../orm.ts';
+import { companyCurrency, decimalsOf, groups, nextNumber } from './base.ts';
+
+const kinds = {
+  entry: 'Journal Entry',
+  out_invoice: 'Customer Invoice',
+  out_refund: 'Customer Credit Note',
+  in_invoice: 'Vendor Bill',
+  in_refund: 'Vendor Credit Note',
+} as const;
+
+/** Display types of the lines a person enters; the others balance the entry. */
+const entered = new Set(['product', 'line_section', 'line_subsection', 'line_note']);
+
+const isPurchase = (move: Row): boolean => text(move, 'move_type').startsWith('in_');
+const isInvoice = (move: Row): boolean => move.move_type !== 'entry';
 
 export function defineAccount(db: Database): void {
+  const { profile } = db;
+  const onlySystem = { write: [groups.system], create: [groups.system], unlink: [groups.system] };
+  const access = {
+    read: [groups.account, groups.purchase, groups.sales],
+    write: [groups.account],
+    create: [groups.account],
+    unlink: [groups.account],
+  };
   db.define({
     name: 'account.tax',
     description: 'Tax',
-    order: 'id',
     fields: {
       name: char('Tax Name', { required: true }),
       amount: float('Amount', { required: true }),
@@ -15,6 +53,462 @@ export function defineAccount(db: Database): void {
       active: boolean('Active', { default: true }),
       company_id: many2one('res.company', 'Company'),
     },
-    access: { write: [groups.system], create: [groups.system], unlink: [groups.system] },
+    access: onlySystem,
   });
+  db.define({
+    name: 'account.account',
+    description: 'Account',
+    order: 'code',
+    fields: {
+      name: char('Account Name', { required: true }),
+      code: char('Code', { required: true, index: true }),
+      account_type: char('Type'),
+    },
+    access: onlySystem,
+    displayName: (_env, row) => `${text(row, 'code')} ${text(row, 'name')}`,
+  });
+  db.define({
+    name: 'account.journal',
+    description: 'Journal',
+    fields: {
+      name: char('Journal Name', { required: true }),
+      code: char('Sequence Prefix', { required: true, index: true }),
+      type: selection('Type', {
+        sale: 'Sales',
+        purchase: 'Purchase',
+        cash: 'Cash',
+        bank: 'Bank',
+        general: 'Miscellaneous',
+      }),
+      company_id: many2one('res.company', 'Company'),
+    },
+    access: onlySystem,
+  });
+  db.define({
+    name: 'account.move',
+    description: 'Journal Entry',
+    order: 'date desc, name desc, id desc',
+    thread: true,
+    fields: {
+      name: char('Number', { index: true, copy: false }),
+      ref: char('Reference', { index: true, copy: false }),
+      move_type: selection('Type', kinds, { default: 'entry', required: true, index: true }),
+      state: selection(
+        'Status',
+        { draft: 'Draft', posted: 'Posted', cancel: 'Cancelled' },
+        { default: 'draft', readonly: true, index: true, copy: false },
+      ),
+      partner_id: many2one('res.partner', 'Partner', { ondelete: 'restrict' }),
+      journal_id: many2one('account.journal', 'Journal', { required: true }),
+      invoice_date: date('Invoice/Bill Date', { copy: false }),
+      date: date('Date', { default: (env: Env) => env.today(), copy: false }),
+      invoice_date_due: date('Due Date', { copy: false }),
+      invoice_origin: char('Origin', { index: true }),
+      payment_reference: char('Payment Reference', { copy: false }),
+      narration: html('Terms and Conditions'),
+      currency_id: many2one('res.currency', 'Currency', {
+        required: true,
+        default: (env: Env) => companyCurrency(env),
+      }),
+      company_id: many2one('res.company', 'Company', { required: true, default: (env: Env) => env.company() }),
+      line_ids: one2many('account.move.line', 'move_id', 'Journal Items'),
+      invoice_line_ids: {
+        ...one2many('account.move.line', 'move_id', 'Invoice lines'),
+        filter: (line) => entered.has(text(line, 'display_type')),
+      },
+      amount_untaxed: monetary('Untaxed Amount', { readonly: true, copy: false }),
+      amount_tax: monetary('Tax', { readonly: true, copy: false }),
+      amount_total: monetary('Total', { readonly: true, copy: false }),
+      amount_paid: monetary('Paid', { hidden: true, copy: false }),
+      amount_residual: monetary('Amount Due', { readonly: true, copy: false }),
+      payment_state: selection(
+        'Payment Status',
+        {
+          not_paid: 'Not Paid',
+          in_payment: 'In Payment',
+          paid: 'Paid',
+          partial: 'Partially Paid',
+          reversed: 'Reversed',
+        },
+        { readonly: true, default: 'not_paid', copy: false },
+      ),
+      duplicated_ref_ids: many2many('account.move', 'Duplicated References', {
+        compute: (env, row) => duplicates(env, row),
+      }),
+    },
+    access,
+    displayName: (_env, row) => {
+      const name =
+        row.name === null || row.name === '/' ? `Draft ${kinds[row.move_type as 'entry']}` : text(row, 'name');
+      return row.ref ? `${name} (${row.ref})` : name;
+    },
+    prepare: (env, row) => {
+      row.name ??= '/';
+      row.journal_id ??= journalFor(env, row);
+    },
+    beforeWrite: (_env, rows, values) => {
+      const fixed = ['partner_id', 'invoice_date', 'date', 'currency_id', 'journal_id', 'name'];
+      for (const row of rows) {
+        const changed = fixed.find((field) => field in values && values[field] !== row[field]);
+        if (row.state === 'posted' && changed) {
+          throw userError(`You cannot modify the following readonly fields on a posted move: ${changed}`);
+        }
+      }
+    },
+    beforeUnlink: (_env, rows) => {
+      if (rows.some((row) => row.state === 'posted')) {
+        throw userError('You cannot delete a posted entry. Reset it to draft first.');
+      }
+    },
+    recompute: balance,
+    methods: {
+      action_post: action((env, ids) => {
+        env.check(env.db.get('account.move'), 'write');
+        for (const move of env.browse('account.move', ids)) post(env.sudo(), move);
+        env.flush();
+        return false;
+      }),
+      button_draft: action((env, ids) => {
+        env.check(env.db.get('account.move'), 'write');
+        for (const move of env.browse('account.move', ids)) {
+          if (move.state !== 'posted' && move.state !== 'cancel') {
+            throw userError('Only posted/cancelled journal entries can be reset to draft.');
+          }
+          change(env, move, 'draft');
+        }
+        return null;
+      }),
+      button_cancel: action((env, ids) => {
+        env.check(env.db.get('account.move'), 'write');
+        for (const move of env.browse('account.move', ids)) {
+          if (move.state !== 'draft') throw userError('Only draft journal entries can be cancelled.');
+          change(env, move, 'cancel');
+        }
+        return null;
+      }),
+    },
+  });
+  db.define({
+    name: 'account.move.line',
+    description: 'Journal Item',
+    order: 'date desc, move_id desc, sequence, id',
+    fields: {
+      move_id: many2one('account.move', 'Journal Entry', { required: true, ondelete: 'cascade' }),
+      sequence: integer('Sequence', { default: 100 }),
+      name: char('Label'),
+      display_type: selection(
+        'Display Type',
+        {
+          product: 'Product',
+          tax: 'Tax',
+          payment_term: 'Payment Term',
+          line_section: 'Section',
+          line_subsection: 'Subsection',
+          line_note: 'Note',
+        },
+        { default: 'product', required: true },
+      ),
+      product_id: many2one('product.product', 'Product', { ondelete: 'restrict' }),
+      product_uom_id: many2one('uom.uom', 'Unit'),
+      account_id: many2one('account.account', 'Account'),
+      quantity: float('Quantity', { digits: 2, default: 1 }),
+      price_unit: float('Unit Price', { ...(profile.version === '19' ? {} : { digits: 2 }) }),
+      discount: float('Discount (%)', { digits: 2 }),
+      tax_ids: many2many('account.tax', 'Taxes'),
+      price_subtotal: monetary('Subtotal', { readonly: true }),
+      price_total: monetary('Total', { readonly: true }),
+      debit: monetary('Debit', { readonly: true }),
+      credit: monetary('Credit', { readonly: true }),
+      balance: monetary('Balance', { compute: (_env, row) => difference(number(row, 'debit'), number(row, 'credit')) }),
+      date: date('Date'),
+      purchase_line_id: many2one('purchase.order.line', 'Purchase Order Line'),
+      sale_line_ids: many2many('sale.order.line', 'Sales Order Lines'),
+      partner_id: related(many2one('res.partner', 'Partner'), 'move_id', 'partner_id'),
+      currency_id: related(many2one('res.currency', 'Currency'), 'move_id', 'currency_id'),
+      company_id: related(many2one('res.company', 'Company'), 'move_id', 'company_id'),
+      parent_state: related(
+        selection('Status', { draft: 'Draft', posted: 'Posted', cancel: 'Cancelled' }),
+        'move_id',
+        'state',
+      ),
+    },
+    access,
+    prepare: (env, row, given) => {
+      const product = env.follow(row, 'product_id');
+      if (!product) return;
+      row.name ??= env.sudo().label(env.db.get('product.product'), product);
+      row.product_uom_id ??= env.value('product.product', product, 'uom_id');
+      if (!given.has('price_unit')) row.price_unit = number(product, 'standard_price');
+    },
+    afterCreate: (env, row) => follow(env, row),
+    beforeWrite: (env, rows, values) => {
+      const fixed = ['quantity', 'price_unit', 'discount', 'account_id', 'tax_ids'].some((field) => field in values);
+      for (const row of fixed ? rows : []) {
+        if (env.follow(row, 'move_id')?.state === 'posted') {
+          throw userError('You cannot do this modification on a posted journal entry; reset it to draft first.');
+        }
+      }
+    },
+    afterWrite: (env, rows) => {
+      for (const row of rows) follow(env, row);
+    },
+    afterUnlink: (env, rows) => {
+      for (const row of rows) follow(env, row);
+    },
+  });
+  db.define({
+    name: 'account.payment',
+    description: 'Payments',
+    order: 'date desc, name desc, id desc',
+    thread: true,
+    fields: {
+      name: char('Number', { index: true }),
+      payment_type: selection('Payment Type', { outbound: 'Send', inbound: 'Receive' }),
+      partner_type: selection('Partner Type', { customer: 'Customer', supplier: 'Vendor' }),
+      partner_id: many2one('res.partner', 'Customer/Vendor'),
+      amount: monetary('Amount'),
+      currency_id: many2one('res.currency', 'Currency'),
+      journal_id: many2one('account.journal', 'Journal'),
+      date: date('Date', { default: (env: Env) => env.today() }),
+      [profile.version === '17' ? 'ref' : 'memo']: char('Memo'),
+      state: selection(
+        'Status',
+        profile.version === '17'
+          ? { draft: 'Draft', posted: 'Posted', cancel: 'Cancelled' }
+          : { draft: 'Draft', in_process: 'In Process', paid: 'Paid', canceled: 'Canceled', rejected: 'Rejected' },
+        { default: 'draft', readonly: true },
+      ),
+      reconciled_move_ids: many2many('account.move', 'Settled entries', { hidden: true }),
+      company_id: many2one('res.company', 'Company', { default: (env: Env) => env.company() }),
+    },
+    access,
+    prepare: (env, row) => {
+      row.name ??= `PBNK1/${env.today().slice(0, 4)}/${String(nextNumber(env, 'account.payment')).padStart(5, '0')}`;
+    },
+  });
+  db.define({
+    name: 'account.payment.register',
+    description: 'Pay',
+    recName: 'communication',
+    transient: true,
+    fields: {
+      amount: monetary('Amount'),
+      payment_date: date('Payment Date', { default: (env: Env) => env.today() }),
+      communication: char('Memo'),
+      journal_id: many2one('account.journal', 'Journal'),
+      currency_id: many2one('res.currency', 'Currency'),
+      group_payment: boolean('Group Payments'),
+      payment_difference_handling: selection('Payment Difference Handling', {
+        open: 'Keep open',
+        reconcile: 'Mark as fully paid',
+      }),
+      move_ids: many2many('account.move', 'Entries', { hidden: true }),
+    },
+    prepare: (env, row, given) => {
+      const moves = activeMoves(env);
+      if (!given.has('amount')) row.amount = sum(moves.map((move) => number(move, 'amount_residual')));
+      row.currency_id ??= moves[0]?.currency_id ?? null;
+      row.move_ids = moves.map((move) => move.id);
+    },
+    methods: {
+      action_create_payments: action((env, ids) => pay(env, ids)),
+    },
+  });
+}
+
+function journalFor(env: Env, move: Row): number | null {
+  const type = isPurchase(move) ? 'purchase' : text(move, 'move_type').startsWith('out_') ? 'sale' : 'general';
+  for (const [id, row] of env.db.get('account.journal').table.rows) if (row.type === type) return id;
+  return null;
+}
+
+function accountFor(env: Env, type: string): number | null {
+  for (const [id, row] of env.db.get('account.account').table.rows) if (row.account_type === type) return id;
+  return null;
+}
+
+/** What a changed line makes stale: its entry and what was billed of an order. */
+function follow(env: Env, line: Row): void {
+  const move = ref(line, 'move_id');
+  if (move !== null) env.touch('account.move', move);
+  const ordered = ref(line, 'purchase_line_id');
+  if (ordered !== null) env.touch('purchase.order.line', ordered);
+}
+
+function change(env: Env, move: Row, state: string): void {
+  env.set(move, { state });
+  for (const line of env.lines(move, 'line_ids')) follow(env, line);
+  env.flush();
+}
+
+/** Amounts of an entry, and the tax and payable or receivable lines that balance it. */
+function balance(env: Env, move: Row): void {
+  const decimals = decimalsOf(env, ref(move, 'currency_id'));
+  const lines = env.lines(move, 'invoice_line_ids');
+  const debitSide = move.move_type === 'in_invoice' || move.move_type === 'out_refund';
+  const taxes = new Map<number, number>();
+  const subtotals: number[] = [];
+  for (const line of lines) {
+    const subtotal =
+      line.display_type === 'product'
+        ? lineAmount(number(line, 'quantity'), number(line, 'price_unit'), number(line, 'discount'), decimals)
+        : 0;
+    let total = subtotal;
+    for (const id of list(line, 'tax_ids')) {
+      const amount = percentage(subtotal, number(env.row('account.tax', id)!, 'amount'), decimals);
+      taxes.set(id, sum([taxes.get(id) ?? 0, amount]));
+      total = sum([total, amount]);
+    }
+    subtotals.push(subtotal);
+    env.set(line, {
+      price_subtotal: subtotal,
+      price_total: total,
+      debit: debitSide ? subtotal : 0,
+      credit: debitSide ? 0 : subtotal,
+      account_id: ref(line, 'account_id') ?? accountFor(env, isPurchase(move) ? 'expense' : 'income'),
+      date: move.date ?? null,
+    });
+  }
+  const untaxed = sum(subtotals);
+  const tax = sum(taxes.values());
+  const total = sum([untaxed, tax]);
+  if (isInvoice(move)) {
+    automatic(env, move, 'tax', tax, debitSide, accountFor(env, 'tax'));
+    const counter = isPurchase(move) ? 'liability_payable' : 'asset_receivable';
+    automatic(env, move, 'payment_term', total, !debitSide, accountFor(env, counter));
+  }
+  const paid = number(move, 'amount_paid');
+  const residual = move.state === 'cancel' ? 0 : difference(total, paid);
+  env.set(move, {
+    amount_untaxed: untaxed,
+    amount_tax: tax,
+    amount_total: total,
+    amount_residual: residual,
+    payment_state: paid === 0 ? 'not_paid' : residual <= 0 ? 'paid' : 'partial',
+  });
+}
+
+function automatic(env: Env, move: Row, type: string, amount: number, debit: boolean, account: number | null): void {
+  const found = env.lines(move, 'line_ids').find((line) => line.display_type === type);
+  if (amount === 0) {
+    if (found) env.tx.remove(env.db.get('account.move.line').table, found.id);
+    return;
+  }
+  const line =
+    found ??
+    env.one(
+      'account.move.line',
+      env.create('account.move.line', { move_id: move.id, display_type: type, sequence: 10_000, quantity: 0 }),
+    );
+  env.set(line, {
+    debit: debit ? amount : 0,
+    credit: debit ? 0 : amount,
+    account_id: account,
+    date: move.date ?? null,
+  });
+}
+
+function post(env: Env, move: Row): void {
+  env.flush();
+  if (move.state !== 'draft') throw userError(`The entry ${text(move, 'name')} (id ${move.id}) must be in draft.`);
+  const lines = env.lines(move, 'line_ids').filter((line) => !text(line, 'display_type').startsWith('line_'));
+  if (lines.length === 0) throw userError('You need to add a line before posting.');
+  if (isInvoice(move) && move.partner_id === null) {
+    throw userError(
+      isPurchase(move)
+        ? 'The field ‘Vendor’ is required, please complete it to validate the Vendor Bill.'
+        : 'The ‘Customer’ field is required to validate the invoice.',
+    );
+  }
+  if (isInvoice(move) && move.invoice_date === null) {
+    if (isPurchase(move)) throw userError('The Bill/Refund date is required to validate this document.');
+    env.set(move, { invoice_date: env.today() });
+  }
+  const day = (move.invoice_date as string | null) ?? text(move, 'date');
+  const name = move.name === '/' || move.name === null ? numberOf(env, move, day) : text(move, 'name');
+  env.set(move, {
+    state: 'posted',
+    name,
+    date: day,
+    invoice_date_due: move.invoice_date_due ?? (isInvoice(move) ? day : null),
+    payment_reference: move.payment_reference ?? (text(move, 'move_type') === 'out_invoice' ? name : null),
+  });
+  for (const line of env.lines(move, 'line_ids')) follow(env, line);
+}
+
+function numberOf(env: Env, move: Row, day: string): string {
+  const [year, month] = day.split('-');
+  const refund = text(move, 'move_type').endsWith('refund') ? 'R' : '';
+  const journal = text(env.follow(move, 'journal_id') ?? move, 'code') || 'MISC';
+  const prefix = isPurchase(move) ? `${refund}${journal}/${year}/${month}/` : `${refund}${journal}/${year}/`;
+  const width = isPurchase(move) ? 4 : 5;
+  return prefix + String(nextNumber(env, `account.move ${prefix}`)).padStart(width, '0');
+}
+
+/** Entries of one vendor with the same reference: shown, never refused, not even on posting. */
+function duplicates(env: Env, move: Row): number[] {
+  if (move.ref === null || !isInvoice(move)) return [];
+  return [...(env.db.get('account.move').table.lookup('ref', move.ref!) ?? [])].filter((id) => {
+    const other = env.row('account.move', id)!;
+    return id !== move.id && other.partner_id === move.partner_id && other.move_type === move.move_type;
+  });
+}
+
+function activeMoves(env: Env): Row[] {
+  const ids = (env.context.active_ids as number[] | undefined) ?? [];
+  if (env.context.active_model !== 'account.move' || ids.length === 0) {
+    throw userError('The register payment wizard should only be called on account.move or account.move.line records.');
+  }
+  const moves = env.browse('account.move', ids);
+  if (moves.some((move) => move.state !== 'posted')) {
+    throw userError('You can only register payment for posted journal entries.');
+  }
+  if (moves.every((move) => number(move, 'amount_residual') <= 0)) {
+    throw userError("You can't register a payment because there is nothing left to pay on the selected journal items.");
+  }
+  return moves;
+}
+
+function pay(env: Env, ids: number[]): unknown {
+  env.check(env.db.get('account.payment'), 'create');
+  const root = env.sudo();
+  const payments: number[] = [];
+  for (const wizard of env.browse('account.payment.register', ids)) {
+    let left = number(wizard, 'amount');
+    for (const move of root.browse('account.move', list(wizard, 'move_ids'))) {
+      const part = Math.min(left, number(move, 'amount_residual'));
+      if (part <= 0) continue;
+      left = difference(left, part);
+      payments.push(
+        root.create('account.payment', {
+          payment_type: isPurchase(move) ? 'outbound' : 'inbound',
+          partner_type: isPurchase(move) ? 'supplier' : 'customer',
+          partner_id: move.partner_id,
+          amount: part,
+          currency_id: move.currency_id,
+          journal_id: wizard.journal_id ?? bankJournal(env),
+          date: wizard.payment_date,
+          [env.profile.version === '17' ? 'ref' : 'memo']: wizard.communication ?? text(move, 'name'),
+          state: env.profile.version === '17' ? 'posted' : 'paid',
+          reconciled_move_ids: [[6, 0, [move.id]]],
+        }),
+      );
+      root.set(move, { amount_paid: sum([number(move, 'amount_paid'), part]) });
+      root.touch('account.move', move.id);
+    }
+  }
+  env.flush();
+  if (env.context.dont_redirect_to_payments) return true;
+  return {
+    type: 'ir.actions.act_window',
+    name: 'Payments',
+    res_model: 'account.payment',
+    view_mode: 'form',
+    ...(payments.length === 1 ? { res_id: payments[0] } : { domain: [['id', 'in', payments]] }),
+  };
+}
+
+function bankJournal(env: Env): number | false {
+  for (const [id, row] of env.db.get('account.journal').table.rows) if (row.type === 'bank') return id;
+  return false;
 }

@@ -3,6 +3,7 @@ import { defineBase } from './base.ts';
 import { defineAccount } from './account.ts';
 import { defineProduct } from './product.ts';
 import { definePurchase } from './purchase.ts';
+import { defineSale } from './sale.ts';
 import { defineStock } from './stock.ts';
 
 export function defineModels(db: Database): void {
@@ -11,4 +12,5 @@ export function defineModels(db: Database): void {
   defineProduct(db);
   defineStock(db);
   definePurchase(db);
+  defineSale(db);
 }

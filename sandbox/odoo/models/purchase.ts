@@ -240,13 +240,21 @@ export function definePurchase(db: Database): void {
       const tax = taxOf(env, list(row, profile.purchaseLineTaxes), subtotal, decimals);
       const product = env.follow(row, 'product_id');
       const policy = product ? env.value('product.product', product, 'purchase_method') : 'purchase';
+      const billed = sum(
+        env.lines(row, 'invoice_lines').flatMap((line) => {
+          const bill = env.follow(line, 'move_id');
+          if (!bill || bill.state === 'cancel') return [];
+          return [bill.move_type === 'in_refund' ? -number(line, 'quantity') : number(line, 'quantity')];
+        }),
+      );
       const billable = policy === 'receive' ? number(row, 'qty_received') : number(row, 'product_qty');
       const open = order.state === 'purchase' || order.state === 'done';
       env.set(row, {
         price_subtotal: subtotal,
         price_tax: tax,
         price_total: sum([subtotal, tax]),
-        qty_to_invoice: open ? difference(billable, number(row, 'qty_invoiced')) : 0,
+        qty_invoiced: billed,
+        qty_to_invoice: open ? difference(billable, billed) : 0,
       });
       env.touch('purchase.order', order.id);
     },
