@@ -1,6 +1,7 @@
 /** Opening a store, and the contracts that operations are written against. */
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { closed as closedFailure } from './failures.ts';
 import { targetOf } from './postgresql/connection.ts';
 import { type PostgresqlOptions, PostgresqlStore } from './postgresql/engine.ts';
 import { type SqliteOptions, SqliteStore } from './sqlite/engine.ts';
@@ -53,7 +54,7 @@ function handle(key: string, shared: Shared): Store {
   const listeners: (() => void)[] = [];
   return {
     engine: store.engine,
-    run: (operation, args) => store.run(operation, args),
+    run: (operation, args) => (closed === undefined ? store.run(operation, args) : Promise.reject(closedFailure())),
     status: () => store.status(),
     onStatus: (listener) => {
       const off = store.onStatus(listener);
