@@ -141,7 +141,7 @@ RED.nodes.registerType<Fields, Secrets>('webhook-verifier', {
 
 function showTabs(text: Translate): void {
   const tabs = RED.tabs.create({
-    id: 'hf-webhook-tabs',
+    element: $('#hf-webhook-tabs'),
     onchange: ((tab: { id: string }) => {
       $('.hf-webhook-tab').hide();
       $(`#${tab.id}`).show();
