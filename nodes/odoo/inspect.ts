@@ -1,0 +1,181 @@
+/** What dialogs ask a server: a connection test in one line, and lists to pick from. */
+import { toFailure } from '../kernel/failure.ts';
+import { actions } from './client/actions.ts';
+import type { OdooClient } from './client/client.ts';
+
+export interface ConnectionReport {
+  version: string;
+  protocol: 'json2' | 'jsonrpc';
+  /** Milliseconds of one small call. */
+  latency: number;
+  user: string;
+  company: string;
+  /** Of the integration user's API keys, the one that ends first. */
+  key?: { name: string; days: number; warning: boolean };
+  /** Models the flows use, with what the user may do; `absent` when the module is not installed. */
+  rights: { model: string; may: string[] | 'absent' }[];
+}
+
+const usedModels = [
+  'res.partner',
+  'product.product',
+  'purchase.order',
+  'sale.order',
+  'account.move',
+  'stock.picking',
+] as const;
+const day = 86_400_000;
+/** Days before its end at which a key is worth a warning; again at 7 and at 1, which the number itself tells. */
+const warnFrom = 30;
+
+/** @throws Failure when the server does not answer or refuses the key */
+export async function testConnection(client: OdooClient): Promise<ConnectionReport> {
+  const protocol = await client.protocol();
+  const version = await client.version();
+  const uid = await client.user();
+  const started = performance.now();
+  const [user] = (await client.call(
+    { model: 'res.users', method: 'read', ids: [uid], args: { fields: ['name', 'login', 'company_id'] } },
+    { effect: 'read' },
+  )) as { name: string; login: string; company_id: [number, string] | false }[];
+  const latency = Math.round(performance.now() - started);
+  const key = await firstKeyToExpire(client, uid);
+  const rights = await Promise.all(usedModels.map((model) => rightsOn(client, model, version.major)));
+  return {
+    version: version.text,
+    protocol,
+    latency,
+    user: user === undefined ? String(uid) : `${user.name} (${user.login})`,
+    company: Array.isArray(user?.company_id) ? user.company_id[1] : '',
+    ...(key === undefined ? {} : { key }),
+    rights,
+  };
+}
+
+async function firstKeyToExpire(client: OdooClient, uid: number): Promise<ConnectionReport['key']> {
+  try {
+    const keys = (await client.call(
+      {
+        model: 'res.users.apikeys',
+        method: 'search_read',
+        args: { domain: [['user_id', '=', uid]], fields: ['name', 'expiration_date'], limit: 50 },
+      },
+      { effect: 'read' },
+    )) as { name: string; expiration_date: string | false }[];
+    const now = Date.now();
+    const ends = keys
+      .flatMap(({ name, expiration_date }) =>
+        typeof expiration_date === 'string' ? [{ name, at: Date.parse(`${expiration_date.replace(' ', 'T')}Z`) }] : [],
+      )
+      .filter(({ at }) => at > now)
+      .sort((a, b) => a.at - b.at);
+    const first = ends[0];
+    if (first === undefined) return undefined;
+    const days = Math.ceil((first.at - now) / day);
+    return { name: first.name, days, warning: days <= warnFrom };
+  } catch (error) {
+    // Not every version lets a user see its keys; the test is about the connection.
+    toFailure(error);
+    return undefined;
+  }
+}
+
+async function rightsOn(
+  client: OdooClient,
+  model: string,
+  major: number,
+): Promise<{ model: string; may: string[] | 'absent' }> {
+  const may: string[] = [];
+  for (const operation of ['read', 'write', 'create']) {
+    try {
+      const granted = await client.call(
+        major >= 18
+          ? { model, method: 'has_access', ids: [], args: { operation } }
+          : { model, method: 'check_access_rights', args: { operation, raise_exception: false } },
+        { effect: 'read' },
+      );
+      if (granted === true) may.push(operation);
+    } catch (error) {
+      const { class: kind } = toFailure(error);
+      if (kind === 'configuration' || kind === 'data-quality') return { model, may: 'absent' };
+      if (kind !== 'policy-rejection') throw error;
+    }
+  }
+  return { model, may };
+}
+
+export interface Choice {
+  value: string;
+  label: string;
+}
+
+/** Models to pick from: all where the user may list them, else those the flows use. */
+export async function modelChoices(client: OdooClient): Promise<Choice[]> {
+  try {
+    const rows = (await client.call(
+      {
+        model: 'ir.model',
+        method: 'search_read',
+        args: {
+          domain: [
+            ['transient', '=', false],
+            ['abstract', '=', false],
+          ],
+          fields: ['model', 'name'],
+          order: 'model',
+          limit: 2_000,
+        },
+      },
+      { effect: 'read' },
+    )) as { model: string; name: string }[];
+    return rows.map(({ model, name }) => ({ value: model, label: name }));
+  } catch (error) {
+    if (toFailure(error).class === 'dependency-outage') throw error;
+    return usedModels.map((model) => ({ value: model, label: model }));
+  }
+}
+
+export interface FieldChoice extends Choice {
+  type: string;
+  required: boolean;
+  readonly: boolean;
+  relation?: string;
+  selection?: [string, string][];
+  help?: string;
+}
+
+export async function fieldChoices(client: OdooClient, model: string): Promise<FieldChoice[]> {
+  const fields = await client.fields(model);
+  return [...fields.all.values()]
+    .map((field) => ({
+      value: fields.nameOut(field.name),
+      label: field.string,
+      type: field.type,
+      required: field.required,
+      readonly: field.readonly,
+      ...(field.relation === undefined ? {} : { relation: field.relation }),
+      ...(field.selection === undefined ? {} : { selection: field.selection }),
+      ...(field.help === undefined ? {} : { help: field.help }),
+    }))
+    .sort((a, b) => Number(b.required) - Number(a.required) || a.value.localeCompare(b.value));
+}
+
+/** Public methods that integrations call, by model; any other may be typed. */
+const methods: Record<string, string[]> = {
+  'purchase.order': ['button_approve', 'button_cancel', 'button_draft', 'button_lock', 'button_unlock'],
+  'sale.order': ['action_cancel', 'action_draft', 'action_lock', 'action_unlock'],
+  'stock.picking': ['action_assign', 'action_confirm', 'action_cancel', 'do_unreserve'],
+  'account.move': ['action_reverse', 'js_assign_outstanding_line'],
+  'res.partner': ['name_search', 'action_archive', 'action_unarchive'],
+};
+const everyModel = ['name_search', 'default_get', 'get_metadata', 'action_archive', 'action_unarchive', 'copy'];
+
+export function methodChoices(model: string): Choice[] {
+  const names = new Set([...(methods[model] ?? []), ...everyModel]);
+  return [...names].map((name) => ({ value: name, label: name }));
+}
+
+/** Steps that work on a model. */
+export function actionsOf(model: string): string[] {
+  return Object.entries(actions).flatMap(([name, action]) => (action.model === model ? [name] : []));
+}

@@ -1,0 +1,63 @@
+import { Failure, toFailure } from '../../kernel/failure.ts';
+import type { FlowMessage } from '../../kernel/message.ts';
+import { defineNode } from '../../node/index.ts';
+import { odooServer } from '../index.ts';
+import { inputOf } from './inputs.ts';
+import { odooRpcDefinition } from './odoo-rpc.def.ts';
+import { operations } from './operations.ts';
+
+export default defineNode(odooRpcDefinition, ({ config, RED, node, resolve, status }) => {
+  const { client } = resolve(odooServer, config.server);
+  const operation = operations[config.operation];
+  if (operation === undefined || (config.model.trim() === '' && config.operation !== 'action')) {
+    throw new Failure('configuration', 'ODOO_RPC_INCOMPLETE', 'This odoo-rpc has no operation or no model chosen.');
+  }
+  const values = inputOf(RED, node, 'values', config.values, config.valuesType);
+  const ids = inputOf(RED, node, 'ids', config.ids, config.idsType);
+  const domain = inputOf(RED, node, 'domain', config.domain, config.domainType);
+  const fileName = inputOf(RED, node, 'file name', config.fileName, config.fileNameType);
+  const replaces = config.output === 'result' || (config.output === 'auto' && operation.reads);
+  let running = 0;
+
+  const show = () => {
+    const { kind } = client.breaker;
+    if (kind === 'open' || kind === 'isolated') status('down', 'Odoo down');
+    else if (kind === 'half-open') status('waiting', 'probing Odoo');
+    else if (running > 0) status('working', `${running} running`);
+    else status('idle', '');
+  };
+  const unsubscribe = client.onBreaker(show);
+
+  return {
+    async input(message: FlowMessage, context) {
+      running++;
+      show();
+      let failure: Failure | undefined;
+      try {
+        const report = await operation.run({
+          client,
+          config,
+          caller: { traceparent: message.event?.traceparent },
+          values: () => values(message),
+          ids: () => ids(message),
+          domain: () => domain(message),
+          fileName: () => fileName(message),
+        });
+        message.odoo = report.odoo;
+        if (report.failure !== undefined) throw report.failure;
+        if (replaces) message.payload = report.result;
+        context.send(message);
+      } catch (error) {
+        failure = toFailure(error);
+        throw error;
+      } finally {
+        running--;
+        show();
+        if (failure !== undefined && client.breaker.kind === 'closed') status('failed', failure.code);
+      }
+    },
+    close() {
+      unsubscribe();
+    },
+  };
+});

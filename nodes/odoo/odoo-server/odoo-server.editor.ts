@@ -1,0 +1,130 @@
+import type { EditorNodeProperties, EditorRED } from 'node-red';
+
+declare const RED: EditorRED;
+
+interface ServerFields extends EditorNodeProperties {
+  url: string;
+  database: string;
+  protocol: string;
+  login: string;
+  environment: string;
+  company: string;
+  language: string;
+  timeZone: string;
+  connectTimeout: number;
+  requestTimeout: number;
+  concurrency: number;
+  rate: number;
+  attempts: number;
+  breakerRatio: number;
+  breakerPause: number;
+  caFile: string;
+  certFile: string;
+  keyFile: string;
+  configVersion: number;
+}
+
+interface Secrets {
+  apiKey: string;
+  passphrase: string;
+}
+
+interface Report {
+  version: string;
+  protocol: string;
+  latency: number;
+  user: string;
+  company: string;
+  key?: { name: string; days: number; warning: boolean };
+  rights: { model: string; may: string[] | 'absent' }[];
+}
+
+const words = (key: string, values?: Record<string, unknown>): string =>
+  RED._(`@healthflows/node-red-integration/odoo-server:odoo-server.${key}`, values as Record<string, string>);
+
+// Node-RED shows a returned text only when the validator declares two parameters.
+function isAddress(value: string, _options: unknown): true | string {
+  return /^\$\{\w+\}$/.test(value) || /^https?:\/\/[^\s/@]+(\/\S*)?$/.test(value) || words('error.url');
+}
+
+const atLeast =
+  (least: number) =>
+  (value: unknown, _options: unknown): true | string =>
+    (value !== '' && Number(value) >= least) || words('error.number', { least });
+
+function isCompany(value: string, _options: unknown): true | string {
+  return value === undefined || /^([1-9]\d{0,9})?$/.test(value) || words('error.company');
+}
+
+RED.nodes.registerType<ServerFields, Secrets>('odoo-server', {
+  category: 'config',
+  defaults: {
+    name: { value: '' },
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: Node-RED's own notation for an environment variable.
+    url: { value: '${ODOO_URL}', required: true, validate: isAddress as never },
+    database: { value: '' },
+    protocol: { value: 'auto' },
+    login: { value: '' },
+    environment: { value: 'test' },
+    company: { value: '', validate: isCompany as never },
+    language: { value: '' },
+    timeZone: { value: '' },
+    connectTimeout: { value: 5, validate: atLeast(1) as never },
+    requestTimeout: { value: 60, validate: atLeast(1) as never },
+    concurrency: { value: 8, validate: atLeast(1) as never },
+    rate: { value: 0, validate: atLeast(0) as never },
+    attempts: { value: 3, validate: atLeast(1) as never },
+    breakerRatio: { value: 50, validate: atLeast(1) as never },
+    breakerPause: { value: 5, validate: atLeast(1) as never },
+    caFile: { value: '' },
+    certFile: { value: '' },
+    keyFile: { value: '' },
+    configVersion: { value: 1 },
+  },
+  credentials: { apiKey: { type: 'password' }, passphrase: { type: 'password' } },
+  label() {
+    return this.name || `${this.url.replace(/^https?:\/\//, '')}${this.database ? ` · ${this.database}` : ''}`;
+  },
+  labelStyle() {
+    return this.name ? 'node_label_italic' : '';
+  },
+  oneditprepare() {
+    const result = $('#hf-odoo-result');
+    const line = (ok: boolean, text: string): void => {
+      const row = $('<div>').css({ margin: '2px 0' }).appendTo(result);
+      $('<i>')
+        .addClass(ok ? 'fa fa-check-circle' : 'fa fa-exclamation-triangle')
+        .appendTo(row);
+      $('<span>').text(` ${text}`).appendTo(row);
+    };
+    const show = (report: Report): void => {
+      result.empty();
+      line(true, words('test.connected', { ...report }));
+      if (report.key) line(!report.key.warning, words(report.key.warning ? 'test.keySoon' : 'test.key', report.key));
+      for (const { model, may } of report.rights) {
+        const granted = may === 'absent' ? words('test.absent') : may.join(', ') || words('test.none');
+        line(may !== 'absent' && may.length > 0, words('test.rights', { model, may: granted }));
+      }
+    };
+    const id = this.id;
+    $('#hf-odoo-test').on('click', () => {
+      result.text(words('test.running'));
+      const form: Record<string, unknown> = { id };
+      $('[id^="node-config-input-"]').each(function () {
+        form[this.id.slice('node-config-input-'.length)] = $(this).val();
+      });
+      $.ajax({
+        url: 'healthflows/odoo-server/test',
+        method: 'POST',
+        contentType: 'application/json',
+        data: JSON.stringify(form),
+      })
+        .done(show)
+        .fail((request) => {
+          const answer = request.responseJSON as { error?: { message?: string } } | undefined;
+          result.empty();
+          line(false, answer?.error?.message ?? words('test.unreachable'));
+        });
+    });
+  },
+});
