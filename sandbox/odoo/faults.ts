@@ -1,4 +1,5 @@
 /** Switches for everything that goes wrong between a client and a real Odoo. */
+import { mulberry32 } from '../random.ts';
 
 interface Trigger {
   /** How many matching calls it hits; then it is gone. @default every one */
@@ -98,16 +99,4 @@ export class Faults {
     this.rules = this.rules.filter((rule) => rule.left > 0);
     return struck;
   }
-}
-
-/** A small seeded generator (Tommy Ettinger's mulberry32) of numbers in [0, 1). */
-export function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

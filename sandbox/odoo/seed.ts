@@ -25,10 +25,15 @@ export const suppliers = [
 export const units = [
   { name: 'Units', code: 'EA', factor: 1 },
   { name: 'Box of 10', code: 'BX', factor: 10 },
-  { name: 'Box of 100', code: 'BX100', factor: 100 },
+  { name: 'Box of 100', code: 'BX/100', factor: 100 },
   { name: 'Pack of 6', code: 'PK', factor: 6 },
   { name: 'Dozens', code: 'DZN', factor: 12 },
   { name: 'Carton of 1000', code: 'CT', factor: 1000 },
+  { name: 'kg', code: 'KGM', factor: 1 },
+  { name: 'g', code: 'GRM', factor: 0.001 },
+  { name: 'L', code: 'LTR', factor: 1 },
+  { name: 'm', code: 'MTR', factor: 1 },
+  { name: 'Hours', code: 'HUR', factor: 1 },
 ] as const;
 
 export const products = [
@@ -141,7 +146,11 @@ export function seed(env: Env): void {
   const unitNames = ['uom.product_uom_unit', 'sandbox.uom_box_10', 'sandbox.uom_box_100', 'uom.product_uom_pack_6'];
   for (const [i, { name, factor }] of units.entries()) {
     const externalId = unitNames[i] ?? `sandbox.uom_${name.toLowerCase().replace(/\W+/g, '_')}`;
-    unit[name] = make(externalId, 'uom.uom', { name, factor, ...(i > 0 ? { relative_uom_id: unit.Units } : {}) });
+    unit[name] = make(externalId, 'uom.uom', {
+      name,
+      factor,
+      ...(i > 0 && i < 6 ? { relative_uom_id: unit.Units } : {}),
+    });
   }
 
   const tax = make('sandbox.tax_purchase_20', 'account.tax', {

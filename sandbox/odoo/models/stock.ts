@@ -1,6 +1,6 @@
 /** Warehouse, transfers with their wizards, lots and quants. */
 import { userError } from '../errors.ts';
-import { difference, sum } from '../exact.ts';
+import { difference, roundNumber, sum } from '../exact.ts';
 import {
   boolean,
   char,
@@ -469,9 +469,19 @@ function transfer(env: Env, move: Row, quantity: number): void {
       lot = known ?? env.create('stock.lot', { name: line.lot_name, product_id: product, company_id: move.company_id });
       env.set(line, { lot_id: lot });
     }
-    change(env, product, ref(move, 'location_id')!, lot, -part);
-    change(env, product, ref(move, 'location_dest_id')!, lot, part);
+    const pieces = inProductUnit(env, move, part);
+    change(env, product, ref(move, 'location_id')!, lot, -pieces);
+    change(env, product, ref(move, 'location_dest_id')!, lot, pieces);
   }
+}
+
+/** A move's quantity, which is in its own unit, in the unit in which the product is kept. */
+function inProductUnit(env: Env, move: Row, quantity: number): number {
+  const product = env.follow(move, 'product_id')!;
+  const own = env.follow(move, 'product_uom');
+  const kept = env.row('uom.uom', Number(env.value('product.product', product, 'uom_id') ?? 0));
+  if (!own || !kept || own.id === kept.id) return quantity;
+  return roundNumber((quantity * number(own, 'factor')) / number(kept, 'factor'), 6);
 }
 
 function change(env: Env, product: number, location: number, lot: number | null, by: number): void {
@@ -519,7 +529,8 @@ function reserve(env: Env, move: Row): void {
   if (!['draft', 'confirmed', 'partially_available', 'waiting'].includes(text(move, 'state'))) return;
   const source = env.follow(move, 'location_id')!;
   const demand = number(move, 'product_uom_qty');
-  const available = source.usage === 'internal' ? stockAt(env, ref(move, 'product_id')!, source.id) : demand;
+  const perUnit = inProductUnit(env, move, 1);
+  const available = source.usage === 'internal' ? stockAt(env, ref(move, 'product_id')!, source.id) / perUnit : demand;
   const quantity = Math.max(0, Math.min(demand, available));
   env.set(move, {
     quantity,
