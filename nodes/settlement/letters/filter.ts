@@ -7,6 +7,8 @@ export interface LetterFilter {
   ids?: string[];
   states?: LetterState[];
   class?: string;
+  /** Leaves out what a policy has refused. */
+  exceptPolicyRejections?: boolean;
   queue?: string;
   fingerprint?: string;
   job?: string;
@@ -33,6 +35,7 @@ export function conditionOf(filter: LetterFilter, first: number): { text: string
   if (filter.ids !== undefined) among('id', filter.ids);
   if (filter.states !== undefined) among('state', filter.states);
   if (filter.class !== undefined) parts.push(`failure_class = ${parameter(filter.class)}`);
+  if (filter.exceptPolicyRejections === true) parts.push("failure_class <> 'policy-rejection'");
   if (filter.queue !== undefined) parts.push(`queue = ${parameter(filter.queue)}`);
   if (filter.fingerprint !== undefined) parts.push(`fingerprint = ${parameter(filter.fingerprint)}`);
   if (filter.job !== undefined) parts.push(`job_id = ${parameter(filter.job)}`);

@@ -1,0 +1,442 @@
+// Dead letters: grouped by cause, read, replayed, corrected, discarded.
+import { get, poll, post } from './api.js';
+import { askReason, openDialog } from './dialogs.js';
+import { ago, badge, bytes, classBadge, classes, count, empty, errorBox, h, instant, loading, render, table, toast } from './dom.js';
+
+const states = {
+  open: ['bad', 'open'],
+  'failed-again': ['bad', 'failed again'],
+  replaying: ['attention', 'being sent'],
+  replayed: ['attention', 'sent, result not known'],
+  resolved: ['good', 'resolved'],
+  discarded: ['', 'discarded'],
+};
+const waiting = 'open,failed-again';
+
+export function failuresPage(main, session, query) {
+  const filter = { class: query.get('class') ?? '', queue: query.get('queue') ?? '', state: query.get('state') ?? waiting, text: query.get('text') ?? '', fingerprint: query.get('group') ?? '' };
+  const mayAct = session.may.operate && session.operations !== 'locked';
+  const jobs = h('div', {});
+  const groups = h('div', {});
+  const letters = h('div', {});
+  let shownGroups = [];
+  let page = { letters: [] };
+  render(main, h('div', {}, filters()), jobs, h('h2', {}, 'Causes'), groups, letters);
+  render(groups, loading());
+
+  const queryOf = (extra = {}) => {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries({ ...filter, ...extra })) if (value !== '' && value !== undefined) parameters.set(name, value);
+    return parameters;
+  };
+  const liveGroups = poll(
+    () => `groups?${new URLSearchParams({ queue: filter.queue, class: filter.class })}`,
+    (found) => {
+      shownGroups = found;
+      showGroups();
+    },
+    (error) => {
+      if (shownGroups.length === 0) render(groups, errorBox(error, () => liveGroups.now()));
+    },
+  );
+  const liveLetters = poll(
+    () => `letters?${queryOf()}`,
+    (found) => {
+      page = found;
+      showLetters();
+    },
+    (error) => render(letters, errorBox(error, () => liveLetters.now())),
+  );
+  const liveJobs = poll(() => 'jobs', showJobs, () => render(jobs), 2000);
+  const refresh = () => {
+    liveGroups.now();
+    liveLetters.now();
+    liveJobs.now();
+  };
+  const choose = (changes) => {
+    Object.assign(filter, changes);
+    const parameters = queryOf({ group: filter.fingerprint, fingerprint: undefined });
+    history.replaceState(null, '', `#failures?${parameters}`);
+    refresh();
+    showGroups();
+  };
+
+  function filters() {
+    const pick = (name, label, options) =>
+      h(
+        'label',
+        {},
+        label,
+        h('select', { 'data-key': `filter-${name}`, onchange: (event) => choose({ [name]: event.target.value }) }, options.map(([value, title]) => option(value, title, filter[name]))),
+      );
+    let pause;
+    return h(
+      'div',
+      { class: 'filters', role: 'search' },
+      pick('state', 'State', [[waiting, 'waiting for a person'], ['replaying,replayed', 'being replayed'], ['resolved', 'resolved'], ['discarded', 'discarded'], ['all', 'all']]),
+      pick('class', 'Class', [['', 'all'], ...Object.entries(classes).map(([name, { title }]) => [name, title])]),
+      h(
+        'label',
+        {},
+        'Order number, message or correlation id, words of the cause',
+        h('input', {
+          type: 'search',
+          value: filter.text,
+          oninput: (event) => {
+            clearTimeout(pause);
+            const { value } = event.target;
+            pause = setTimeout(() => choose({ text: value.trim() }), 300);
+          },
+        }),
+      ),
+      filter.queue !== '' && h('button', { type: 'button', onclick: (event) => { event.target.remove(); choose({ queue: '' }); } }, `Queue ${filter.queue} ✕`),
+    );
+  }
+
+  function showGroups() {
+    if (shownGroups.length === 0) {
+      render(groups, empty('No dead letters', 'Everything that arrived was handled, or is being retried by itself.'));
+      return;
+    }
+    render(
+      groups,
+      table(
+        'Causes of dead letters',
+        [{ title: 'Cause', class: 'cause' }, { title: 'Class' }, { title: 'Waiting', number: true }, { title: 'Not at an end', number: true }, { title: 'Ever', number: true }, { title: 'Queue' }, { title: 'First' }, { title: 'Last' }],
+        shownGroups.map((group) => ({
+          chosen: group.fingerprint === filter.fingerprint && (filter.queue === '' || group.queue === filter.queue),
+          cells: [
+            [
+              h('button', { type: 'button', class: 'link', 'data-key': `group-${group.queue}-${group.fingerprint}`, 'aria-pressed': String(group.fingerprint === filter.fingerprint), onclick: () => choose(group.fingerprint === filter.fingerprint ? { fingerprint: '' } : { fingerprint: group.fingerprint }) }, group.cause || group.code),
+              h('div', { class: 'quiet' }, h('span', { class: 'mono' }, group.code), group.nodeType ? ` in ${group.nodeType}` : '', ` · ${classes[group.class]?.owner ?? ''}`),
+            ],
+            classBadge(group.class),
+            group.waiting.toLocaleString(),
+            group.unresolved.toLocaleString(),
+            group.total.toLocaleString(),
+            h('span', { class: 'mono' }, group.queue),
+            h('span', { class: 'nowrap', title: new Date(group.firstAt).toISOString() }, ago(group.firstAt)),
+            h('span', { class: 'nowrap', title: new Date(group.lastAt).toISOString() }, ago(group.lastAt)),
+          ],
+        })),
+      ),
+    );
+  }
+
+  function showLetters() {
+    const group = shownGroups.find((candidate) => candidate.fingerprint === filter.fingerprint);
+    const canAct = mayAct && filter.state.split(',').some((state) => state === 'open' || state === 'failed-again' || state === 'all');
+    render(
+      letters,
+      h('h2', {}, group ? `Letters: ${group.cause || group.code}` : 'Letters'),
+      group && h('p', { class: 'quiet' }, classes[group.class]?.hint ?? ''),
+      canAct &&
+        page.letters.length > 0 &&
+        h(
+          'div',
+          { class: 'actions' },
+          h('button', { type: 'button', class: 'primary', 'data-key': 'replay-all', onclick: () => bulk('replay') }, group ? 'Replay this cause…' : 'Replay all of these…'),
+          h('button', { type: 'button', class: 'danger', 'data-key': 'discard-all', onclick: () => bulk('discard') }, group ? 'Discard this cause…' : 'Discard all of these…'),
+        ),
+      page.letters.length === 0
+        ? empty('No letters here', 'Nothing matches the filter above.')
+        : table(
+            'Letters',
+            [{ title: 'Document' }, { title: 'State' }, { title: 'Class' }, { title: 'What happened', class: 'cause' }, { title: 'Tries', number: true }, { title: 'Last failed' }, { title: '' }],
+            page.letters.map((letter) => [
+              [h('button', { type: 'button', class: 'link', 'data-key': `letter-${letter.id}`, onclick: () => inspect(letter.id) }, letter.businessKey ?? letter.messageId), h('div', { class: 'quiet mono' }, letter.eventType ?? '')],
+              badge(...states[letter.state]),
+              classBadge(letter.class),
+              letter.message,
+              letter.attempts,
+              instant(letter.lastFailedAt),
+              h('button', { type: 'button', 'data-key': `inspect-${letter.id}`, onclick: () => inspect(letter.id) }, 'Look…'),
+            ]),
+          ),
+      page.next !== undefined && h('div', { class: 'actions' }, h('button', { type: 'button', onclick: more }, 'Show more')),
+    );
+  }
+
+  async function more() {
+    const next = await get(`letters?${queryOf({ after: page.next })}`);
+    page = { ...next, letters: [...page.letters, ...next.letters] };
+    showLetters();
+  }
+
+  function showJobs(found) {
+    const running = found.filter((job) => job.state === 'running' || job.sent > 0 || Date.now() - job.createdAt < 600_000).slice(0, 5);
+    render(
+      jobs,
+      running.length > 0 && [
+        h('h2', {}, 'Replays'),
+        h('div', { class: 'table' }, running.map((job) => jobView(job))),
+      ],
+    );
+  }
+
+  function jobView(job) {
+    const sent = job.total - job.waiting;
+    const words = { running: ['attention', 'running'], done: ['good', 'all sent'], cancelled: ['', 'cancelled'] };
+    return h(
+      'div',
+      { class: 'job' },
+      h(
+        'div',
+        { class: 'actions' },
+        badge(...words[job.state]),
+        h('strong', {}, `${count(job.total, 'letter')} by ${job.actor}`),
+        h('span', { class: 'quiet' }, `“${job.reason}” · ${job.rate}/s · ${ago(job.createdAt)}`),
+        job.state === 'running' && mayAct && h('button', { type: 'button', 'data-key': `cancel-${job.id}`, onclick: () => cancel(job) }, 'Stop…'),
+      ),
+      h('progress', { max: job.total, value: sent, 'aria-label': `${sent} of ${job.total} sent` }),
+      h('div', { class: 'quiet' }, `${sent.toLocaleString()} sent · ${job.resolved.toLocaleString()} resolved · ${job.failedAgain.toLocaleString()} failed again · ${job.sent.toLocaleString()} result not known yet`),
+    );
+  }
+
+  async function cancel(job) {
+    const done = await askReason({ title: 'Stop this replay', text: 'Letters that are not sent yet wait for a person again. What is sent stays sent.', button: 'Stop', session, act: (act) => post(`jobs/${job.id}/cancel`, act) });
+    if (done === undefined) return;
+    toast(`${count(done.count, 'letter')} taken back.`);
+    refresh();
+  }
+
+  /** The filter as an act takes it. */
+  function selection() {
+    const chosen = {};
+    for (const name of ['class', 'queue', 'fingerprint', 'text']) if (filter[name] !== '') chosen[name] = filter[name];
+    return chosen;
+  }
+
+  async function bulk(action) {
+    const chosen = selection();
+    let preview;
+    try {
+      preview = await post('preview', { filter: chosen });
+    } catch (error) {
+      toast(error.message);
+      return;
+    }
+    if (preview.count === 0) {
+      toast('None of these waits for a person any more.');
+      refresh();
+      return;
+    }
+    const leftOut = action === 'replay' && preview.policyRejections > 0 && filter.class !== 'policy-rejection' ? preview.policyRejections : 0;
+    const include = h('input', { type: 'checkbox' });
+    const rate = h('input', { type: 'number', min: '1', max: '500', value: '50' });
+    const body = h(
+      'div',
+      {},
+      h(
+        'dl',
+        { class: 'facts' },
+        h('dt', {}, 'Letters'), h('dd', {}, preview.count.toLocaleString()),
+        h('dt', {}, 'Queues'), h('dd', { class: 'mono' }, preview.queues.join(', ')),
+        h('dt', {}, 'First and last failure'), h('dd', {}, instant(preview.oldest), ' – ', instant(preview.newest)),
+        h('dt', {}, 'Payloads'), h('dd', {}, bytes(preview.bytes)),
+      ),
+      leftOut > 0 && h('label', { class: 'row' }, include, `Also the ${leftOut} that a policy has refused (left out otherwise)`),
+      action === 'replay' && h('label', {}, 'Letters a second', rate),
+    );
+    const done = await askReason({
+      title: action === 'replay' ? `Replay ${count(preview.count, 'letter')}` : `Discard ${count(preview.count, 'letter')}`,
+      text:
+        action === 'replay'
+          ? 'Each goes to its own queue again with its own message id, so that what was already done is not done twice.'
+          : 'They will not be delivered. They stay readable until their retention ends.',
+      body,
+      button: action === 'replay' ? 'Replay' : 'Discard',
+      danger: action === 'discard',
+      confirm: preview.count > 1 ? preview.count : undefined,
+      session,
+      extra: () => ({ filter: chosen, expected: preview.count, ...(action === 'replay' ? { rate: Number(rate.value), includePolicyRejections: include.checked } : {}) }),
+      act: (act) => post(action, act),
+    });
+    if (done === undefined) return;
+    toast(action === 'replay' ? `${count(done.count, 'letter')} will be sent.` : `${count(done.count, 'letter')} discarded.`);
+    refresh();
+  }
+
+  async function inspect(id) {
+    let letter;
+    try {
+      letter = await get(`letters/${id}`);
+    } catch (error) {
+      toast(error.message);
+      return;
+    }
+    const waits = letter.state === 'open' || letter.state === 'failed-again';
+    const next = await openDialog((close) =>
+      h(
+        'div',
+        { class: 'inside' },
+        h('h2', { id: 'dialog-title' }, letter.businessKey ?? letter.messageId, ' ', badge(...states[letter.state])),
+        h('p', {}, classBadge(letter.class), ' ', h('strong', {}, letter.message)),
+        h('p', { class: 'quiet' }, classes[letter.class]?.hint ?? ''),
+        h(
+          'dl',
+          { class: 'facts' },
+          fact('Code', h('span', { class: 'mono' }, letter.code)),
+          fact('Failed in', [letter.node.name ?? letter.node.type ?? 'unknown', letter.node.type && letter.node.name ? ` (${letter.node.type})` : '']),
+          fact('Queue', h('span', { class: 'mono' }, letter.queue)),
+          fact('Event', h('span', { class: 'mono' }, letter.eventType ?? '–')),
+          fact('Message id', h('span', { class: 'mono' }, letter.messageId)),
+          fact('Correlation id', letter.correlationId ? h('a', { class: 'mono', href: `#audit?correlationId=${encodeURIComponent(letter.correlationId)}`, onclick: () => close() }, letter.correlationId) : '–'),
+          fact('First failed', instant(letter.firstFailedAt)),
+          fact('Last failed', [instant(letter.lastFailedAt), ` after ${count(letter.attempts, 'try', 'tries')}`]),
+          letter.generation > 0 && fact('Replayed', count(letter.generation, 'time')),
+          letter.closedAt !== null && fact('Closed', [instant(letter.closedAt), ` by ${letter.closedBy}: ${letter.closedReason}`]),
+          fact('Payload', `${letter.contentType}, ${bytes(letter.size)}${letter.encrypted ? ', encrypted at rest' : ''}${letter.edited ? ', edited' : ''}`),
+        ),
+        letter.edits.length > 0 && [h('h3', {}, 'Edits'), h('ul', {}, letter.edits.map((edit) => h('li', {}, instant(edit.at), ` by ${edit.actor}: “${edit.reason}”`)))],
+        h('h3', {}, 'Shape of the document'),
+        h('p', { class: 'quiet' }, 'Names and kinds only. To see values, open the payload with a reason.'),
+        h('pre', { tabindex: '0' }, typeof letter.outline === 'string' ? letter.outline : JSON.stringify(letter.outline, null, 2)),
+        !letter.replayable && h('p', { class: 'error' }, 'No dead-letter node collects this queue now, so it cannot be replayed.'),
+        h(
+          'div',
+          { class: 'actions' },
+          h('button', { type: 'button', onclick: () => close() }, 'Close'),
+          session.may.reveal && session.operations !== 'locked' && h('button', { type: 'button', onclick: () => close('reveal') }, 'Open payload…'),
+          waits && mayAct && [
+            h('button', { type: 'button', class: 'danger', onclick: () => close('discard') }, 'Discard…'),
+            session.may.reveal && letter.replayable && h('button', { type: 'button', onclick: () => close('edit') }, 'Edit and replay…'),
+            letter.replayable && h('button', { type: 'button', class: 'primary', autofocus: true, onclick: () => close('replay') }, 'Replay…'),
+          ],
+        ),
+      ),
+    );
+    if (next === 'replay' || next === 'discard') await single(next, letter);
+    if (next === 'reveal') await reveal(letter);
+    if (next === 'edit') await edit(letter);
+  }
+
+  async function single(action, letter) {
+    const name = letter.businessKey ?? letter.messageId;
+    const done = await askReason({
+      title: action === 'replay' ? `Replay ${name}` : `Discard ${name}`,
+      text: action === 'replay' ? 'It goes to its queue again with its own message id.' : 'It will not be delivered.',
+      button: action === 'replay' ? 'Replay' : 'Discard',
+      danger: action === 'discard',
+      session,
+      act: (act) => post(action, { ...act, filter: { ids: [letter.id] }, expected: 1 }),
+    });
+    if (done === undefined) return;
+    toast(action === 'replay' ? `${name} will be sent.` : `${name} is discarded.`);
+    refresh();
+  }
+
+  const revealed = (letter) =>
+    askReason({
+      title: `Open the payload of ${letter.businessKey ?? letter.messageId}`,
+      text: 'It may hold personal data. Opening it is recorded.',
+      button: 'Open',
+      session,
+      act: (act) => post(`letters/${letter.id}/reveal`, act),
+    });
+
+  async function reveal(letter) {
+    const payload = await revealed(letter);
+    if (payload === undefined) return;
+    await openDialog((close) =>
+      h(
+        'div',
+        { class: 'inside' },
+        h('h2', { id: 'dialog-title' }, 'Payload'),
+        payload.edited
+          ? h('div', { class: 'sides' }, side('As it came', difference(pretty(payload.original), pretty(payload.edited), 'gone')), side('As it is replayed', difference(pretty(payload.edited), pretty(payload.original), 'came')))
+          : h('pre', { tabindex: '0' }, pretty(payload.original)),
+        h('div', { class: 'actions' }, h('button', { type: 'button', onclick: () => close() }, 'Close')),
+      ),
+    );
+  }
+
+  async function edit(letter) {
+    const payload = await revealed(letter);
+    if (payload === undefined) return;
+    const current = payload.edited ?? payload.original;
+    if (current.text === undefined) {
+      toast('This payload is not text and cannot be edited here.');
+      return;
+    }
+    const before = pretty(current);
+    const area = h('textarea', { class: 'payload', name: 'payload', spellcheck: 'false', value: before, 'aria-label': 'Payload' });
+    const changes = h('pre', { tabindex: '0', 'aria-label': 'What changes' }, 'No change yet.');
+    area.addEventListener('input', () => {
+      const gone = difference(before, area.value, 'gone', true);
+      const came = difference(area.value, before, 'came', true);
+      render(changes, gone.length + came.length === 0 ? 'No change yet.' : [gone, came]);
+    });
+    const done = await askReason({
+      title: `Edit and replay ${letter.businessKey ?? letter.messageId}`,
+      text: 'The original is kept. The edited document goes to its queue with the same message id.',
+      body: h('div', {}, h('label', {}, 'Document', area), h('h3', {}, 'What changes'), changes),
+      button: 'Replay the edited document',
+      session,
+      extra: () => ({ payload: area.value }),
+      act: (act) => post(`letters/${letter.id}/edit-replay`, act),
+    });
+    if (done === undefined) return;
+    toast('The edited document will be sent.');
+    refresh();
+  }
+
+  return () => {
+    liveGroups.end();
+    liveLetters.end();
+    liveJobs.end();
+  };
+}
+
+function option(value, title, chosen) {
+  return h('option', { value, selected: value === chosen }, title);
+}
+
+function fact(name, value) {
+  return [h('dt', {}, name), h('dd', {}, value)];
+}
+
+function side(title, content) {
+  return h('div', {}, h('h3', {}, title), h('pre', { tabindex: '0' }, content));
+}
+
+function pretty(payload) {
+  if (payload.text === undefined) return `base64\n${payload.base64}`;
+  try {
+    // Re-indented only when that changes no digit of any number.
+    const indented = JSON.stringify(JSON.parse(payload.text), null, 2);
+    return withoutSpace(indented) === withoutSpace(payload.text) ? indented : payload.text;
+  } catch {
+    return payload.text;
+  }
+}
+
+/** JSON without the white space between its tokens. */
+function withoutSpace(json) {
+  let inText = false;
+  let compact = '';
+  for (let i = 0; i < json.length; i++) {
+    const c = json[i];
+    if (inText && c === '\\') compact += c + (json[++i] ?? '');
+    else if (c === '"') {
+      inText = !inText;
+      compact += c;
+    } else if (inText || !/\s/.test(c)) compact += c;
+  }
+  return compact;
+}
+
+/** The lines of `text` that `other` does not have are marked; with `only`, nothing else is returned. */
+function difference(text, other, mark, only = false) {
+  const others = new Map();
+  for (const line of other.split('\n')) others.set(line, (others.get(line) ?? 0) + 1);
+  const nodes = [];
+  for (const line of text.split('\n')) {
+    const left = others.get(line) ?? 0;
+    if (left > 0) {
+      others.set(line, left - 1);
+      if (!only) nodes.push(`${line}\n`);
+    } else nodes.push(h('span', { class: mark }, `${mark === 'gone' ? '−' : '+'} ${line}`));
+  }
+  return nodes;
+}

@@ -1,0 +1,275 @@
+/** Dead letters over HTTP: groups, letters, payloads, replay, edit, discard, jobs. */
+import { createHash, randomUUID } from 'node:crypto';
+import { Failure } from '../kernel/failure.ts';
+import { parseJson } from '../kernel/json.ts';
+import type { Store } from '../kernel/store/store.ts';
+import type { AdminRequest } from '../node/index.ts';
+import {
+  cancelReplay,
+  type Desk,
+  discardLetters,
+  type Edit,
+  getLetter,
+  type Letter,
+  type LetterFilter,
+  listGroups,
+  listJobs,
+  listLetters,
+  openDesks,
+  parseFilter,
+  previewAct,
+  revealLetter,
+  sealContext,
+  startReplay,
+} from '../settlement/index.ts';
+import { allowed } from './access.ts';
+import { outline } from './outline.ts';
+import { objectOf, type PersonalAct, queryText, type Routes } from './routes.ts';
+import { storeFor } from './stores.ts';
+
+const pageSize = 50;
+const jobsShown = 20;
+const editLimit = 1024 * 1024;
+/** Letters a second. */
+const rates = { least: 1, most: 500, usual: 50 };
+
+export function letterRoutes(routes: Routes): void {
+  const { RED } = routes;
+  const storeOf = (request: AdminRequest): Store => storeFor(RED, request).store;
+
+  routes.get('groups', 'view', (request) => {
+    const queue = queryText(request, 'queue');
+    const failureClass = queryText(request, 'class');
+    return storeOf(request).run(listGroups, {
+      closed: queryText(request, 'closed') === 'true',
+      ...(queue === undefined ? {} : { queue }),
+      ...(failureClass === undefined ? {} : { class: failureClass }),
+    });
+  });
+
+  routes.get('letters', 'view', (request) => {
+    const after = queryText(request, 'after');
+    return storeOf(request).run(listLetters, {
+      filter: filterOfQuery(request),
+      limit: pageSize,
+      ...(after === undefined ? {} : { after }),
+    });
+  });
+
+  routes.get('letters/:id', 'view', async (request) => {
+    const { id: storeId, store } = storeFor(RED, request);
+    const letter = found(await store.run(getLetter, { id: request.params.id ?? '' }));
+    const { body: _body, bodyKey: _key, edited, ...facts } = letter;
+    return {
+      ...facts,
+      properties: undefined,
+      edited: edited !== null,
+      outline: outline(letter.contentType, plainBody(letter, storeId)),
+      replayable: deskFor(letter.queue, storeId) !== undefined,
+      mayReveal: allowed(request, 'reveal', RED),
+    };
+  });
+
+  routes.act('letters/:id/reveal', 'reveal', 'reveal', async ({ actor, reason }, request) => {
+    const { id: storeId, store } = storeFor(RED, request);
+    const letter = found(await store.run(revealLetter, { id: request.params.id ?? '', actor, reason }));
+    const plain = plainBody(letter, storeId);
+    const shown = { contentType: letter.contentType, original: textOf(plain), properties: letter.properties };
+    if (letter.edited === null) return shown;
+    const { edited } = letter;
+    const generation = letter.edits[0]?.generation;
+    const body = cipherFor(letter.queue, storeId).open(
+      edited.body,
+      edited.bodyKey,
+      sealContext(letter.queue, letter.messageId, generation),
+    );
+    return { ...shown, contentType: edited.contentType, edited: textOf(body) };
+  });
+
+  routes.ask('preview', 'view', async (request) => {
+    const { store } = storeFor(RED, request);
+    return store.run(previewAct, { filter: parseFilter(objectOf(request.body).filter) });
+  });
+
+  routes.act('replay', 'operate', 'replay', async (act, request) => {
+    const { id: storeId, store } = storeFor(RED, request);
+    const filter = parseFilter(act.body.filter);
+    const chosen = { ...filter, ...(act.body.includePolicyRejections === true ? {} : withoutPolicyRejections(filter)) };
+    const preview = await store.run(previewAct, { filter: chosen });
+    requireExpected(act, preview.count);
+    for (const queue of preview.queues) {
+      if (deskFor(queue, storeId) === undefined) throw noDesk(queue);
+    }
+    const started = await store.run(startReplay, {
+      token: act.token,
+      actor: act.actor,
+      reason: act.reason,
+      jobId: randomUUID(),
+      filter: chosen,
+      rate: rateOf(act.body.rate),
+    });
+    wake(storeId);
+    return started;
+  });
+
+  // Who edits has seen the payload, so both permissions are asked for.
+  routes.act('letters/:id/edit-replay', 'operate', 'edit-replay', async (act, request) => {
+    if (!allowed(request, 'reveal', RED)) {
+      throw new Failure(
+        'policy-rejection',
+        'REVEAL_NEEDED',
+        'Editing a payload needs the permission healthflows.reveal.',
+      );
+    }
+    const { id: storeId, store } = storeFor(RED, request);
+    const letter = found(await store.run(getLetter, { id: request.params.id ?? '' }));
+    if (deskFor(letter.queue, storeId) === undefined) throw noDesk(letter.queue);
+    const started = await store.run(startReplay, {
+      token: act.token,
+      actor: act.actor,
+      reason: act.reason,
+      jobId: randomUUID(),
+      filter: { ids: [letter.id] },
+      rate: rates.usual,
+      edit: editOf(act, letter, storeId),
+    });
+    wake(storeId);
+    return started;
+  });
+
+  routes.act('discard', 'operate', 'discard', async (act, request) => {
+    const { id: storeId, store } = storeFor(RED, request);
+    const filter = parseFilter(act.body.filter);
+    requireExpected(act, (await store.run(previewAct, { filter })).count);
+    const result = await store.run(discardLetters, { token: act.token, actor: act.actor, reason: act.reason, filter });
+    wake(storeId);
+    return result;
+  });
+
+  routes.get('jobs', 'view', (request) => storeOf(request).run(listJobs, { limit: jobsShown }));
+
+  routes.act('jobs/:id/cancel', 'operate', 'cancel', async (act, request) => {
+    const { id: storeId, store } = storeFor(RED, request);
+    const result = await store.run(cancelReplay, {
+      token: act.token,
+      actor: act.actor,
+      reason: act.reason,
+      jobId: request.params.id ?? '',
+    });
+    wake(storeId);
+    return result;
+  });
+}
+
+function filterOfQuery(request: AdminRequest): LetterFilter {
+  const states = queryText(request, 'state');
+  return parseFilter({
+    ...(states === undefined || states === 'all' ? {} : { states: states.split(',') }),
+    class: queryText(request, 'class'),
+    queue: queryText(request, 'queue'),
+    fingerprint: queryText(request, 'fingerprint'),
+    job: queryText(request, 'job'),
+    text: queryText(request, 'text'),
+  });
+}
+
+/** A policy refused them: sending them again in bulk would only be refused again, or worse, be let through. */
+function withoutPolicyRejections(filter: LetterFilter): LetterFilter {
+  return filter.ids !== undefined || filter.class === 'policy-rejection' ? {} : { exceptPolicyRejections: true };
+}
+
+/** A selection that has grown since the person looked at it is not what they agreed to. */
+function requireExpected(act: PersonalAct, count: number): void {
+  const { expected } = act.body;
+  // None left is answered by the act itself: it may be the repetition of one that is done.
+  if (count === 0 || (typeof expected === 'number' && count <= expected)) return;
+  throw new Failure(
+    'conflict',
+    'SELECTION_CHANGED',
+    `The selection holds ${count} letters now, not ${typeof expected === 'number' ? expected : 'the number you confirmed'}. Look at it again.`,
+    { retryable: false },
+  );
+}
+
+function rateOf(value: unknown): number {
+  if (value === undefined) return rates.usual;
+  if (Number.isInteger(value) && (value as number) >= rates.least && (value as number) <= rates.most)
+    return value as number;
+  throw new Failure(
+    'data-quality',
+    'RATE_INVALID',
+    `The rate must be ${rates.least} to ${rates.most} letters a second.`,
+  );
+}
+
+function editOf({ body }: PersonalAct, letter: Letter, storeId: string): Edit {
+  const { payload, contentType } = body;
+  if (typeof payload !== 'string' || Buffer.byteLength(payload) > editLimit) {
+    throw new Failure('data-quality', 'EDIT_TOO_LARGE', `An edited payload is text of at most ${editLimit} bytes.`);
+  }
+  const type = typeof contentType === 'string' && contentType.length <= 200 ? contentType : letter.contentType;
+  if (/[/+]json\b/i.test(type)) parseJson(payload);
+  const edited = Buffer.from(payload);
+  const original = plainBody(letter, storeId);
+  if (edited.equals(original) && letter.edited === null) {
+    throw new Failure('data-quality', 'EDIT_UNCHANGED', 'The payload is unchanged. Use Replay to send it as it is.');
+  }
+  const cipher = cipherFor(letter.queue, storeId);
+  return {
+    body: cipher.seal(edited, sealContext(letter.queue, letter.messageId, letter.generation + 1)),
+    bodyKey: cipher.keyId,
+    contentType: type,
+    originalHash: sha256(original),
+    editedHash: sha256(edited),
+  };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function plainBody(letter: Letter, storeId: string): Buffer {
+  return letter.bodyKey === null
+    ? Buffer.from(letter.body)
+    : cipherFor(letter.queue, storeId).open(letter.body, letter.bodyKey, sealContext(letter.queue, letter.messageId));
+}
+
+function cipherFor(queue: string, storeId: string): Desk['cipher'] {
+  const desk = deskFor(queue, storeId);
+  if (desk === undefined) throw noDesk(queue);
+  return desk.cipher;
+}
+
+function deskFor(queue: string, storeId: string): Desk | undefined {
+  return openDesks().find((desk) => desk.queue === queue && desk.storeId === storeId);
+}
+
+function wake(storeId: string): void {
+  for (const desk of openDesks()) if (desk.storeId === storeId) desk.wake();
+}
+
+function found<T>(letter: T | undefined): T {
+  if (letter !== undefined) return letter;
+  throw new Failure(
+    'data-quality',
+    'LETTER_UNKNOWN',
+    'This letter does not exist any more; its retention may have ended.',
+  );
+}
+
+function noDesk(queue: string): Failure {
+  return new Failure(
+    'configuration',
+    'NO_DEAD_LETTER_NODE',
+    `No dead-letter node of this Node-RED collects ${queue}, so nothing would send the letters. Deploy one for it.`,
+  );
+}
+
+/** Text as it is; other bytes as base64 with a mark. */
+function textOf(bytes: Buffer): { text: string } | { base64: string } {
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+  } catch {
+    return { base64: bytes.toString('base64') };
+  }
+}

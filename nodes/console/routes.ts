@@ -1,0 +1,135 @@
+/** Admin routes of the console: Node-RED's permission first, then ours, then an answer in JSON. */
+import { createHash } from 'node:crypto';
+import { Failure, toFailure } from '../kernel/failure.ts';
+import { telemetry } from '../kernel/telemetry/telemetry.ts';
+import {
+  type AdminHandler,
+  type AdminRequest,
+  type AdminResponse,
+  httpStatusOf,
+  type RuntimeApi,
+} from '../node/index.ts';
+import { type Permission, permissions, requireOwnOrigin, requirePerson } from './access.ts';
+
+export const base = '/healthflows/console';
+
+type Answer = (request: AdminRequest, response: AdminResponse) => unknown;
+
+/** What a person does; the token makes a repeated press harmless. */
+export interface PersonalAct {
+  token: string;
+  actor: string;
+  reason: string;
+  body: Record<string, unknown>;
+}
+
+export class Routes {
+  readonly RED: RuntimeApi;
+
+  constructor(RED: RuntimeApi) {
+    this.RED = RED;
+  }
+
+  /** Answers with what `answer` returns, with an ETag (RFC 9110 section 8.8.3) so that polling is cheap. */
+  get(path: string, permission: Permission, answer: (request: AdminRequest) => unknown): void {
+    this.RED.httpAdmin.get(
+      `${base}/api/${path}`,
+      this.RED.auth.needsPermission(permissions[permission]),
+      this.#guarded(async (request, response) => {
+        const body = JSON.stringify(await answer(request));
+        const tag = `"${createHash('sha1').update(body).digest('base64url')}"`;
+        response.set('ETag', tag);
+        if (request.headers['if-none-match'] === tag) response.status(304).end();
+        else response.type('application/json').send(body);
+      }),
+    );
+  }
+
+  /** An act of a person, with token and reason. Counted and, when it fails, answered as such. */
+  act(
+    path: string,
+    permission: Permission,
+    action: string,
+    perform: (act: PersonalAct, request: AdminRequest) => unknown,
+  ): void {
+    this.RED.httpAdmin.post(
+      `${base}/api/${path}`,
+      this.RED.auth.needsPermission(permissions[permission]),
+      this.#guarded(async (request, response) => {
+        try {
+          requireOwnOrigin(request);
+          requirePerson(request, this.RED);
+          const result = await perform(personalAct(request), request);
+          telemetry.count('operator_actions_total', { action, outcome: 'success' });
+          response.json(result);
+        } catch (error) {
+          telemetry.count('operator_actions_total', { action, outcome: 'refused' });
+          throw error;
+        }
+      }),
+    );
+  }
+
+  /** A question with a body; changes nothing. */
+  ask(path: string, permission: Permission, answer: (request: AdminRequest) => unknown): void {
+    this.RED.httpAdmin.post(
+      `${base}/api/${path}`,
+      this.RED.auth.needsPermission(permissions[permission]),
+      this.#guarded(async (request, response) => {
+        requireOwnOrigin(request);
+        response.json(await answer(request));
+      }),
+    );
+  }
+
+  #guarded(answer: Answer): AdminHandler {
+    return async (request, response) => {
+      response.set('Cache-Control', 'no-store');
+      response.set('X-Content-Type-Options', 'nosniff');
+      try {
+        await answer(request, response);
+      } catch (error) {
+        const failure = toFailure(error);
+        if (failure.class === 'defect') {
+          this.RED.log.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+        }
+        if (!response.headersSent) response.status(httpStatusOf(failure)).json({ error: failure.toRecord() });
+      }
+    };
+  }
+}
+
+const tokenPattern = /^[\w-]{16,64}$/;
+
+/** @throws Failure `data-quality` when token or reason is missing */
+function personalAct(request: AdminRequest): PersonalAct {
+  const body = objectOf(request.body);
+  const { token, reason } = body;
+  if (typeof token !== 'string' || !tokenPattern.test(token)) {
+    throw new Failure('data-quality', 'ACT_TOKEN_MISSING', 'The request carries no token; reload the page.');
+  }
+  if (typeof reason !== 'string' || reason.trim().length < 3 || reason.length > 500) {
+    throw new Failure(
+      'data-quality',
+      'REASON_MISSING',
+      'Give a reason of 3 to 500 characters; it goes into the audit trail.',
+    );
+  }
+  return { token, reason: reason.trim(), actor: request.user?.username ?? 'anonymous', body };
+}
+
+export function objectOf(body: unknown): Record<string, unknown> {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
+  throw new Failure('data-quality', 'BODY_MISSING', 'The request has no JSON object as its body.');
+}
+
+/** One text of the query string. */
+export function queryText(request: AdminRequest, name: string): string | undefined {
+  const value = request.query[name];
+  return typeof value === 'string' && value !== '' && value.length <= 200 ? value : undefined;
+}
+
+export function queryNumber(request: AdminRequest, name: string): number | undefined {
+  const value = Number(queryText(request, name) ?? Number.NaN);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
