@@ -19,20 +19,24 @@ export interface OutgoingOptions {
   /** Milliseconds. */
   expiration?: number;
   priority?: number;
-  /** `source` of an event that has none. */
-  defaultSource: string;
 }
 
 /** The event attributes of a message, filled in where the flow gave none. */
-export function eventOf(message: FlowMessage, defaultSource: string, routingKey: string): EventAttributes {
+export function eventOf(
+  message: FlowMessage,
+  defaultSource: string,
+  routingKey: string,
+): EventAttributes & { correlationid: string } {
   const { event } = message;
+  const id = event?.id ?? uuidv7();
   return {
     ...event,
     specversion: '1.0',
-    id: event?.id ?? uuidv7(),
+    id,
     source: event?.source ?? defaultSource,
     type: event?.type ?? routingKey,
     time: event?.time ?? new Date().toISOString(),
+    correlationid: event?.correlationid ?? id,
   };
 }
 

@@ -1,6 +1,6 @@
 /** The service of an `amqp-connection`: one engine, its outbox, and the retry policies of its consumers. */
-import type { FailureRecord } from '../kernel/failure.ts';
-import { Failure } from '../kernel/failure.ts';
+import { renew } from '../idempotency/index.ts';
+import { Failure, type FailureRecord } from '../kernel/failure.ts';
 import type { Store } from '../kernel/store/store.ts';
 import { telemetry } from '../kernel/telemetry/telemetry.ts';
 import { EmbeddedEngine, queuedMessage } from './engines/embedded/engine.ts';
@@ -16,9 +16,17 @@ import type {
 import { stepFor } from './engines/rabbitmq/topology.ts';
 import { firstFailedAtOf } from './failure-headers.ts';
 import { OutboxForwarder } from './outbox.ts';
-import { acceptIntoOutbox, acceptIntoQueue } from './outbox-operations.ts';
+import { acceptIntoOutbox, acceptIntoQueue, type Completion, leaseLost, noteConfirmed } from './outbox-operations.ts';
 import { decide, defaultRetryPolicy, type RetryPolicy, stepOf, withJitter } from './retry-policy.ts';
-import type { Acceptance, AmqpConnectionService, ConsumeOptions, Settlement, SettleOutcome } from './service.ts';
+import type {
+  Acceptance,
+  Accepted,
+  AmqpConnectionService,
+  ConsumeOptions,
+  Guarantee,
+  Settlement,
+  SettleOutcome,
+} from './service.ts';
 
 export interface ConnectionOptions {
   /** Id of the config node. */
@@ -34,6 +42,9 @@ export interface ConnectionOptions {
 /** Beyond these a broker refuses a message for good, and it must not be accepted first. RabbitMQ 4: 16 MiB. */
 const bodyLimit = 16 * 1024 * 1024;
 const headersLimit = 60 * 1024;
+
+/** Milliseconds: longer than a publish may wait for its confirm. */
+const leaseWhilePublishing = 60_000;
 
 interface Plan {
   disposition: Disposition;
@@ -99,6 +110,44 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
     }
   }
 
+  async function acceptDurably(acceptance: Acceptance): Promise<Accepted> {
+    if (store === undefined) throw noStore();
+    const { message, lease } = acceptance;
+    if (lease !== undefined && lease.store !== store.id) throw otherStore();
+    const args = {
+      message: queuedMessage(message),
+      completion: completionOf(acceptance),
+      audit: auditOf(acceptance, 'outbox'),
+    };
+    if (engine instanceof EmbeddedEngine) {
+      await engine.makeRoom(message);
+      engine.stored(message, await store.store.run(acceptIntoQueue, args));
+    } else {
+      await store.store.run(acceptIntoOutbox, {
+        ...args,
+        connection: id,
+        partitionKey: message.partitionKey ?? null,
+        limit: options.outboxLimit ?? 10_000,
+      });
+      forwarder?.wake();
+    }
+    return { completed: lease !== undefined };
+  }
+
+  async function acceptConfirmed(acceptance: Acceptance): Promise<Accepted> {
+    const { message, lease } = acceptance;
+    if (lease !== undefined && store !== undefined && lease.store !== store.id) throw otherStore();
+    const completion = completionOf(acceptance);
+    if (store !== undefined && completion !== null) {
+      const verdict = await store.store.run(renew, { ...completion, lease: leaseWhilePublishing });
+      if (verdict === 'lost-lease') throw leaseLost(completion.key);
+    }
+    await engine.publish(message);
+    if (store === undefined) return { completed: false };
+    const audit = auditOf(acceptance, 'confirmed');
+    return { completed: await store.store.run(noteConfirmed, { completion, audit }) };
+  }
+
   const service: AmqpConnectionService = {
     id,
     engine: engine.kind,
@@ -119,37 +168,9 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
 
     publish: (message) => engine.publish(message),
 
-    async accept(acceptance) {
-      if (store === undefined) throw noStore();
-      const { message, lease } = acceptance;
-      if (lease !== undefined && lease.store !== store.id) throw otherStore();
+    async accept(acceptance, guarantee) {
       checkSize(acceptance);
-      const queued = queuedMessage(message);
-      const args = {
-        message: queued,
-        completion:
-          lease === undefined
-            ? null
-            : {
-                scope: lease.scope,
-                key: lease.key,
-                token: lease.token,
-                ...(acceptance.reply === undefined ? {} : { reply: acceptance.reply }),
-              },
-        audit: auditOf(acceptance),
-      };
-      if (engine instanceof EmbeddedEngine) {
-        await engine.makeRoom(message);
-        engine.stored(message, await store.store.run(acceptIntoQueue, args));
-        return;
-      }
-      await store.store.run(acceptIntoOutbox, {
-        ...args,
-        connection: id,
-        partitionKey: message.partitionKey ?? null,
-        limit: options.outboxLimit ?? 10_000,
-      });
-      forwarder?.wake();
+      return guarantee === 'outbox' ? acceptDurably(acceptance) : acceptConfirmed(acceptance);
     },
 
     outbox: async () => forwarder?.status(),
@@ -260,7 +281,13 @@ function checkSize({ message }: Acceptance): void {
   );
 }
 
-function auditOf({ message, lease, correlationId, node }: Acceptance) {
+function completionOf({ lease, reply }: Acceptance): Completion | null {
+  if (lease === undefined) return null;
+  const { scope, key, token } = lease;
+  return { scope, key, token, ...(reply === undefined ? {} : { reply }) };
+}
+
+function auditOf({ message, lease, correlationId, node }: Acceptance, guarantee: Guarantee) {
   return {
     action: 'message.accepted',
     outcome: 'success' as const,
@@ -269,6 +296,7 @@ function auditOf({ message, lease, correlationId, node }: Acceptance) {
     ...(correlationId === undefined ? {} : { correlationId }),
     ...(node === undefined ? {} : { node }),
     detail: {
+      guarantee,
       exchange: message.exchange,
       routingKey: message.routingKey,
       ...(lease === undefined ? {} : { scope: lease.scope, key: lease.key }),

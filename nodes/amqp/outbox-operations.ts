@@ -9,24 +9,43 @@ import { defineOperation, type OperationContext, query, type Row } from '../kern
 import { enqueue, type QueuedMessage } from './engines/embedded/operations.ts';
 import { noExchange, unroutable } from './engines/routing-failures.ts';
 
+export interface Completion {
+  scope: string;
+  key: string;
+  token: number;
+  reply?: StoredReply;
+}
+
 export interface AcceptArgs {
   message: QueuedMessage;
-  completion: { scope: string; key: string; token: number; reply?: StoredReply } | null;
+  completion: Completion | null;
   audit: AuditEntry;
 }
 
 function* completeLease({ completion }: AcceptArgs, context: OperationContext) {
   if (completion === null) return;
   const verdict = yield* complete.body(completion, context);
-  if (verdict === 'lost-lease') {
-    throw new Failure(
-      'conflict',
-      'IDEMPOTENCY_LEASE_LOST',
-      `The lease on idempotency key "${completion.key}" ended before the message was accepted and somebody else holds it now. Nothing was published.`,
-      { outcome: 'none' },
-    );
-  }
+  if (verdict === 'lost-lease') throw leaseLost(completion.key);
 }
+
+export function leaseLost(key: string): Failure {
+  return new Failure(
+    'conflict',
+    'IDEMPOTENCY_LEASE_LOST',
+    `The lease on idempotency key "${key}" ended before the message was accepted and somebody else holds it now. Nothing was published.`,
+    { outcome: 'none' },
+  );
+}
+
+/** After the broker's confirm. False when there is no key to complete, or the lease was lost in this very moment. */
+export const noteConfirmed = defineOperation(
+  import.meta.url,
+  'noteConfirmed',
+  function* ({ completion, audit }: Pick<AcceptArgs, 'completion' | 'audit'>, context) {
+    context.audit(audit);
+    return completion !== null && (yield* complete.body(completion, context)) === 'completed';
+  },
+);
 
 /** With the embedded engine on the same store the queue itself is the outbox: no second hop. */
 export const acceptIntoQueue = defineOperation(

@@ -48,6 +48,13 @@ export interface Acceptance {
   node?: string;
 }
 
+export type Guarantee = 'outbox' | 'confirmed';
+
+export interface Accepted {
+  /** The key of the lease is completed, so that nobody else has to. */
+  completed: boolean;
+}
+
 export interface OutboxStatus {
   /** Rows waiting to be forwarded. */
   depth: number;
@@ -81,14 +88,16 @@ export interface AmqpConnectionService {
   /** `<namespace>.<name>`, unless `name` already begins with the namespace. */
   queueName(name: string): string;
   declare(topology: Topology): Promise<void>;
-  /** Guarantee `confirmed`; see {@link MessagingEngine.publish}. */
+  /** Straight to the engine; see {@link MessagingEngine.publish}. */
   publish(message: OutgoingMessage): Promise<void>;
   /**
-   * Guarantee `outbox`: resolves when message, completed key and audit entry are durable in one transaction.
+   * Accepts a message for good. `outbox`: resolves when message, completed key and audit entry are durable in one
+   * transaction. `confirmed`: resolves when the broker has confirmed; the key is completed right after.
+   *
    * @throws Failure `conflict` when the lease was lost (nothing is published), `saturation` `OUTBOX_FULL`,
    * `configuration` when the connection has no store or the lease is of another store
    */
-  accept(acceptance: Acceptance): Promise<void>;
+  accept(acceptance: Acceptance, guarantee: Guarantee): Promise<Accepted>;
   outbox(): Promise<OutboxStatus | undefined>;
   consume(options: ConsumeOptions, onDelivery: (delivery: IncomingDelivery) => void): Promise<Consumer>;
   settle(tag: string, outcome: SettleOutcome): Promise<Settlement>;

@@ -68,6 +68,7 @@ export class EmbeddedEngine implements MessagingEngine {
   readonly #listeners = new Set<(state: EngineState) => void>();
   readonly #bounds = new Map<string, Bound>();
   readonly #bindings = new Map<string, { exchange: string; routingKey: string; queue: string }>();
+  readonly #declaring = new Set<Promise<void>>();
   readonly #offStatus: () => void;
   #ready: Promise<void>;
   readonly #since = Date.now();
@@ -113,6 +114,16 @@ export class EmbeddedEngine implements MessagingEngine {
   }
 
   async declare(topology: Topology): Promise<void> {
+    const declaring = this.#declare(topology);
+    this.#declaring.add(declaring);
+    try {
+      await declaring;
+    } finally {
+      this.#declaring.delete(declaring);
+    }
+  }
+
+  async #declare(topology: Topology): Promise<void> {
     const bindings = topology.queues.flatMap(({ name, bindings: all }) =>
       all.filter(({ exchange }) => exchange !== '').map((binding) => ({ ...binding, queue: name })),
     );
@@ -155,6 +166,8 @@ export class EmbeddedEngine implements MessagingEngine {
    * the limit is exact only to what arrives within a moment.
    */
   async makeRoom(message: OutgoingMessage): Promise<void> {
+    // What was declared before must be there before the message.
+    if (this.#declaring.size > 0) await Promise.allSettled(this.#declaring);
     if (this.#bounds.size === 0) return;
     for (const queue of this.#queuesOf(message)) {
       const bound = this.#bounds.get(queue);

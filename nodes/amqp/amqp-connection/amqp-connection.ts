@@ -1,0 +1,81 @@
+import { integrationStore } from '../../idempotency/index.ts';
+import { Failure } from '../../kernel/failure.ts';
+import { type AdminRequest, defineConfigNode, type RuntimeApi, serviceOf } from '../../node/index.ts';
+import { type RunningConnection, startConnection } from '../connection-service.ts';
+import { EmbeddedEngine } from '../engines/embedded/engine.ts';
+import { RabbitMqEngine } from '../engines/rabbitmq/engine.ts';
+import { amqpConnection } from '../index.ts';
+import type { AmqpConnectionService } from '../service.ts';
+import { type AmqpConnectionConfig, amqpConnectionDefinition } from './amqp-connection.def.ts';
+import { probe } from './probe.ts';
+import { autoVariable, engineSettings, type Surroundings } from './settings.ts';
+
+/** What the editor shows instead of a password it was not told. */
+const unchanged = '__PWRD__';
+
+export default defineConfigNode<AmqpConnectionConfig, AmqpConnectionService>(
+  amqpConnectionDefinition,
+  ({ id, name, config, credentials, log, resolve, RED }) => {
+    const settings = engineSettings(config, credentials, `Node-RED ${name === '' ? id : name}`, surroundings(RED));
+    const store =
+      config.store === '' && settings.kind === 'rabbitmq' ? undefined : resolve(integrationStore, config.store);
+    const engine = settings.kind === 'rabbitmq' ? new RabbitMqEngine(settings.link) : new EmbeddedEngine(store!.store);
+    engine.onState((state) => log.info('amqp.state', { ...state }));
+    const running: RunningConnection = startConnection({
+      id,
+      namespace: config.namespace,
+      engine,
+      outboxLimit: config.outboxLimit,
+      ...(store === undefined ? {} : { store }),
+    });
+    return running;
+  },
+  {
+    admin({ get, post, RED }) {
+      get('auto', 'healthflows.configure', (_, response) =>
+        response.json({ engine: process.env[autoVariable] ? 'rabbitmq' : 'embedded' }),
+      );
+      get('topology', 'healthflows.configure', (request, response) => {
+        const service = serviceOf(RED, amqpConnection, String(request.query.id ?? ''));
+        response.json({
+          ...(service?.topology() ?? { exchanges: [], queues: [] }),
+          namespace: service?.namespace,
+          state: service?.state,
+        });
+      });
+      post('test', 'healthflows.configure', async (request, response) => {
+        const { config, credentials } = tested(RED, request);
+        const settings = engineSettings(config, credentials, 'Node-RED', surroundings(RED));
+        if (settings.kind === 'rabbitmq') response.json(await probe(settings.link, config.namespace));
+        else response.json({ embedded: true, store: serviceOf(RED, integrationStore, config.store)?.store.status() });
+      });
+    },
+  },
+);
+
+function surroundings(RED: RuntimeApi): Surroundings {
+  return { userDir: RED.settings.userDir ?? process.cwd(), env: process.env };
+}
+
+/** The dialog's values, which may not be deployed; a password it does not know is taken from the deployed node. */
+function tested(
+  RED: RuntimeApi,
+  { body }: AdminRequest,
+): { config: AmqpConnectionConfig; credentials: Record<string, string> } {
+  const form = (body ?? {}) as Record<string, unknown>;
+  const config: Record<string, unknown> = { ...amqpConnectionDefinition.defaults };
+  for (const key of Object.keys(config)) {
+    if (form[key] === undefined || typeof config[key] === 'number') continue;
+    if (typeof form[key] !== 'string') {
+      throw new Failure('configuration', 'AMQP_FORM_INVALID', `The value of "${key}" is not valid.`);
+    }
+    config[key] = form[key];
+  }
+  const stored = RED.nodes.getCredentials(String(form.id)) ?? {};
+  const credentials: Record<string, string> = {};
+  for (const key of Object.keys(amqpConnectionDefinition.credentials ?? {})) {
+    const value = form[key];
+    credentials[key] = typeof value === 'string' && value !== unchanged ? value : (stored[key] ?? '');
+  }
+  return { config: config as unknown as AmqpConnectionConfig, credentials };
+}

@@ -1,0 +1,47 @@
+import { defineNode, onFlowsStarted, onFlowsStopping } from '../../node/index.ts';
+import { FlowConsumer } from '../flow-consumer.ts';
+import { amqpConnection } from '../index.ts';
+import { ConnectionLight } from '../status.ts';
+import { amqpConsumeDefinition } from './amqp-consume.def.ts';
+import { queueTopology, retryPolicy } from './settings.ts';
+
+/** Milliseconds that closing waits while settles still come in. */
+const drain = 5_000;
+
+export default defineNode(amqpConsumeDefinition, ({ config, status, resolve, emit, fail, log }) => {
+  const connection = resolve(amqpConnection, config.connection);
+  const topology = queueTopology(config, connection);
+  const exchanges = [...new Set(topology.bindings.map(({ exchange }) => exchange))];
+  const prefetch = Math.max(1, config.prefetch);
+  const consumer = new FlowConsumer({
+    connection,
+    queue: topology.name,
+    prefetch,
+    concurrency: config.concurrency > 0 ? Math.min(config.concurrency, prefetch) : prefetch,
+    orderByKey: config.orderByKey,
+    policy: retryPolicy(config),
+    maxBody: config.maxBody * 1024,
+    settleDeadline: Math.max(1, config.settleDeadline) * 60_000,
+    emit,
+    onProblem: (failure) => fail(failure),
+    onChange: () => light.refresh(),
+  });
+  const light = new ConnectionLight(connection, status, () => ({
+    text: consumer.paused ? 'paused' : `${consumer.inFlight}/${prefetch} in flight`,
+    paused: consumer.paused,
+  }));
+  // A broker that is away gets the topology when it comes; one that refuses is asked again and says why.
+  connection.declare({ exchanges, queues: [topology] }).catch((error: Error) => {
+    log.warn('amqp.declare', { queue: topology.name, problem: error.message });
+    fail(error);
+  });
+  const offs = [onFlowsStarted(() => consumer.start()), onFlowsStopping(() => consumer.stop())];
+
+  return {
+    async close() {
+      for (const off of offs) off();
+      light.stop();
+      await consumer.close(drain);
+    },
+  };
+});

@@ -1,0 +1,71 @@
+import { Failure } from '../../kernel/failure.ts';
+import { defineNode } from '../../node/index.ts';
+import { eventOf, outgoingMessage } from '../cloud-events.ts';
+import { amqpConnection } from '../index.ts';
+import { ConnectionLight } from '../status.ts';
+import { acceptedReply } from './accepted-reply.ts';
+import { amqpPublishDefinition } from './amqp-publish.def.ts';
+
+export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, resolve, node, RED, log }) => {
+  const connection = resolve(amqpConnection, config.connection);
+  const exchange = config.exchange.trim() === '' ? connection.eventsExchange : config.exchange.trim();
+  connection.declare({ exchanges: [exchange], queues: [] }).catch((error: Error) => {
+    log.warn('amqp.declare', { problem: error.message });
+  });
+  const light = new ConnectionLight(connection, status, async () => {
+    const outbox = config.guarantee === 'outbox' ? await connection.outbox() : undefined;
+    return outbox === undefined || outbox.depth === 0
+      ? { text: `${published} published` }
+      : { text: `${outbox.depth} in outbox`, waiting: outbox.held > 0 || outbox.lag > 10_000 };
+  });
+  let published = 0;
+  const priority = config.priority === '' ? undefined : Number(config.priority);
+
+  return {
+    async input(message, { send }) {
+      const text = (value: string, type: string): string | undefined => {
+        const result = RED.util.evaluateNodeProperty(value, type, node, message);
+        return result === undefined || result === null || result === '' ? undefined : String(result);
+      };
+      const routingKey = text(config.routingKey, config.routingKeyType);
+      if (routingKey === undefined) {
+        throw new Failure(
+          'data-quality',
+          'AMQP_NO_ROUTING_KEY',
+          `The message has no routing key (${config.routingKeyType} ${config.routingKey}). Set it, or choose another source in amqp-publish.`,
+        );
+      }
+      const event = eventOf(message, `/node-red/${flowId ?? id}`, routingKey);
+      const { correlationid: correlationId } = event;
+      const partitionKey = text(config.partitionKey, config.partitionKeyType);
+      const reply = config.reply && message.res !== undefined ? acceptedReply(event.id, correlationId) : undefined;
+      const { completed } = await connection.accept(
+        {
+          message: outgoingMessage(message.payload, event, {
+            exchange,
+            routingKey,
+            ...(partitionKey === undefined ? {} : { partitionKey }),
+            ...(config.expiration > 0 ? { expiration: config.expiration * 1000 } : {}),
+            ...(priority === undefined ? {} : { priority }),
+          }),
+          ...(config.completes && message.idempotency !== undefined ? { lease: message.idempotency } : {}),
+          ...(reply === undefined ? {} : { reply }),
+          correlationId,
+          node: id,
+        },
+        config.guarantee,
+      );
+      published++;
+      light.refresh();
+      message.event = event;
+      if (completed) delete message.idempotency;
+      if (reply !== undefined) {
+        message.statusCode = reply.statusCode;
+        message.headers = reply.headers;
+        message.payload = reply.body;
+      }
+      send(message);
+    },
+    close: () => light.stop(),
+  };
+});

@@ -1,0 +1,71 @@
+/** The status dot of a node that depends on a connection. */
+import type { StatusKind } from '../node/index.ts';
+import type { EngineState } from './engines/engine.ts';
+import type { AmqpConnectionService } from './service.ts';
+
+const looks: Record<Exclude<EngineState['kind'], 'ready'>, [StatusKind, string]> = {
+  connecting: ['waiting', 'connecting'],
+  blocked: ['waiting', 'broker blocks: memory or disk'],
+  down: ['down', 'broker does not answer'],
+  misconfigured: ['failed', 'misconfigured, see log'],
+  closed: ['idle', 'closed'],
+};
+
+export interface Working {
+  text: string;
+  /** Yellow: something holds it up. */
+  waiting?: boolean;
+  /** Blue: a person paused it. */
+  paused?: boolean;
+}
+
+const interval = 5_000;
+
+export class ConnectionLight {
+  readonly #connection: AmqpConnectionService;
+  readonly #show: (kind: StatusKind, text?: string) => void;
+  readonly #working: () => Working | Promise<Working>;
+  readonly #off: () => void;
+  readonly #timer: NodeJS.Timeout;
+  #busy = false;
+
+  constructor(
+    connection: AmqpConnectionService,
+    show: (kind: StatusKind, text?: string) => void,
+    working: () => Working | Promise<Working>,
+  ) {
+    this.#connection = connection;
+    this.#show = show;
+    this.#working = working;
+    this.#off = connection.onState(() => this.refresh());
+    this.#timer = setInterval(() => this.refresh(), interval);
+    this.#timer.unref();
+    setImmediate(() => this.refresh());
+  }
+
+  /** Cheap to call often: a look under way answers for all. */
+  refresh(): void {
+    const { state } = this.#connection;
+    if (state.kind !== 'ready') {
+      this.#show(...looks[state.kind]);
+      return;
+    }
+    if (this.#busy) return;
+    this.#busy = true;
+    void Promise.resolve()
+      .then(() => this.#working())
+      .then(({ text, waiting, paused }) => {
+        this.#show(paused === true ? 'paused' : waiting === true ? 'waiting' : 'working', text);
+      })
+      // The store says itself why it does not answer.
+      .catch(() => this.#show('waiting', 'store does not answer'))
+      .finally(() => {
+        this.#busy = false;
+      });
+  }
+
+  stop(): void {
+    this.#off();
+    clearInterval(this.#timer);
+  }
+}
