@@ -6,8 +6,7 @@ import { type NodeRed, packageRoot } from '../support/node-red.ts';
 import { waitUntil } from '../support/processes.ts';
 import { findChromium } from '../support/services.ts';
 
-export const themes = ['light', 'dark'] as const;
-export type Theme = (typeof themes)[number];
+export type Theme = 'light' | 'dark';
 
 const screenshots = join(packageRoot, '.test-output', 'screenshots');
 
@@ -171,11 +170,17 @@ export async function openEditor(browser: Browser, nodeRed: NodeRed, theme: Them
       const response = await Promise.race([answer, asked.then(() => answer)]);
       if (!response.ok()) throw new Error(`Deploy was answered ${response.status()}: ${await response.text()}`);
       await page.waitForFunction(() => !RED.nodes.dirty());
+      await page.locator('.red-ui-deploy-button-spinner').waitFor({ state: 'hidden' });
+      await page.locator('#red-ui-header-shade').waitFor({ state: 'hidden' });
       return question;
     },
     async screenshot(name) {
       mkdirSync(screenshots, { recursive: true });
-      await page.screenshot({ path: join(screenshots, `${name}.png`) });
+      await page.screenshot({
+        path: join(screenshots, `${name}.png`),
+        // "Imported", "Successfully deployed": they would hide what the picture is of.
+        style: '#red-ui-notifications { visibility: hidden !important }',
+      });
     },
     close: () => context.close(),
   };

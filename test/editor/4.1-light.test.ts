@@ -1,0 +1,3 @@
+import { describeJourneys } from './journeys.ts';
+
+describeJourneys('4.1', 'light');
