@@ -1,0 +1,556 @@
+/**
+ * The full-height mapping editor: source fields on the left, target fields on the right, rows between them, and what
+ * every row makes of the sample while it is being edited. It works on a copy; the node keeps what "Done" hands back.
+ */
+import { debounced, get, post } from './api.ts';
+import { showFindings, showResult } from './preview-panel.ts';
+import { RowsTable } from './rows-table.ts';
+import type { Field, Mapping, PreviewAnswer, Row, TransformInfo, Translate } from './types.ts';
+
+export interface MappingEditorOptions {
+  t: Translate;
+  mode: string;
+  /** Mapping of the library to start from. */
+  id: string;
+  /** Mapping edited in place, as JSON; empty for none. */
+  edited: string;
+  sample: string;
+  done(edited: string, sample: string): void;
+}
+
+interface Model {
+  transforms: TransformInfo[];
+  entities: { name: string; title: string }[];
+}
+
+interface Tray {
+  show(options: Record<string, unknown>): void;
+  close(): void;
+}
+
+declare const RED: {
+  tray: Tray;
+  settings: { user?: { username?: string } };
+  notify(text: string, options?: unknown): void;
+  _(key: string): string;
+};
+
+const border = '1px solid var(--red-ui-secondary-border-color)';
+const pane = {
+  border,
+  borderRadius: '4px',
+  display: 'flex',
+  flexDirection: 'column',
+  minWidth: '0',
+  minHeight: '0',
+  overflow: 'hidden',
+} as const;
+const formats = ['json', 'csv', 'xml', 'x12', 'hl7v2', 'fhir', 'odoo'];
+
+/** Identifier kind that a pointer of this name usually has. */
+function identifierKind(path: string): string {
+  if (/product/.test(path)) return 'SKU';
+  if (/shipTo|location|deliverTo/i.test(path)) return 'SITE';
+  return /order\.|order$/.test(path) ? 'ORDER' : 'CODE';
+}
+
+const blank = (mode: string): Mapping => ({
+  id: 'my-mapping',
+  version: '1.0.0',
+  title: 'New mapping',
+  source: mode === 'to-canonical' ? { format: 'json', name: 'document' } : { entity: 'order' },
+  target: mode === 'to-canonical' ? { entity: 'order' } : { format: 'json', name: 'document' },
+  rows: [],
+});
+
+export function openMappingEditor(options: MappingEditorOptions): void {
+  const load: Promise<Mapping> =
+    options.edited !== ''
+      ? Promise.resolve().then(() => JSON.parse(options.edited) as Mapping)
+      : options.id === ''
+        ? Promise.resolve(blank(options.mode))
+        : get<Mapping>(`mappings/${encodeURIComponent(options.id)}`);
+  Promise.all([load, get<Model>('model'), get<{ tables: string[] }>('mappings')]).then(
+    ([mapping, model, { tables }]) => new MappingEditor(options, mapping, model, tables).open(),
+    (error: Error) => RED.notify(error.message, { type: 'error' }),
+  );
+}
+
+class MappingEditor {
+  readonly #options: MappingEditorOptions;
+  readonly #model: Model;
+  readonly #tables: string[];
+  #mapping: Mapping;
+  #sample: string;
+  #past: string[] = [];
+  #future: string[] = [];
+  #fields: Field[] = [];
+  #picked: string | undefined;
+  #rows!: RowsTable;
+  #sourceList!: JQuery;
+  #targetList!: JQuery;
+  #findings!: JQuery;
+  #suggestions!: JQuery;
+  #undo!: JQuery;
+  #redo!: JQuery;
+  #coverage!: JQuery;
+  readonly #refresh: () => void;
+
+  constructor(options: MappingEditorOptions, mapping: Mapping, model: Model, tables: string[]) {
+    this.#options = options;
+    this.#model = model;
+    this.#tables = tables;
+    this.#mapping = mapping;
+    this.#sample =
+      options.sample !== ''
+        ? options.sample
+        : typeof mapping.sample === 'string'
+          ? mapping.sample
+          : mapping.sample === undefined
+            ? ''
+            : JSON.stringify(mapping.sample, null, 2);
+    this.#refresh = debounced<PreviewAnswer>(
+      () => post('preview', { mapping: JSON.stringify(this.#mapping), sample: this.#sample }),
+      (answer) => this.#show(answer),
+      (error) => {
+        this.#findings.empty().append($('<div>').css({ color: 'var(--red-ui-text-color-error)' }).text(error.message));
+      },
+    );
+  }
+
+  open(): void {
+    const { t } = this.#options;
+    RED.tray.show({
+      title: t('canonical-mapper.editor.title'),
+      width: Number.POSITIVE_INFINITY,
+      buttons: [
+        { id: 'hf-mapper-editor-cancel', text: RED._('common.label.cancel'), click: () => RED.tray.close() },
+        {
+          id: 'hf-mapper-editor-done',
+          class: 'primary',
+          text: RED._('common.label.done'),
+          click: () => {
+            this.#options.done(JSON.stringify(this.#mapping), this.#sample);
+            RED.tray.close();
+          },
+        },
+      ],
+      open: (tray: JQuery) => this.#build(tray.find('.red-ui-tray-body')),
+    });
+  }
+
+  #build(body: JQuery): void {
+    const { t } = this.#options;
+    body.css({
+      display: 'flex',
+      flexDirection: 'column',
+      gap: '8px',
+      padding: '10px',
+      boxSizing: 'border-box',
+      height: '100%',
+    });
+    body.attr('id', 'hf-mapper-editor');
+    body.append(this.#header(), this.#toolbar());
+    const columns = $('<div>')
+      .css({
+        display: 'grid',
+        gridTemplateColumns: 'minmax(180px, 1fr) minmax(360px, 2.4fr) minmax(200px, 1fr)',
+        gap: '8px',
+        flex: '1 1 60%',
+        minHeight: '0',
+      })
+      .appendTo(body);
+    this.#sourceList = this.#fieldPane(columns, 'source');
+    const middle = $('<div>').css(pane).attr('id', 'hf-mapper-editor-rows').appendTo(columns);
+    this.#rows = new RowsTable(middle, {
+      t,
+      transforms: this.#model.transforms,
+      tables: [...this.#tables, ...Object.keys((this.#mapping.lookups as object | undefined) ?? {})],
+      changed: (rows) => this.#commit({ ...this.#mapping, rows }, false),
+    });
+    this.#targetList = this.#fieldPane(columns, 'target');
+    const lower = $('<div>')
+      .css({ display: 'grid', gridTemplateColumns: '1fr 1fr', gap: '8px', flex: '1 1 35%', minHeight: '0' })
+      .appendTo(body);
+    const sample = $('<textarea spellcheck="false">')
+      .attr({
+        id: 'hf-mapper-editor-sample',
+        'aria-label': t('canonical-mapper.label.sample'),
+        placeholder: t('canonical-mapper.placeholder.sample'),
+      })
+      .css({
+        width: '100%',
+        height: '100%',
+        boxSizing: 'border-box',
+        fontFamily: 'monospace',
+        resize: 'none',
+        margin: '0',
+      })
+      .val(this.#sample)
+      .on('input', () => {
+        this.#sample = String(sample.val());
+        this.#refresh();
+      });
+    lower.append($('<div>').css({ minHeight: '0' }).append(sample));
+    const right = $('<div>')
+      .css({ ...pane, overflow: 'auto', padding: '4px 8px' })
+      .appendTo(lower);
+    this.#suggestions = $('<div>').attr('id', 'hf-mapper-editor-suggestions').appendTo(right);
+    this.#findings = $('<div>').attr({ id: 'hf-mapper-editor-findings', 'aria-live': 'polite' }).appendTo(right);
+    body.on('keydown', (event) => {
+      if (!(event.ctrlKey || event.metaKey) || $(event.target).is('input, textarea, select')) return;
+      if (event.key === 'z' && !event.shiftKey) this.#step(this.#past, this.#future);
+      else if (event.key === 'y' || (event.key === 'z' && event.shiftKey)) this.#step(this.#future, this.#past);
+      else return;
+      event.preventDefault();
+    });
+    this.#loadFields();
+    this.#rows.show(this.#mapping.rows);
+    this.#buttons();
+    this.#refresh();
+  }
+
+  #header(): JQuery {
+    const { t, mode } = this.#options;
+    const box = $('<div>').css({ display: 'flex', flexWrap: 'wrap', gap: '8px', alignItems: 'center' });
+    const input = (key: 'id' | 'version' | 'title', width: string): void => {
+      const field = $('<input type="text">')
+        .attr({
+          id: `hf-mapper-editor-${key}`,
+          'aria-label': t(`canonical-mapper.editor.${key}`),
+          title: t(`canonical-mapper.editor.${key === 'title' ? 'title-field' : key}`),
+        })
+        .css({ width, margin: '0' })
+        .val(this.#mapping[key])
+        .on('change', () => this.#commit({ ...this.#mapping, [key]: String(field.val()).trim() }, false));
+      box.append(field);
+    };
+    input('id', '220px');
+    input('version', '70px');
+    input('title', '320px');
+    const select = (id: string, values: [string, string][], value: string, changed: (value: string) => void): void => {
+      const field = $('<select>')
+        .attr({ id, 'aria-label': t(`canonical-mapper.editor.${id.replace('hf-mapper-editor-', '')}`) })
+        .css({ width: 'auto', margin: '0' });
+      for (const [key, label] of values) $('<option>').val(key).text(label).appendTo(field);
+      field.val(value).on('change', () => changed(String(field.val())));
+      box.append(field);
+    };
+    const toCanonical = mode === 'to-canonical';
+    const documentSide = toCanonical ? 'source' : 'target';
+    const entitySide = toCanonical ? 'target' : 'source';
+    const document = this.#mapping[documentSide];
+    const entity = this.#mapping[entitySide];
+    select(
+      'hf-mapper-editor-format',
+      formats.map((f) => [f, f]),
+      'format' in document ? document.format : 'json',
+      (format) => {
+        const name = 'name' in document ? document.name : 'document';
+        this.#commit({ ...this.#mapping, [documentSide]: { ...document, format, name } }, false);
+      },
+    );
+    select(
+      'hf-mapper-editor-entity',
+      this.#model.entities.map(({ name, title }) => [name, title]),
+      'entity' in entity ? entity.entity : 'order',
+      (name) => {
+        this.#commit({ ...this.#mapping, [entitySide]: { entity: name } }, false);
+        this.#loadFields();
+      },
+    );
+    return box;
+  }
+
+  #toolbar(): JQuery {
+    const { t } = this.#options;
+    const bar = $('<div>').css({ display: 'flex', gap: '6px', alignItems: 'center' });
+    const button = (key: string, icon: string, click: () => void): JQuery =>
+      $('<button type="button" class="red-ui-button red-ui-button-small">')
+        .attr('id', `hf-mapper-editor-${key}`)
+        .append($('<i>').addClass(`fa ${icon}`), document.createTextNode(` ${t(`canonical-mapper.editor.${key}`)}`))
+        .on('click', click)
+        .appendTo(bar);
+    this.#undo = button('undo', 'fa-undo', () => this.#step(this.#past, this.#future));
+    this.#redo = button('redo', 'fa-repeat', () => this.#step(this.#future, this.#past));
+    button('add', 'fa-plus', () => this.#addRow({ from: '', to: '' }));
+    button('suggest', 'fa-lightbulb-o', () => this.#suggest());
+    button('export', 'fa-table', () => this.#exportSheet());
+    button('import', 'fa-upload', () => this.#importSheet());
+    this.#coverage = $('<span>').attr('id', 'hf-mapper-editor-coverage').css({ marginLeft: 'auto' }).appendTo(bar);
+    return bar;
+  }
+
+  #fieldPane(parent: JQuery, side: 'source' | 'target'): JQuery {
+    const { t } = this.#options;
+    const box = $('<div>').css(pane).appendTo(parent);
+    const list = $('<div role="listbox">')
+      .attr({ id: `hf-mapper-editor-${side}`, 'aria-label': t(`canonical-mapper.editor.${side}`) })
+      .css({ overflow: 'auto', flex: '1' });
+    const search = $('<input type="text">')
+      .attr({
+        id: `hf-mapper-editor-${side}-search`,
+        placeholder: t(`canonical-mapper.editor.${side}`),
+        'aria-label': t(`canonical-mapper.editor.${side}`),
+      })
+      .css({ margin: '4px', width: 'auto' })
+      .on('input', () => {
+        const wanted = String(search.val()).toLowerCase();
+        list.children().each((_i, item) => {
+          $(item).toggle(String($(item).data('path')).toLowerCase().includes(wanted));
+        });
+      });
+    box.append(search, list);
+    return list;
+  }
+
+  /** One field in a pane: drag it to the other side, or Enter here and Enter there. */
+  #item(
+    list: JQuery,
+    side: 'source' | 'target',
+    path: string,
+    detail: string,
+    colour: string | undefined,
+    badge: JQuery | undefined,
+  ): void {
+    const item = $('<div role="option" tabindex="0" draggable="true">')
+      .data('path', path)
+      .attr({ 'data-path': path, title: detail === '' ? path : `${path}\n${detail}` })
+      .css({
+        padding: '2px 6px',
+        cursor: 'grab',
+        overflowWrap: 'anywhere',
+        fontSize: '12px',
+        ...(colour === undefined ? {} : { color: colour }),
+      })
+      .appendTo(list);
+    if (badge !== undefined) item.append(badge);
+    item.append(document.createTextNode(path));
+    if (side === 'source')
+      $('<div>')
+        .css({ opacity: 0.7, whiteSpace: 'nowrap', overflow: 'hidden', textOverflow: 'ellipsis' })
+        .text(detail)
+        .appendTo(item);
+    item.on('dragstart', (event) => {
+      const transfer = (event.originalEvent as DragEvent).dataTransfer;
+      transfer?.setData('text/plain', path);
+      transfer?.setData(`application/x-hf-${side}`, path);
+    });
+    item.on('dragover', (event) => event.preventDefault());
+    item.on('drop', (event) => {
+      event.preventDefault();
+      const other = side === 'source' ? 'target' : 'source';
+      const dropped = (event.originalEvent as DragEvent).dataTransfer?.getData(`application/x-hf-${other}`) ?? '';
+      if (dropped !== '') this.#map(side === 'source' ? path : dropped, side === 'source' ? dropped : path);
+    });
+    item.on('keydown', (event) => {
+      if (event.key !== 'Enter') return;
+      event.preventDefault();
+      if (side === 'source') {
+        this.#picked = path;
+        list.children().css('outline', '');
+        item.css('outline', '2px solid var(--red-ui-form-input-focus-color)');
+      } else if (this.#picked !== undefined) {
+        this.#map(this.#picked, path);
+        this.#picked = undefined;
+      }
+    });
+  }
+
+  #map(from: string, to: string): void {
+    const target = to.replaceAll(/identifiers\[\]/g, () => `identifiers[type=${identifierKind(to)}]`);
+    this.#addRow({ from, to: target });
+  }
+
+  #addRow(row: Row): void {
+    this.#commit({ ...this.#mapping, rows: [...this.#mapping.rows, row] }, true);
+    this.#rows.focusLast();
+  }
+
+  /** Takes a change over; `redraw` when it did not come from the rows themselves. */
+  #commit(mapping: Mapping, redraw: boolean): void {
+    this.#past.push(JSON.stringify(this.#mapping));
+    if (this.#past.length > 200) this.#past.shift();
+    this.#future = [];
+    this.#mapping = mapping;
+    if (redraw) this.#rows.show(mapping.rows);
+    this.#buttons();
+    this.#refresh();
+  }
+
+  #step(from: string[], to: string[]): void {
+    const state = from.pop();
+    if (state === undefined) return;
+    to.push(JSON.stringify(this.#mapping));
+    this.#mapping = JSON.parse(state) as Mapping;
+    for (const key of ['id', 'version', 'title'] as const) $(`#hf-mapper-editor-${key}`).val(this.#mapping[key]);
+    this.#rows.show(this.#mapping.rows);
+    this.#loadFields();
+    this.#buttons();
+    this.#refresh();
+  }
+
+  #buttons(): void {
+    this.#undo.prop('disabled', this.#past.length === 0).toggleClass('disabled', this.#past.length === 0);
+    this.#redo.prop('disabled', this.#future.length === 0).toggleClass('disabled', this.#future.length === 0);
+  }
+
+  #loadFields(): void {
+    const side = [this.#mapping.target, this.#mapping.source].find((each) => 'entity' in each) as
+      | { entity: string }
+      | undefined;
+    if (side === undefined) return;
+    get<{ fields: Field[] }>(`entities/${encodeURIComponent(side.entity)}`).then(
+      ({ fields }) => {
+        this.#fields = fields.filter(
+          ({ type, path }) => type !== 'object' && type !== 'array' && !path.startsWith('meta.'),
+        );
+        this.#drawFields();
+      },
+      () => undefined,
+    );
+  }
+
+  #drawFields(): void {
+    const toCanonical = 'entity' in this.#mapping.target;
+    const list = toCanonical ? this.#targetList : this.#sourceList;
+    const plain = (path: string): string => path.replace(/\[[^\]]*\]/g, '[]');
+    const used = new Set(
+      this.#mapping.rows
+        .flatMap((row) => (toCanonical ? [row.to] : Array.isArray(row.from) ? row.from : [row.from ?? '']))
+        .map(plain),
+    );
+    list.empty();
+    for (const field of this.#fields) {
+      const badge = $('<span>').css({ display: 'inline-block', minWidth: '30px', opacity: 0.8 });
+      badge.append(
+        document.createTextNode(
+          `${used.has(field.path) ? '✓' : field.required ? '*' : ' '} ${field.sensitivity ?? ''} `,
+        ),
+      );
+      const sensitive = field.sensitivity === 'N' || field.sensitivity === 'H' || field.sensitivity === 'S';
+      this.#item(
+        list,
+        toCanonical ? 'target' : 'source',
+        field.path,
+        field.description,
+        sensitive ? 'var(--red-ui-text-color-warning)' : undefined,
+        badge,
+      );
+    }
+    if (!toCanonical) {
+      this.#targetList.empty();
+      for (const row of this.#mapping.rows)
+        if (row.to !== '') this.#item(this.#targetList, 'target', row.to, '', undefined, undefined);
+    }
+  }
+
+  #show(answer: PreviewAnswer): void {
+    const { t } = this.#options;
+    this.#findings.empty();
+    showFindings(this.#findings, answer, t);
+    showResult(this.#findings, answer);
+    this.#rows.results(answer);
+    this.#coverage.text(
+      answer.uncovered.length === 0
+        ? t('canonical-mapper.editor.covered')
+        : t('canonical-mapper.editor.uncovered', { fields: answer.uncovered.map(({ path }) => path).join(', ') }),
+    );
+    this.#coverage.css(
+      'color',
+      answer.uncovered.length === 0 ? 'var(--red-ui-text-color-success)' : 'var(--red-ui-text-color-error)',
+    );
+    if ('entity' in this.#mapping.target && answer.preview !== undefined) {
+      const unmapped = new Set(answer.preview.unmapped);
+      this.#sourceList.empty();
+      for (const { path, value } of answer.preview.source) {
+        this.#item(
+          this.#sourceList,
+          'source',
+          path,
+          value,
+          unmapped.has(path) ? 'var(--red-ui-text-color-warning)' : undefined,
+          undefined,
+        );
+      }
+      $('#hf-mapper-editor-source-search').trigger('input');
+    }
+    this.#drawFields();
+    $('#hf-mapper-editor-target-search').trigger('input');
+  }
+
+  /** Suggestions are taken one by one by a person, and the row keeps who took it and when. */
+  #suggest(): void {
+    const { t } = this.#options;
+    post<{ suggestions: { to: string; from: string; score: number; reasons: string[] }[] }>('suggest', {
+      mapping: JSON.stringify(this.#mapping),
+      sample: this.#sample,
+    }).then(
+      ({ suggestions }) => {
+        this.#suggestions.empty();
+        $('<div>')
+          .css({ fontWeight: 'bold' })
+          .text(
+            t(
+              suggestions.length === 0
+                ? 'canonical-mapper.editor.noSuggestions'
+                : 'canonical-mapper.editor.suggestions',
+            ),
+          )
+          .appendTo(this.#suggestions);
+        for (const suggestion of suggestions.slice(0, 40)) {
+          const line = $('<div>')
+            .css({ display: 'flex', gap: '6px', alignItems: 'center', margin: '2px 0', fontSize: '12px' })
+            .appendTo(this.#suggestions);
+          $('<button type="button" class="red-ui-button red-ui-button-small">')
+            .text(t('canonical-mapper.editor.accept'))
+            .on('click', () => {
+              line.remove();
+              this.#addRow({
+                from: suggestion.from,
+                to: suggestion.to.replaceAll('identifiers[]', `identifiers[type=${identifierKind(suggestion.to)}]`),
+                source: 'suggested',
+                accepted: { by: RED.settings.user?.username ?? 'editor', at: new Date().toISOString() },
+              });
+            })
+            .appendTo(line);
+          $('<span>').text(`${suggestion.from} → ${suggestion.to}`).css({ overflowWrap: 'anywhere' }).appendTo(line);
+          $('<span>')
+            .css({ marginLeft: 'auto', whiteSpace: 'nowrap', opacity: 0.8 })
+            .text(`${Math.round(suggestion.score * 100)} % ${suggestion.reasons.join(', ')}`)
+            .appendTo(line);
+        }
+      },
+      (error: Error) => RED.notify(error.message, { type: 'error' }),
+    );
+  }
+
+  #exportSheet(): void {
+    post<{ csv: string }>('csv', { mapping: JSON.stringify(this.#mapping) }).then(
+      ({ csv }) => {
+        const link = document.createElement('a');
+        link.href = URL.createObjectURL(new Blob([csv], { type: 'text/csv;charset=utf-8' }));
+        link.download = `${this.#mapping.id}.csv`;
+        link.click();
+        URL.revokeObjectURL(link.href);
+      },
+      (error: Error) => RED.notify(error.message, { type: 'error' }),
+    );
+  }
+
+  #importSheet(): void {
+    const chooser = $('<input type="file" accept=".csv,text/csv">');
+    chooser.on('change', () => {
+      const file = (chooser.get(0) as HTMLInputElement).files?.[0];
+      if (file === undefined) return;
+      file
+        .text()
+        .then((csv) => post<{ rows: Row[] }>('csv', { mapping: JSON.stringify(this.#mapping), csv }))
+        .then(
+          ({ rows }) => this.#commit({ ...this.#mapping, rows }, true),
+          (error: Error) => RED.notify(error.message, { type: 'error' }),
+        );
+    });
+    chooser.trigger('click');
+  }
+}

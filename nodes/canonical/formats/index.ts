@@ -1,0 +1,63 @@
+/** Documents as plain trees: tolerant readers, strict writers, bounded in size and depth. */
+import { Failure } from '../../kernel/failure.ts';
+import { parseJson } from '../../kernel/json.ts';
+import type { DocumentFormat } from '../mapping/mapping.ts';
+import { csv } from './csv.ts';
+import { decodeText } from './text.ts';
+
+export type FormatOptions = Record<string, unknown>;
+
+/** One format: text to tree and back. */
+export interface Format {
+  read(text: string, options: FormatOptions): unknown;
+  write(tree: unknown, options: FormatOptions): string;
+}
+
+const json: Format = {
+  read: (text) => parseJson(text.replace(/^\uFEFF/, '')),
+  write: (tree) => JSON.stringify(tree),
+};
+
+const formats: Partial<Record<DocumentFormat, Format>> = { json, odoo: json, fhir: json, csv };
+
+/** Largest document that is read, in bytes. */
+export const byteLimit = 10 * 1024 * 1024;
+
+/**
+ * Reads a document: bytes or text are parsed, a tree (already parsed) is taken as it is.
+ * @throws Failure `data-quality` with a code of the format; the message never quotes the document
+ */
+export function readDocument(format: DocumentFormat, document: unknown, options: FormatOptions = {}): unknown {
+  if (typeof document !== 'string' && !(document instanceof Uint8Array)) {
+    if (typeof document === 'object' && document !== null) return document;
+    throw new Failure(
+      'data-quality',
+      'MAPPING_NO_DOCUMENT',
+      'The message has no document to map: an object, text or bytes were expected in msg.payload.',
+    );
+  }
+  const size = document.length;
+  if (size > byteLimit) {
+    throw new Failure(
+      'data-quality',
+      'DOCUMENT_TOO_LARGE',
+      `The document has ${size} bytes; the limit is ${byteLimit}.`,
+    );
+  }
+  return formatOf(format).read(typeof document === 'string' ? document : decodeText(document), options);
+}
+
+/** Writes a tree as text. @throws Failure `data-quality` for what the format cannot express */
+export function writeDocument(format: DocumentFormat, tree: unknown, options: FormatOptions = {}): string {
+  return formatOf(format).write(tree, options);
+}
+
+function formatOf(format: DocumentFormat): Format {
+  const known = formats[format];
+  if (known === undefined)
+    throw new Failure('configuration', 'FORMAT_UNKNOWN', `There is no reader for the format "${format}".`);
+  return known;
+}
+
+/** Formats whose documents travel as text rather than as an object. */
+export const isTextFormat = (format: DocumentFormat): boolean => formatOf(format) !== json;

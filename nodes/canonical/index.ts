@@ -1,0 +1,8 @@
+/** The canonical slice for other slices: the model, its validators and projectors, and the mapping engine. */
+export type { MappingViolation } from './mapping/compile.ts';
+export type { Mapping } from './mapping/mapping.ts';
+export { MappingLibrary } from './mappings/library.ts';
+export { entityNamed, entityOfSchema, fieldsOf } from './model/fields.ts';
+export { classificationOf, type Projection, project, projectorOf } from './model/project.ts';
+export { assertValid, type Reading, type Validation, type Violation, validatorOf } from './model/validate.ts';
+export { type EntitySchema, entities, type Sensitivity, sensitivities } from './schemas/index.ts';

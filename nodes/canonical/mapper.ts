@@ -1,0 +1,201 @@
+/** What the canonical-mapper node does with a message, without Node-RED. */
+import { Failure } from '../kernel/failure.ts';
+import { uuidv7 } from '../kernel/id.ts';
+import type { EventAttributes, FlowMessage } from '../kernel/message.ts';
+import { isTextFormat, readDocument, writeDocument } from './formats/index.ts';
+import type { CompiledMapping, MappingResult } from './mapping/compile.ts';
+import type { Side } from './mapping/mapping.ts';
+import { entityNamed } from './model/fields.ts';
+import { isInstant } from './model/formats.ts';
+import { partitionKeyOf, subjectOf } from './model/keys.ts';
+import { classificationOf, type Projection, projectorOf } from './model/project.ts';
+import { type Reading, schemaFailure, validatorOf } from './model/validate.ts';
+import type { EntitySchema } from './schemas/index.ts';
+
+export type MapperTask =
+  | { mode: 'to-canonical' | 'from-canonical'; mapping: CompiledMapping }
+  | { mode: 'validate'; entity: string; reading: Reading }
+  | { mode: 'project'; entity: string; projection: Projection };
+
+/** Changes a message in place. @throws Failure `data-quality` with every violation, bounded, in `detail` */
+export type Mapper = (message: FlowMessage) => void;
+
+type Tree = Record<string, unknown>;
+
+/**
+ * Prepares a task; compiling validators happens here, so that the first message does not wait for it.
+ * @param nodeId names the source of events for messages that come without one
+ * @throws Failure `configuration` when the mapping does not fit the mode, or the entity is unknown
+ */
+export function createMapper(task: MapperTask, nodeId: string): Mapper {
+  switch (task.mode) {
+    case 'to-canonical':
+      return toCanonical(task.mapping, nodeId);
+    case 'from-canonical':
+      return fromCanonical(task.mapping, nodeId);
+    case 'validate': {
+      const entity = schemaOf(task.entity);
+      const check = checker(entity, task.reading);
+      return (message) => {
+        const document = readDocument('json', message.payload) as Tree;
+        check(document);
+        message.payload = document;
+        describe(message, entity, document, nodeId);
+      };
+    }
+    case 'project': {
+      const entity = schemaOf(task.entity);
+      const project = projectorOf(task.entity, task.projection);
+      return (message) => {
+        const document = readDocument('json', message.payload) as Tree;
+        const projected = project(document) as Tree;
+        message.payload = projected;
+        // The business key stays that of the whole document; the sensitivity is that of what is left.
+        describe(message, entity, document, nodeId);
+        message.event!.sensitivity = classificationOf(entity, projected);
+      };
+    }
+  }
+}
+
+function schemaOf(name: string): EntitySchema {
+  const entity = entityNamed(name);
+  if (entity === undefined) {
+    throw new Failure(
+      'configuration',
+      'UNKNOWN_ENTITY',
+      `The canonical model has no entity "${name}". Open the node and pick one.`,
+    );
+  }
+  return entity;
+}
+
+function checker(entity: EntitySchema, reading: Reading): (document: unknown) => void {
+  const validate = validatorOf(entity.name, reading);
+  return (document) => {
+    const { valid, violations, count } = validate(document);
+    if (!valid) throw schemaFailure(entity, violations, count);
+  };
+}
+
+function entityOf(side: Side, mapping: CompiledMapping, mode: string): EntitySchema {
+  if ('entity' in side) return schemaOf(side.entity);
+  throw new Failure(
+    'configuration',
+    'MAPPING_DIRECTION',
+    `The mapping "${mapping.mapping.id}" does not map ${mode}. Open the node and pick another mapping or mode.`,
+  );
+}
+
+function toCanonical(mapping: CompiledMapping, nodeId: string): Mapper {
+  const { source, target, id, version } = mapping.mapping;
+  const entity = entityOf(target, mapping, 'to the canonical model');
+  const check = checker(entity, 'strict');
+  return (message) => {
+    const document = read(source, message.payload);
+    const value = mapped(mapping, mapping.run(document, asOf(message)));
+    value.meta = metaOf(message, entity, { id, version });
+    (value.meta as Tree).classification = classificationOf(entity, value);
+    check(value);
+    message.payload = value;
+    describe(message, entity, value, nodeId);
+  };
+}
+
+function fromCanonical(mapping: CompiledMapping, nodeId: string): Mapper {
+  const { source, target } = mapping.mapping;
+  const entity = entityOf(source, mapping, 'from the canonical model');
+  const check = checker(entity, 'tolerant');
+  return (message) => {
+    const document = readDocument('json', message.payload) as Tree;
+    check(document);
+    const value = mapped(mapping, mapping.run(document, asOf(message)));
+    message.payload = write(target, value);
+    describe(message, entity, document, nodeId);
+    // What travels now is the other system's document.
+    delete message.event!.dataschema;
+    if ('format' in target && target.schema !== undefined) message.event!.dataschema = target.schema;
+  };
+}
+
+/** Reads a document as the side of a mapping says. */
+export function read(side: Side, document: unknown): unknown {
+  return 'entity' in side ? readDocument('json', document) : readDocument(side.format, document, side.options);
+}
+
+function write(side: Side, value: Tree): unknown {
+  if ('entity' in side || !isTextFormat(side.format)) return value;
+  return writeDocument(side.format, value, side.options);
+}
+
+/** Lookups without a day of their own are read for the day of the event. */
+function asOf(message: FlowMessage): { asOf?: string } {
+  const time = message.event?.time;
+  return typeof time === 'string' && isInstant(time) ? { asOf: time.slice(0, 10) } : {};
+}
+
+function mapped(mapping: CompiledMapping, result: MappingResult): Tree {
+  if (result.count === 0) return result.value;
+  throw mappingFailure(mapping, result);
+}
+
+/** `data-quality` with the first violation's code and all of them, bounded, in `detail`. */
+export function mappingFailure({ mapping }: CompiledMapping, { violations, count }: MappingResult): Failure {
+  const first = violations[0]!;
+  const more = count > 1 ? `, and ${count - 1} more` : '';
+  return new Failure(
+    'data-quality',
+    first.rule,
+    `The document could not be mapped with ${mapping.id} ${mapping.version}: row ${first.row}, ${first.path === '' ? first.target : first.path}: ${first.expected}${more}. ` +
+      'Correct the document at its source, or the mapping or table.',
+    {
+      detail: {
+        mapping: { id: mapping.id, version: mapping.version },
+        violations: violations.map((violation) => ({ ...violation, path: pointerOf(violation.path) })),
+        count,
+      },
+    },
+  );
+}
+
+/** `lines[3].qty` as JSON Pointer (RFC 6901). */
+const pointerOf = (path: string): string =>
+  path === ''
+    ? ''
+    : `/${path
+        .replaceAll('/', '~1')
+        .replace(/\[(\d+)\]/g, '/$1')
+        .replaceAll('.', '/')}`;
+
+/** A function of the message alone, so that a replay makes the same document. */
+function metaOf(message: FlowMessage, entity: EntitySchema, mapping: { id: string; version: string }): Tree {
+  const { source, time } = message.event ?? {};
+  return {
+    schema: entity.id,
+    schemaVersion: entity.version,
+    ...(typeof source === 'string' && source !== '' && source.length <= 256 ? { source } : {}),
+    ...(typeof time === 'string' && isInstant(time) ? { recordedAt: time } : {}),
+    mapping,
+  };
+}
+
+/** Sets the event attributes that follow from the entity. */
+function describe(message: FlowMessage, entity: EntitySchema, document: Tree, nodeId: string): void {
+  const event: EventAttributes = { ...(message.event ?? newEvent(message, entity, nodeId)) };
+  event.dataschema = entity.id;
+  const subject = subjectOf(entity, document);
+  const partitionkey = partitionKeyOf(entity, document);
+  if (subject !== undefined) event.subject = subject;
+  if (partitionkey !== undefined) event.partitionkey = partitionkey;
+  event.sensitivity = classificationOf(entity, document);
+  message.event = event;
+}
+
+function newEvent(message: FlowMessage, entity: EntitySchema, nodeId: string): EventAttributes {
+  return {
+    specversion: '1.0',
+    id: message._msgid ?? uuidv7(),
+    source: `urn:healthflows:node:${nodeId}`,
+    type: `healthflows.canonical.${entity.name}.v${entity.version.split('.')[0]}`,
+  };
+}

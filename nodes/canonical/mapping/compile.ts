@@ -1,0 +1,773 @@
+/**
+ * Compiles a mapping to a tree of closures shaped like its target: no eval, no path splitting per message, and one
+ * pass over the target. The explaining variant is compiled apart, so that explaining costs nothing where it is not
+ * asked for.
+ */
+import { compileLookup, type Lookup, type LookupTable } from './lookup.ts';
+import type { Condition, Mapping, Problem, Row } from './mapping.ts';
+import {
+  ambiguous,
+  asList,
+  collectorOf,
+  endOfLoop,
+  type Getter,
+  getterOf,
+  listGetter,
+  MappingSyntax,
+  type Path,
+  parsePath,
+  type Step,
+  textOf,
+} from './path.ts';
+import { TransformProblem } from './problem.ts';
+import { type Arguments, type TransformUse, transforms, type ValueType } from './transforms.ts';
+
+/** Why a document could not be mapped; no document values. */
+export interface MappingViolation {
+  /** Number of the row, from 1. */
+  row: number;
+  /** Where in the source, positions filled in: `lines[3].qty`. */
+  path: string;
+  /** Where it would have gone. */
+  target: string;
+  /** `MAPPING_*` code. */
+  rule: string;
+  /** What would be right. */
+  expected: string;
+}
+
+/** What one row did with one value. Values are as they were; the caller masks them. */
+export interface RowTrace {
+  row: number;
+  source: string;
+  target: string;
+  outcome: 'mapped' | 'default' | 'absent' | 'condition' | 'skipped' | 'error';
+  value?: unknown;
+  steps: { name: string; value: unknown }[];
+  result?: unknown;
+  error?: string;
+}
+
+export interface MappingResult {
+  value: Record<string, unknown>;
+  violations: MappingViolation[];
+  /** How many there are in all. */
+  count: number;
+}
+
+export interface RunOptions {
+  /** Day (YYYY-MM-DD) that lookups are read for, where the mapping names no path for it. */
+  asOf?: string;
+}
+
+export interface CompiledMapping {
+  readonly mapping: Mapping;
+  run(source: unknown, options?: RunOptions): MappingResult;
+  /** As `run`, with what every row did. At most 5,000 traces. */
+  explain(source: unknown, options?: RunOptions): MappingResult & { traces: RowTrace[] };
+}
+
+const violationLimit = 50;
+const traceLimit = 5_000;
+/** Longest list that is mapped, as in the canonical model. */
+const listLimit = 10_000;
+
+interface State {
+  /** The source, then the present item of each source loop. */
+  frames: unknown[];
+  /** Position of the present item of each target loop, from 0. */
+  positions: number[];
+  /** Position of the present item of each source loop, from 0. */
+  sourcePositions: number[];
+  day: string | undefined;
+  violations: MappingViolation[];
+  count: number;
+  traces: RowTrace[];
+}
+
+type Producer = (state: State) => unknown;
+
+/** A place in the target. */
+interface Target {
+  children: Map<string, Target>;
+  rows: { row: Row; number: number }[];
+  kind: 'field' | 'each' | 'where';
+  key: string;
+  /** For `where`: what the item is told by. */
+  by?: readonly string[];
+  equals?: string;
+}
+
+/** The source's loops that the target's loops stand for: text of each source loop by its number, outermost first. */
+interface Binding {
+  /** For each target loop, the number of source loops open inside it. */
+  depths: number[];
+  loops: Path | undefined;
+}
+
+/** Everything that keeps a mapping from running, found before it is deployed. */
+export class MappingInvalid extends Error {
+  readonly problems: Problem[];
+  constructor(problems: Problem[]) {
+    super(problems.map((p) => (p.row === undefined ? p.message : `row ${p.row}: ${p.message}`)).join('; '));
+    this.problems = problems;
+  }
+}
+
+/**
+ * @param tables shared lookup tables by name; the mapping's own come first
+ * @throws MappingInvalid with every problem and its row number
+ */
+export function compileMapping(
+  mapping: Mapping,
+  tables: ReadonlyMap<string, LookupTable> = new Map(),
+): CompiledMapping {
+  const problems: Problem[] = [];
+  const fast = new Compiler(mapping, tables, false, problems).compile();
+  if (problems.length > 0) throw new MappingInvalid(problems);
+  let slow: Producer | undefined;
+  const day = dayGetter(mapping);
+  const start = (source: unknown, options: RunOptions): State => ({
+    frames: [source],
+    positions: [],
+    sourcePositions: [],
+    day: day(source) ?? options.asOf,
+    violations: [],
+    count: 0,
+    traces: [],
+  });
+  return {
+    mapping,
+    run(source, options = {}) {
+      const state = start(source, options);
+      const value = (fast(state) ?? {}) as Record<string, unknown>;
+      return { value, violations: state.violations, count: state.count };
+    },
+    explain(source, options = {}) {
+      slow ??= new Compiler(mapping, tables, true, []).compile();
+      const state = start(source, options);
+      const value = (slow(state) ?? {}) as Record<string, unknown>;
+      return { value, violations: state.violations, count: state.count, traces: state.traces };
+    },
+  };
+}
+
+function dayGetter(mapping: Mapping): (source: unknown) => string | undefined {
+  if (mapping.asOf === undefined) return () => undefined;
+  const get = getterOf(parsePath(mapping.asOf).steps);
+  return (source) => {
+    const value = get(source);
+    return typeof value === 'string' && /^\d{4}-\d{2}-\d{2}/.test(value) ? value.slice(0, 10) : undefined;
+  };
+}
+
+class Compiler {
+  readonly #mapping: Mapping;
+  readonly #tables: ReadonlyMap<string, LookupTable>;
+  readonly #trace: boolean;
+  readonly #problems: Problem[];
+  readonly #bindings = new Map<string, { loops: Path; row: number }>();
+  readonly #lookups = new Map<string, Lookup>();
+
+  constructor(mapping: Mapping, tables: ReadonlyMap<string, LookupTable>, trace: boolean, problems: Problem[]) {
+    this.#mapping = mapping;
+    this.#tables = tables;
+    this.#trace = trace;
+    this.#problems = problems;
+  }
+
+  compile(): Producer {
+    const root: Target = { children: new Map(), rows: [], kind: 'field', key: '' };
+    const rows = this.#mapping.rows
+      .map((row, i) => ({ row, number: i + 1 }))
+      .filter(({ row }) => row.direction !== 'reverse');
+    for (const { row, number } of rows) this.#guard(number, () => this.#bind(row, number));
+    for (const { row, number } of rows) this.#guard(number, () => this.#place(root, row, number));
+    return this.#object(root, '', { depths: [], loops: undefined });
+  }
+
+  #guard(row: number, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof MappingSyntax)) throw error;
+      this.#problems.push({ row, message: error.message, severity: 'error' });
+    }
+  }
+
+  /** Notes which source loops the row says its target's loops stand for; rows must agree. */
+  #bind(row: Row, number: number): void {
+    const to = parsePath(row.to);
+    if (to.loops === 0) return;
+    const told = row.each ?? firstOf(row.from);
+    if (told === undefined || told.startsWith('$')) return;
+    const path = parsePath(told);
+    for (let level = 1; level <= Math.min(to.loops, path.loops); level++) {
+      const last = level === to.loops && row.each !== undefined ? path.loops : level;
+      const end = endOfLoop(path, last);
+      const loops = { text: textOf(path.steps.slice(0, end)), steps: path.steps.slice(0, end), loops: last };
+      const target = textOf(to.steps.slice(0, endOfLoop(to, level)));
+      const known = this.#bindings.get(target);
+      if (known === undefined) this.#bindings.set(target, { loops, row: number });
+      else if (known.loops.text !== loops.text) {
+        throw new MappingSyntax(
+          `"${target}" is filled from "${known.loops.text}" by row ${known.row}, but this row takes it from "${loops.text}"`,
+        );
+      }
+    }
+  }
+
+  #place(root: Target, row: Row, number: number): void {
+    const to = parsePath(row.to);
+    let target = root;
+    for (const step of to.steps) {
+      if (step.kind === 'at')
+        throw new MappingSyntax(`the target "${row.to}" has a fixed position; use [] or [field=value]`);
+      const name = step.kind === 'where' ? `${step.key}[${step.by.join('.')}=${step.equals}]` : step.key;
+      let next = target.children.get(name);
+      if (next === undefined) {
+        const clash = [...target.children.values()].find((other) => other.key === step.key && other.kind !== step.kind);
+        if (clash !== undefined)
+          throw new MappingSyntax(`"${step.key}" of "${row.to}" is a list in one row and not in another`);
+        next = {
+          children: new Map(),
+          rows: [],
+          kind: step.kind,
+          key: step.key,
+          ...(step.kind === 'where' ? { by: step.by, equals: step.equals } : {}),
+        };
+        target.children.set(name, next);
+      } else if (next.kind !== step.kind) {
+        throw new MappingSyntax(`"${step.key}" of "${row.to}" is a list in one row and not in another`);
+      }
+      target = next;
+    }
+    if (target.children.size > 0) throw new MappingSyntax(`"${row.to}" has fields of its own in another row`);
+    target.rows.push({ row, number });
+  }
+
+  #object(target: Target, prefix: string, binding: Binding): Producer {
+    const keys: string[] = [];
+    const producers: Producer[] = [];
+    const wheres = new Map<string, Producer[]>();
+    for (const [name, child] of target.children) {
+      const path = prefix === '' ? name : `${prefix}.${name}`;
+      if (child.kind === 'where') {
+        const made = this.#where(child, path, binding);
+        const known = wheres.get(child.key);
+        if (known !== undefined) known.push(made);
+        else {
+          const items = [made];
+          wheres.set(child.key, items);
+          keys.push(child.key);
+          producers.push((state) => {
+            const found: unknown[] = [];
+            for (const item of items) {
+              const value = item(state);
+              if (value !== undefined) found.push(value);
+            }
+            return found.length === 0 ? undefined : found;
+          });
+        }
+        continue;
+      }
+      keys.push(child.key);
+      producers.push(
+        child.kind === 'each' ? this.#loop(child, `${path}[]`, binding) : this.#value(child, path, binding),
+      );
+    }
+    const count = keys.length;
+    return (state) => {
+      let out: Record<string, unknown> | undefined;
+      for (let i = 0; i < count; i++) {
+        const value = producers[i]!(state);
+        if (value !== undefined) {
+          out ??= {};
+          out[keys[i]!] = value;
+        }
+      }
+      return out;
+    };
+  }
+
+  #value(target: Target, path: string, binding: Binding): Producer {
+    if (target.rows.length === 0) return this.#object(target, path, binding);
+    if (target.children.size > 0) {
+      for (const { row, number } of target.rows) {
+        this.#problems.push({
+          row: number,
+          message: `"${row.to}" has fields of its own in another row`,
+          severity: 'error',
+        });
+      }
+    }
+    const rows = target.rows.map(({ row, number }) => this.#row(row, number, binding));
+    if (rows.length === 1) return rows[0]!;
+    // Several rows for one field: the first that has a value.
+    return (state) => {
+      for (const row of rows) {
+        const value = row(state);
+        if (value !== undefined) return value;
+      }
+      return undefined;
+    };
+  }
+
+  #where(target: Target, path: string, binding: Binding): Producer {
+    const make = target.rows.length > 0 ? this.#value(target, path, binding) : this.#object(target, path, binding);
+    const by = target.by!;
+    const equals = target.equals!;
+    return (state) => {
+      const value = make(state);
+      if (value === undefined) return undefined;
+      const item: Record<string, unknown> = {};
+      let at = item;
+      for (const key of by.slice(0, -1)) {
+        at[key] = {};
+        at = at[key] as Record<string, unknown>;
+      }
+      at[by[by.length - 1]!] = equals;
+      return merge(item, value as Record<string, unknown>);
+    };
+  }
+
+  #loop(target: Target, path: string, outer: Binding): Producer {
+    const bound = this.#bindings.get(path);
+    if (bound === undefined) {
+      const number = firstRow(target);
+      this.#problems.push({
+        ...(number === undefined ? {} : { row: number }),
+        message: `no row says which list of the source fills "${path}"; give one a "from" with [] or an "each"`,
+        severity: 'error',
+      });
+      return () => undefined;
+    }
+    const opened = outer.loops?.loops ?? 0;
+    const { loops } = bound;
+    if (outer.loops !== undefined && textOf(loops.steps.slice(0, endOfLoop(loops, opened))) !== outer.loops.text) {
+      this.#problems.push({
+        row: bound.row,
+        message: `"${loops.text}" is not inside "${outer.loops.text}"`,
+        severity: 'error',
+      });
+      return () => undefined;
+    }
+    const binding: Binding = { depths: [...outer.depths, loops.loops], loops };
+    const item = target.rows.length > 0 ? this.#value(target, path, binding) : this.#object(target, path, binding);
+    const level = outer.depths.length;
+    // One list for each source loop that this target loop opens; more than one flattens them.
+    const lists: ((value: unknown) => readonly unknown[])[] = [];
+    let from = opened === 0 ? 0 : endOfLoop(loops, opened);
+    for (let n = opened + 1; n <= loops.loops; n++) {
+      const end = endOfLoop(loops, n);
+      lists.push(listGetter(loops.steps.slice(from, end)));
+      from = end;
+    }
+    const row = bound.row;
+    return (state) => {
+      const out: unknown[] = [];
+      let position = 0;
+      const visit = (depth: number): void => {
+        const frame = opened + depth;
+        const items = lists[depth]!(state.frames[frame]);
+        for (let i = 0; i < items.length; i++) {
+          if (items[i] === ambiguous) {
+            fail(
+              state,
+              row,
+              loops.text,
+              path,
+              'MAPPING_AMBIGUOUS',
+              'one list; the path does not say which of several is meant',
+            );
+            return;
+          }
+          if (position >= listLimit) {
+            fail(state, row, loops.text, path, 'MAPPING_TOO_MANY', `a list of at most ${listLimit}`);
+            return;
+          }
+          state.frames[frame + 1] = items[i];
+          state.sourcePositions[frame] = i;
+          if (depth + 1 < lists.length) visit(depth + 1);
+          else {
+            state.positions[level] = position++;
+            const value = item(state);
+            if (value !== undefined) out.push(value);
+          }
+        }
+      };
+      visit(0);
+      state.frames.length = opened + 1;
+      state.positions.length = level;
+      state.sourcePositions.length = opened;
+      return out.length === 0 ? undefined : out;
+    };
+  }
+
+  #row(row: Row, number: number, binding: Binding): Producer {
+    let made: Producer = () => undefined;
+    this.#guard(number, () => {
+      made = this.#trace ? this.#tracedRow(row, number, binding) : this.#fastRow(row, number, binding);
+    });
+    return made;
+  }
+
+  #fastRow(row: Row, number: number, binding: Binding): Producer {
+    const { get, absent, when, fallback } = this.#parts(row, number, binding);
+    const steps = this.#steps(row, number);
+    const [first] = steps;
+    const run: (value: unknown, state: State) => unknown =
+      steps.length === 0
+        ? (value) => value
+        : steps.length === 1
+          ? (value, state) => first!.apply(value, state.day)
+          : (value, state) => {
+              let current = value;
+              for (const step of steps) {
+                current = step.apply(current, state.day);
+                if (current === undefined) return undefined;
+              }
+              return current;
+            };
+    const produce: Producer = (state) => {
+      const value = get(state);
+      if (absent(value)) return fallback(state, undefined);
+      try {
+        const result = run(value, state);
+        return result === undefined || result === '' ? fallback(state, undefined) : result;
+      } catch (error) {
+        return fallback(state, error);
+      }
+    };
+    const guarded: Producer =
+      steps.length === 0
+        ? (state) => {
+            const value = get(state);
+            return absent(value) || typeof value === 'symbol' || typeof value === 'object'
+              ? produceSlow(state, value)
+              : value;
+          }
+        : (state) => {
+            const value = get(state);
+            return value === ambiguous ? produceSlow(state, value) : produce(state);
+          };
+    const produceSlow = (state: State, value: unknown): unknown => {
+      if (value === ambiguous) return fallback(state, manyValues());
+      if (absent(value)) return fallback(state, undefined);
+      if (typeof value === 'object')
+        return fallback(state, new TransformProblem('one value was expected, not an object or a list'));
+      return value;
+    };
+    return when === undefined ? guarded : (state) => (when(state) ? guarded(state) : undefined);
+  }
+
+  #tracedRow(row: Row, number: number, binding: Binding): Producer {
+    const { get, absent, when, fallback, sourceText } = this.#parts(row, number, binding);
+    const steps = this.#steps(row, number);
+    return (state) => {
+      const trace: RowTrace = {
+        row: number,
+        source: fill(sourceText, state.sourcePositions),
+        target: fill(row.to, state.positions),
+        outcome: 'mapped',
+        steps: [],
+      };
+      if (state.traces.length < traceLimit) state.traces.push(trace);
+      if (when !== undefined && !when(state)) {
+        trace.outcome = 'condition';
+        return undefined;
+      }
+      const value = get(state);
+      if (value !== ambiguous) trace.value = value;
+      let error: unknown;
+      let result: unknown;
+      if (value === ambiguous) error = manyValues();
+      else if (!absent(value)) {
+        try {
+          result = value;
+          for (const step of steps) {
+            result = step.apply(result, state.day);
+            trace.steps.push({ name: step.name, value: result });
+            if (result === undefined) break;
+          }
+          if (steps.length === 0 && typeof value === 'object')
+            throw new TransformProblem('one value was expected, not an object or a list');
+        } catch (caught) {
+          error = caught;
+          result = undefined;
+        }
+      }
+      if (error === undefined && result !== undefined && result !== '') {
+        trace.result = result;
+        return result;
+      }
+      const before = state.count;
+      result = fallback(state, error);
+      if (error instanceof TransformProblem) trace.error = error.message;
+      trace.outcome =
+        state.count > before ? 'error' : result !== undefined ? 'default' : error === undefined ? 'absent' : 'skipped';
+      if (state.count > before && error === undefined) trace.error = 'a value is required here';
+      if (result !== undefined) trace.result = result;
+      return result;
+    };
+  }
+
+  /** What both variants of a row are made of. */
+  #parts(row: Row, number: number, binding: Binding) {
+    const sourceText = row.from === undefined ? '' : typeof row.from === 'string' ? row.from : row.from.join(' + ');
+    const get = this.#source(row, binding);
+    const takesFalse = ['boolean', 'not', 'word'].includes(nameOf(row.transforms?.[0]));
+    const falseIsAbsent = this.#mapping.falseIsAbsent === true && !takesFalse && row.value === undefined;
+    const isAbsent = falseIsAbsent
+      ? (value: unknown) => value === undefined || value === null || value === '' || value === false
+      : (value: unknown) => value === undefined || value === null || value === '';
+    const absent = (value: unknown): boolean => (Array.isArray(value) ? value.every(isAbsent) : isAbsent(value));
+    const when = row.when === undefined ? undefined : this.#condition(row.when, binding);
+    const report = (state: State, code: string, expected: string): undefined => {
+      fail(state, number, fill(sourceText, state.sourcePositions), fill(row.to, state.positions), code, expected);
+      return undefined;
+    };
+    const fallback = (state: State, error: unknown): unknown => {
+      if (error === undefined) {
+        if (row.default !== undefined) return row.default;
+        return row.required === true
+          ? report(state, 'MAPPING_REQUIRED_MISSING', 'a value is required here')
+          : undefined;
+      }
+      if (!(error instanceof TransformProblem)) throw error;
+      if (row.onError === 'skip') return undefined;
+      if (row.onError === 'default') return row.default;
+      return report(state, error.code, error.message);
+    };
+    return { get, absent, when, fallback, sourceText };
+  }
+
+  #source(row: Row, binding: Binding): Producer {
+    if (row.value !== undefined) {
+      const { value } = row;
+      return () => value;
+    }
+    if (row.from === undefined) {
+      if (row.default === undefined) throw new MappingSyntax('has neither "from" nor "value" nor "default"');
+      return () => undefined;
+    }
+    const takesList = transforms[nameOf(row.transforms?.[0])]?.takes === 'list';
+    if (typeof row.from !== 'string') {
+      if (!takesList)
+        throw new MappingSyntax('has several sources, so its first transform must be one that takes a list');
+      const readers = row.from.map((path) => this.#reader(path, binding, true));
+      return (state) => readers.flatMap((read) => read(state));
+    }
+    return this.#reader(row.from, binding, takesList);
+  }
+
+  /** Reads a source path from the innermost loop that it shares with the target. */
+  #reader(text: string, binding: Binding, takesList: boolean): Producer {
+    if (text === '$index') {
+      const level = binding.depths.length - 1;
+      if (level < 0) throw new MappingSyntax('"$index" is the position in a list, but the target is in none');
+      return (state) => state.positions[level]! + 1;
+    }
+    const { frame, rest } = this.#locate(parsePath(text), binding);
+    if (rest.length === 0) return (state) => state.frames[frame];
+    if (rest.some((step) => step.kind === 'each')) {
+      if (!takesList) {
+        throw new MappingSyntax(
+          `"${text}" gives several values and the target takes one; use [] in the target or begin with a transform that takes a list`,
+        );
+      }
+      const collect = collectorOf(rest);
+      return (state) => {
+        const found = collect(state.frames[frame]);
+        return found.includes(ambiguous) ? ambiguous : found;
+      };
+    }
+    const only = rest[0]!;
+    if (rest.length === 1 && only.kind === 'field') {
+      const { key } = only;
+      const slow = getterOf(rest);
+      // The common case, spelled out: it is where a mapping spends its time.
+      return (state) => {
+        const holder = state.frames[frame];
+        if (typeof holder !== 'object' || holder === null || Array.isArray(holder)) return slow(holder);
+        const found = (holder as Record<string, unknown>)[key];
+        return typeof found === 'object' ? slow(holder) : found;
+      };
+    }
+    const get: Getter = getterOf(rest);
+    return (state) => get(state.frames[frame]);
+  }
+
+  #locate(path: Path, binding: Binding): { frame: number; rest: readonly Step[] } {
+    const open = binding.loops;
+    if (open !== undefined) {
+      for (let n = Math.min(path.loops, open.loops); n > 0; n--) {
+        const end = endOfLoop(path, n);
+        if (textOf(path.steps.slice(0, end)) === textOf(open.steps.slice(0, endOfLoop(open, n)))) {
+          return { frame: n, rest: path.steps.slice(end) };
+        }
+      }
+    }
+    return { frame: 0, rest: path.steps };
+  }
+
+  #condition(condition: Condition, binding: Binding): (state: State) => boolean {
+    const read = this.#reader(condition.path, binding, false);
+    const absentWords = this.#mapping.falseIsAbsent === true ? [undefined, null, '', false] : [undefined, null, ''];
+    const present = (value: unknown): boolean => !(absentWords as unknown[]).includes(value);
+    const same = (value: unknown, wanted: unknown): boolean =>
+      value === wanted || (present(value) && String(value) === String(wanted));
+    switch (condition.is) {
+      case 'present':
+        return (state) => present(read(state));
+      case 'absent':
+        return (state) => !present(read(state));
+      case 'equal':
+        return (state) => same(read(state), condition.value);
+      case 'not-equal':
+        return (state) => !same(read(state), condition.value);
+      case 'one-of': {
+        const values = asList(condition.value);
+        return (state) => {
+          const value = read(state);
+          return values.some((wanted) => same(value, wanted));
+        };
+      }
+      default:
+        throw new MappingSyntax(
+          `the condition "${String(condition.is)}" is not one of present, absent, equal, not-equal, one-of`,
+        );
+    }
+  }
+
+  #steps(row: Row, number: number): { name: string; apply(value: unknown, day: string | undefined): unknown }[] {
+    const steps: { name: string; apply(value: unknown, day: string | undefined): unknown }[] = [];
+    let type: ValueType = 'any';
+    for (const use of row.transforms ?? []) {
+      const name = nameOf(use);
+      const transform = Object.hasOwn(transforms, name) ? transforms[name]! : undefined;
+      if (transform === undefined) throw new MappingSyntax(`there is no transform "${name}"`);
+      if (!fits(type, transform.takes)) {
+        throw new MappingSyntax(
+          `the transform "${name}" takes ${transform.takes}, but gets ${type} from the one before it`,
+        );
+      }
+      const args = argumentsOf(name, use);
+      steps.push({ name, apply: (value) => transform.apply(value, args) });
+      type = transform.gives;
+    }
+    if (row.lookup !== undefined) {
+      const lookup = this.#lookup(row.lookup, number);
+      steps.push({
+        name: `lookup ${row.lookup}`,
+        apply: (value, day) => {
+          if (typeof value === 'object') throw new TransformProblem('one value was expected, not an object or a list');
+          return lookup(String(value), day);
+        },
+      });
+    }
+    return steps;
+  }
+
+  #lookup(name: string, _row: number): Lookup {
+    const known = this.#lookups.get(name);
+    if (known !== undefined) return known;
+    const own = this.#mapping.lookups;
+    const table = own !== undefined && Object.hasOwn(own, name) ? own[name] : this.#tables.get(name);
+    if (table === undefined) throw new MappingSyntax(`there is no lookup table "${name}"`);
+    const lookup = compileLookup(name, table);
+    this.#lookups.set(name, lookup);
+    return lookup;
+  }
+}
+
+const manyValues = () =>
+  new TransformProblem(
+    'one value; the source has several and the path does not say which, with [0] or [field=value]',
+    'MAPPING_AMBIGUOUS',
+  );
+
+const firstOf = (from: Row['from']): string | undefined => (typeof from === 'string' ? from : from?.[0]);
+
+function firstRow(target: Target): number | undefined {
+  if (target.rows[0] !== undefined) return target.rows[0].number;
+  for (const child of target.children.values()) {
+    const found = firstRow(child);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function merge(base: Record<string, unknown>, more: Record<string, unknown>): Record<string, unknown> {
+  for (const [key, value] of Object.entries(more)) {
+    const known = base[key];
+    base[key] =
+      typeof known === 'object' &&
+      known !== null &&
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value)
+        ? merge(known as Record<string, unknown>, value as Record<string, unknown>)
+        : value;
+  }
+  return base;
+}
+
+function fail(state: State, row: number, path: string, target: string, rule: string, expected: string): void {
+  state.count++;
+  if (state.violations.length < violationLimit) state.violations.push({ row, path, target, rule, expected });
+}
+
+/** `lines[].qty` with positions 3: `lines[3].qty`. */
+function fill(path: string, positions: readonly number[]): string {
+  let n = 0;
+  return path.replaceAll('[]', () => (n < positions.length ? `[${positions[n++]}]` : '[]'));
+}
+
+const nameOf = (use: TransformUse | undefined): string =>
+  use === undefined ? '' : typeof use === 'string' ? use : use.name;
+
+/** Text takes every scalar that is text; a decimal takes text, because a sender's number is text. */
+function fits(gives: ValueType, takes: ValueType): boolean {
+  if (gives === takes || gives === 'any' || takes === 'any') return true;
+  if (takes === 'list') return true;
+  if (takes === 'text') return gives !== 'list';
+  if (takes === 'decimal') return gives === 'text' || gives === 'integer';
+  return (takes === 'date' || takes === 'instant') && gives === 'text';
+}
+
+function argumentsOf(name: string, use: TransformUse): Arguments {
+  const given: Record<string, unknown> = typeof use === 'string' ? {} : use;
+  const declared = transforms[name]!.arguments ?? {};
+  for (const key of Object.keys(given)) {
+    if (key !== 'name' && !Object.hasOwn(declared, key))
+      throw new MappingSyntax(`the transform "${name}" has no argument "${key}"`);
+  }
+  const args: Arguments = {};
+  for (const [key, argument] of Object.entries(declared)) {
+    const value = given[key];
+    if (value === undefined || value === '') {
+      if (argument.required === true) throw new MappingSyntax(`the transform "${name}" needs its argument "${key}"`);
+      continue;
+    }
+    const wrong = (what: string) => new MappingSyntax(`the argument "${key}" of "${name}" must be ${what}`);
+    if (argument.kind === 'integer') {
+      const number = typeof value === 'string' && /^\d{1,6}$/.test(value) ? Number(value) : value;
+      if (!Number.isInteger(number) || (number as number) < 0 || (number as number) > 100_000)
+        throw wrong('a whole number');
+      args[key] = number as number;
+    } else if (argument.kind === 'texts') {
+      if (!Array.isArray(value) || value.length === 0 || !value.every((v) => typeof v === 'string'))
+        throw wrong('a list of texts');
+      args[key] = value as string[];
+    } else {
+      if (typeof value !== 'string' || value.length > 1024) throw wrong('text');
+      if (argument.kind === 'decimal' && !/^-?\d{1,15}(\.\d{1,18})?$/.test(value))
+        throw wrong('a decimal number as text');
+      if (argument.kind === 'choice' && !argument.choices!.includes(value))
+        throw wrong(`one of ${argument.choices!.join(', ')}`);
+      args[key] = value;
+    }
+  }
+  return args;
+}

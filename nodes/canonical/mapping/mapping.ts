@@ -1,0 +1,79 @@
+/** The mapping file: what analysts review and git keeps. */
+import type { LookupTable } from './lookup.ts';
+import type { TransformUse } from './transforms.ts';
+
+/** Formats that documents are read from and written to. `json` and `odoo` are plain trees already. */
+export const documentFormats = ['json', 'odoo', 'fhir', 'xml', 'csv', 'x12', 'hl7v2'] as const;
+export type DocumentFormat = (typeof documentFormats)[number];
+
+/** One side of a mapping: an entity of the canonical model, or a document in a format. */
+export type Side =
+  | { entity: string; version?: string }
+  | {
+      format: DocumentFormat;
+      /** What the document is, for people: `supplier order`. */
+      name: string;
+      /** Schema or specification that it follows. */
+      schema?: string;
+      /** Arguments of the format's reader and writer, e.g. the root element of an XML document. */
+      options?: Record<string, unknown>;
+    };
+
+export interface Condition {
+  path: string;
+  is: 'present' | 'absent' | 'equal' | 'not-equal' | 'one-of';
+  value?: string | number | boolean | readonly (string | number | boolean)[];
+}
+
+export interface Row {
+  /** Where the value comes from; a list where the first transform joins several; `$index` is the item's position from 1. */
+  from?: string | readonly string[];
+  /** A constant in place of `from`. */
+  value?: string | number | boolean;
+  to: string;
+  /** The source's list for a target in a list, where `from` does not tell. */
+  each?: string;
+  when?: Condition;
+  transforms?: readonly TransformUse[];
+  /** Table that translates the value after the transforms. A value it does not have is an error. */
+  lookup?: string;
+  /** Taken when the source has nothing. */
+  default?: string | number | boolean;
+  /** The source must have something. */
+  required?: boolean;
+  /** What to do when the value cannot be taken: fail the document (default), leave the field out, or take the default. */
+  onError?: 'fail' | 'skip' | 'default';
+  /** `both` (default) is also read backwards; `reverse` rows are written from source to target and only read backwards. */
+  direction?: 'both' | 'forward' | 'reverse';
+  note?: string;
+  /** Where the row comes from. */
+  source?: 'standard' | 'human' | 'suggested';
+  /** Who accepted a suggestion and when. */
+  accepted?: { by: string; at: string };
+}
+
+export interface Mapping {
+  id: string;
+  version: string;
+  title: string;
+  description?: string;
+  source: Side;
+  target: Side;
+  /** The source says `false` where it has nothing (Odoo). */
+  falseIsAbsent?: boolean;
+  /** Path of the day that lookups are read for; else the event's time. */
+  asOf?: string;
+  /** Tables of this mapping alone, beside the shared ones. */
+  lookups?: Record<string, LookupTable>;
+  rows: readonly Row[];
+  /** A document to try it on: text, or a tree. */
+  sample?: unknown;
+}
+
+/** What is wrong with a mapping file. `row` counts from 1. */
+export interface Problem {
+  row?: number;
+  field?: string;
+  message: string;
+  severity: 'error' | 'warning';
+}

@@ -1,0 +1,172 @@
+/** What the dialog shows of a mapping on a sample: the result, what every row did, and what is missing. */
+import { toFailure } from '../kernel/failure.ts';
+import { isTextFormat, writeDocument } from './formats/index.ts';
+import { read } from './mapper.ts';
+import { sourcesOf, uncovered } from './mapping/check.ts';
+import type { CompiledMapping, RowTrace } from './mapping/compile.ts';
+import type { Mapping } from './mapping/mapping.ts';
+import { parsePath } from './mapping/path.ts';
+import { entityNamed } from './model/fields.ts';
+import { type Validation, validatorOf } from './model/validate.ts';
+
+export interface RowPreview {
+  row: number;
+  /** How often the row ran. */
+  runs: number;
+  outcome: RowTrace['outcome'];
+  source: string;
+  target: string;
+  /** First value and first result, shortened. */
+  value?: string;
+  result?: string;
+  steps: { name: string; value: string }[];
+  error?: string;
+}
+
+export interface Preview {
+  /** The mapped document as text. */
+  result: string;
+  rows: RowPreview[];
+  violations: { row?: number; path: string; rule: string; expected: string }[];
+  /** Leaves of the sample that no row reads. */
+  unmapped: string[];
+  /** Required target fields that are not in the result. */
+  missing: string[];
+  /** Leaves of the sample, for the source tree. */
+  source: { path: string; value: string }[];
+}
+
+const leafLimit = 2_000;
+const shown = 200;
+
+/**
+ * Runs a mapping on a sample that the analyst has pasted; the values shown are the analyst's own.
+ * @throws Failure when the sample cannot be read in the source's format
+ */
+export function preview(compiled: CompiledMapping, sample: string, asOf?: string): Preview {
+  const { mapping } = compiled;
+  const source = read(mapping.source, sample);
+  const problems: Preview['violations'] = [];
+  if ('entity' in mapping.source)
+    problems.push(...told(validatorOf(mapping.source.entity, 'tolerant')(source), 'source'));
+  const { value, violations, traces } = compiled.explain(source, asOf === undefined ? {} : { asOf });
+  for (const { row, path, target, rule, expected } of violations)
+    problems.push({ row, path: path === '' ? target : path, rule, expected });
+  const missing: string[] = [];
+  if ('entity' in mapping.target) {
+    const validation = validatorOf(mapping.target.entity, 'strict')(value);
+    problems.push(...told(validation, 'target'));
+    for (const violation of validation.violations) if (violation.rule === 'required') missing.push(violation.path);
+  }
+  const leaves = leavesOf(source);
+  return {
+    result: textOf(mapping, value),
+    rows: rowsOf(mapping, traces),
+    violations: problems.slice(0, 100),
+    unmapped: unread(mapping, leaves),
+    missing,
+    source: leaves.slice(0, leafLimit).map(({ path, value: leaf }) => ({ path, value: shorten(leaf) })),
+  };
+}
+
+const told = (validation: Validation, side: string): Preview['violations'] =>
+  validation.violations.map((violation) => ({ ...violation, path: `${side} ${violation.path}` }));
+
+function textOf(mapping: Mapping, value: unknown): string {
+  const { target } = mapping;
+  if ('entity' in target || !isTextFormat(target.format)) return JSON.stringify(value, null, 2);
+  try {
+    return writeDocument(target.format, value, target.options);
+  } catch (error) {
+    return `${toFailure(error).message}\n\n${JSON.stringify(value, null, 2)}`;
+  }
+}
+
+function rowsOf(mapping: Mapping, traces: readonly RowTrace[]): RowPreview[] {
+  const rows = new Map<number, RowPreview>();
+  for (const trace of traces) {
+    const known = rows.get(trace.row);
+    // The first run stands for the row, unless a later one failed.
+    if (known !== undefined && (trace.outcome !== 'error' || known.outcome === 'error')) {
+      known.runs++;
+      continue;
+    }
+    rows.set(trace.row, {
+      row: trace.row,
+      runs: (known?.runs ?? 0) + 1,
+      outcome: trace.outcome,
+      source: trace.source,
+      target: trace.target,
+      ...(trace.value === undefined ? {} : { value: shorten(trace.value) }),
+      ...(trace.result === undefined ? {} : { result: shorten(trace.result) }),
+      steps: trace.steps.map((step) => ({ name: step.name, value: shorten(step.value) })),
+      ...(trace.error === undefined ? {} : { error: trace.error }),
+    });
+  }
+  return mapping.rows.map(
+    (row, i) =>
+      rows.get(i + 1) ?? {
+        row: i + 1,
+        runs: 0,
+        outcome: 'absent',
+        source: sourcesOf(row).join(' + '),
+        target: row.to,
+        steps: [],
+      },
+  );
+}
+
+function shorten(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  return text.length > shown ? `${text.slice(0, shown)}…` : text;
+}
+
+interface Leaf {
+  /** With `[]` for every list. */
+  path: string;
+  value: unknown;
+}
+
+/** Leaves of a tree by path; a list counts once, with the value of its first item that has the field. */
+export function leavesOf(tree: unknown): Leaf[] {
+  const leaves = new Map<string, unknown>();
+  const visit = (value: unknown, path: string, depth: number): void => {
+    if (leaves.size >= leafLimit || depth > 64) return;
+    if (Array.isArray(value)) for (const item of value.slice(0, 1_000)) visit(item, `${path}[]`, depth + 1);
+    else if (typeof value === 'object' && value !== null) {
+      for (const [key, inner] of Object.entries(value)) visit(inner, path === '' ? key : `${path}.${key}`, depth + 1);
+    } else if (value !== undefined && !leaves.has(path)) leaves.set(path, value);
+  };
+  visit(tree, '', 0);
+  return [...leaves].map(([path, value]) => ({ path, value }));
+}
+
+function unread(mapping: Mapping, leaves: readonly Leaf[]): string[] {
+  const read = new Set<string>();
+  // `[]`, `[0]`, `[type=GLN]` and an element read as a list of one all name the same leaf.
+  const plain = (path: string): string => path.replace(/\[[^\]]*\]/g, '').replace(/\.#text$/, '');
+  for (const row of mapping.rows) {
+    if (row.direction === 'reverse') continue;
+    for (const path of [...sourcesOf(row), ...(row.when === undefined ? [] : [row.when.path])]) {
+      read.add(plain(path));
+      const { steps } = parsePath(path);
+      let before = '';
+      for (const step of steps) {
+        before = before === '' ? step.key : `${before}.${step.key}`;
+        if (step.kind === 'where') read.add(`${before}.${step.by.join('.')}`);
+      }
+    }
+  }
+  return leaves
+    .filter(({ path, value }) => value !== '' && value !== null && !read.has(plain(path)))
+    .map(({ path }) => path);
+}
+
+/** Required fields of the target that no row of an unfinished mapping fills. */
+export function requiredTargets(mapping: Pick<Mapping, 'target' | 'rows'>): { path: string; description: string }[] {
+  if (!('entity' in mapping.target) || entityNamed(mapping.target.entity) === undefined) return [];
+  return uncovered(
+    mapping.target.entity,
+    mapping.rows.filter((row) => row.direction !== 'reverse'),
+  ).map(({ path, description }) => ({ path, description }));
+}
