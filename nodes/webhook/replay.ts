@@ -24,17 +24,19 @@ export const admitRequest = defineOperation(
   import.meta.url,
   'admitRequest',
   function* ({ hash, hold }: ReplayClaim, { now }): Generator<Statement, 'fresh' | 'held' | 'seen', Row[]> {
-    const [row] = yield* query<{ kept: number; expires_at: number }>(
-      'SELECT kept, expires_at FROM webhook_replays WHERE hash = $1',
-      hash,
-    );
-    if (row !== undefined && Number(row.expires_at) > now) return Number(row.kept) === 1 ? 'seen' : 'held';
-    yield* query(
+    // One statement decides, so that of two processes on one database only one is told `fresh`.
+    const admitted = yield* query(
       `INSERT INTO webhook_replays (hash, kept, expires_at) VALUES ($1, 0, $2)
-     ON CONFLICT (hash) DO UPDATE SET kept = 0, expires_at = excluded.expires_at`,
+   ON CONFLICT (hash) DO UPDATE SET kept = 0, expires_at = excluded.expires_at WHERE webhook_replays.expires_at <= $3
+   RETURNING hash`,
       hash,
       now + hold,
+      now,
     );
+    if (admitted.length === 0) {
+      const [row] = yield* query<{ kept: number }>('SELECT kept FROM webhook_replays WHERE hash = $1', hash);
+      return row !== undefined && Number(row.kept) === 1 ? 'seen' : 'held';
+    }
     yield* query(
       'DELETE FROM webhook_replays WHERE hash IN (SELECT hash FROM webhook_replays WHERE expires_at <= $1 ORDER BY expires_at LIMIT 20)',
       now,
@@ -73,8 +75,19 @@ export interface ReplayOptions {
 export class ReplayGuard {
   readonly #options: ReplayOptions;
 
+  #ending: Promise<void> = Promise.resolve();
+
   constructor(options: ReplayOptions) {
     this.#options = options;
+  }
+
+  hashOf(proof: string): Buffer {
+    return createHash('sha256').update(`${this.#options.endpoint}\n${proof}`).digest();
+  }
+
+  /** Resolves once the last answered request is kept or forgotten. */
+  async settled(): Promise<void> {
+    await this.#ending;
   }
 
   /**
@@ -85,8 +98,8 @@ export class ReplayGuard {
     proof: string,
     exchange: Pick<Exchange, 'onOutcome'> | undefined,
   ): Promise<{ kind: 'admitted' } | Refused> {
-    const { store, endpoint, hold, keep } = this.#options;
-    const hash = createHash('sha256').update(`${endpoint}\n${proof}`).digest();
+    const { store, hold, keep } = this.#options;
+    const hash = this.hashOf(proof);
     const verdict = await store.run(admitRequest, { hash, hold });
     if (verdict === 'seen') return { kind: 'refused', code: 'replayed', reason: 'replayed' };
     if (verdict === 'held')
@@ -99,7 +112,7 @@ export class ReplayGuard {
       const success = outcome.kind === 'replied' && outcome.status >= 200 && outcome.status < 300;
       const end = success ? store.run(keepRequest, { hash, keep }) : store.run(forgetRequest, { hash });
       // When the store fails here, the hold runs out by itself and a retry is taken again: at least once, never lost.
-      end.catch(() => undefined);
+      this.#ending = end.catch(() => undefined);
     };
     return { kind: 'admitted' };
   }

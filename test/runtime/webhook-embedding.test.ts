@@ -88,11 +88,11 @@ for (const version of nodeRedVersions) {
 
       const rejected = red.receive('bad');
       red.node('in').receive({ payload: Buffer.from('{"a": 1.1}'), headers });
-      assert.equal(((await rejected)[0]?.failure as { code: string }).code, 'SIGNATURE_INVALID');
+      assert.equal(((await rejected)[0]!.failure as { code: string }).code, 'SIGNATURE_INVALID');
 
       const caught = red.receive('caught');
       red.node('in').receive({ payload: { a: 1 }, req: { headers } });
-      assert.equal(((await caught)[0]?.failure as { code: string }).code, 'BODY_ALREADY_PARSED');
+      assert.equal(((await caught)[0]!.failure as { code: string }).code, 'BODY_ALREADY_PARSED');
     } finally {
       await red.stop();
     }

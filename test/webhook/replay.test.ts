@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { recordRejection, RejectionAudit } from '../../nodes/webhook/audit.ts';
+import type { Outcome } from '../../nodes/webhook/ingress/exchange.ts';
+import { forgetRequest, keepRequest, ReplayGuard } from '../../nodes/webhook/replay.ts';
+import { storesUnderTest } from '../support/store.ts';
+import { auditRows } from './store-operations.ts';
+
+interface Waiting {
+  onOutcome: ((outcome: Outcome) => void) | undefined;
+}
+
+for (const under of storesUnderTest()) {
+  const guardOf = (store: ConstructorParameters<typeof ReplayGuard>[0]['store'], endpoint = 'node-1') =>
+    new ReplayGuard({ store, endpoint, hold: 60_000, keep: 3_600_000 });
+  /** Admits and, when an answer is given, ends the exchange with it; resolves once the memory has changed. */
+  async function admit(guard: ReplayGuard, proof: string, answer?: Outcome): Promise<string> {
+    const exchange: Waiting = { onOutcome: undefined };
+    const admitted = await guard.admit(proof, exchange);
+    if (admitted.kind === 'refused') return admitted.code;
+    if (answer !== undefined) {
+      exchange.onOutcome?.(answer);
+      // The store runs operations in order, so what comes next sees it.
+      await guard.settled();
+    }
+    return 'admitted';
+  }
+
+  test(
+    `a request that was answered with success is refused the second time (${under.name})`,
+    under.options,
+    async () => {
+      await using fixture = await under.fresh();
+      const guard = guardOf(fixture.store);
+      assert.equal(await admit(guard, 'p', { kind: 'replied', status: 202 }), 'admitted');
+      assert.equal(await admit(guard, 'p'), 'replayed');
+      assert.equal(await admit(guard, 'q'), 'admitted');
+    },
+  );
+
+  test(
+    `a request in progress is told so, and after a failed answer an honest sender may repeat it (${under.name})`,
+    under.options,
+    async () => {
+      await using fixture = await under.fresh();
+      const guard = guardOf(fixture.store);
+      assert.equal(await admit(guard, 'p'), 'admitted');
+      assert.equal(await admit(guard, 'p'), 'replay-in-progress');
+      for (const answer of [{ kind: 'replied', status: 503 }, { kind: 'aborted' }] as const) {
+        assert.equal(await admit(guard, `p ${answer.kind}`, answer), 'admitted');
+        assert.equal(await admit(guard, `p ${answer.kind}`, answer), 'admitted');
+      }
+    },
+  );
+
+  test(
+    `a request whose process was killed is taken again once its hold is over (${under.name})`,
+    under.options,
+    async () => {
+      await using fixture = await under.fresh();
+      const guard = guardOf(fixture.store);
+      assert.equal(await admit(guard, 'p'), 'admitted');
+      fixture.setClock(60_001);
+      assert.equal(await admit(guard, 'p', { kind: 'replied', status: 200 }), 'admitted');
+      assert.equal(await admit(guard, 'p'), 'replayed');
+      fixture.setClock(60_001 + 3_600_001);
+      assert.equal(await admit(guard, 'p'), 'admitted');
+    },
+  );
+
+  test(`endpoints do not share what they remember (${under.name})`, under.options, async () => {
+    await using fixture = await under.fresh();
+    assert.equal(await admit(guardOf(fixture.store, 'a'), 'p', { kind: 'replied', status: 200 }), 'admitted');
+    assert.equal(await admit(guardOf(fixture.store, 'b'), 'p'), 'admitted');
+  });
+
+  test(`of 64 equal requests at once one is admitted (${under.name})`, under.options, async () => {
+    await using fixture = await under.fresh();
+    const guard = guardOf(fixture.store);
+    const verdicts = await Promise.all(Array.from({ length: 64 }, () => admit(guard, 'p')));
+    assert.equal(verdicts.filter((verdict) => verdict === 'admitted').length, 1);
+  });
+
+  test(`forgetting never removes what was kept (${under.name})`, under.options, async () => {
+    await using fixture = await under.fresh();
+    const guard = guardOf(fixture.store);
+    await admit(guard, 'p', { kind: 'replied', status: 200 });
+    const hash = guard.hashOf('p');
+    await fixture.store.run(forgetRequest, { hash });
+    assert.equal(await admit(guard, 'p'), 'replayed');
+    await fixture.store.run(keepRequest, { hash: guard.hashOf('unknown'), keep: 1 });
+  });
+
+  test(
+    `a rejection is in the audit trail with its reason and nothing of the request (${under.name})`,
+    under.options,
+    async () => {
+      await using fixture = await under.fresh();
+      await fixture.store.run(recordRejection, {
+        code: 'signature-invalid',
+        reason: 'invalid: signature',
+        correlationId: 'c-1',
+        source: '192.0.2.7',
+        count: 1,
+        node: 'n1',
+        route: 'POST /hooks/orders',
+      });
+      const [row] = await fixture.store.run(auditRows, {});
+      assert.equal(row?.action, 'message.rejected');
+      assert.equal(row?.reason, 'signature-invalid');
+      assert.equal(row?.correlation_id, 'c-1');
+    },
+  );
+}
+
+test('an audit that cannot be written is counted, never waited for without bound', async () => {
+  let lost = 0;
+  const waiting: (() => void)[] = [];
+  const store = { run: () => new Promise<never>((_, reject) => waiting.push(() => reject(new Error('down')))) };
+  const audit = new RejectionAudit(store as never, 'n1', 'POST /x', (count) => (lost += count));
+  const rejection = { code: 'malformed', reason: '', correlationId: '', source: '', count: 1 } as const;
+  for (let i = 0; i < 600; i++) audit.record(rejection);
+  assert.equal(waiting.length, 500);
+  assert.equal(lost, 100);
+  for (const fail of waiting) fail();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(lost, 600);
+});
