@@ -43,6 +43,8 @@ export interface Field {
   translate?: boolean;
   /** Decimals a float keeps (decimal.precision); more are rounded away silently. */
   digits?: number;
+  /** Lives in the record that this many2one points to and is written there (`_inherits`). */
+  delegate?: string;
   /** Not a field to the outside: neither described nor readable nor writable. */
   hidden?: boolean;
   /** Left out by `copy()`. */

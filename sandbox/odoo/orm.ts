@@ -295,6 +295,7 @@ export class Env {
     const row: Row = { id: target.table.nextId() };
     const given = new Set<string>();
     const commands: [string, Field, unknown][] = [];
+    values = this.delegated(target, undefined, values);
     for (const [fieldName, field] of Object.entries(target.fields)) {
       if (fieldName === 'id' || field.compute) continue;
       let value = values[fieldName];
@@ -327,6 +328,7 @@ export class Env {
     this.check(target, 'write');
     const rows = this.browse(name, ids);
     this.checkFields(target, values);
+    for (const row of rows) this.delegated(target, row, values);
     const stored: Record<string, Stored> = {};
     const commands: [string, Field, unknown][] = [];
     for (const [fieldName, value] of Object.entries(values)) {
@@ -491,6 +493,32 @@ export class Env {
         );
       }
     }
+  }
+
+  /**
+   * `_inherits`: values of delegated fields go to the record behind the many2one, which a new record creates unless
+   * it is given one. @returns the values with that many2one
+   */
+  private delegated(target: Model, row: Row | undefined, values: Values): Values {
+    let through: string | undefined;
+    const passed: Values = {};
+    for (const [name, field] of Object.entries(target.fields)) {
+      if (field.delegate === undefined) continue;
+      through = field.delegate;
+      if (values[name] !== undefined) passed[name] = values[name];
+    }
+    if (through === undefined) return values;
+    const parent = row ? ref(row, through) : ((values[through] as number | null | undefined) ?? null);
+    const model = target.fields[through]!.relation!;
+    if (typeof parent === 'number') {
+      if (Object.keys(passed).length > 0) this.write(model, [parent], passed);
+      return values;
+    }
+    const own = Object.fromEntries(
+      Object.entries(values).filter(([name]) => !(name in passed) && this.db.get(model).fields[name]),
+    );
+    const created = this.with({ create_product_product: false }).create(model, { ...own, ...passed });
+    return { ...values, [through]: created };
   }
 
   private apply(target: Model, row: Row, name: string, field: Field, value: unknown): void {

@@ -75,7 +75,7 @@ export interface GeneratorOptions {
   first?: number;
   /** Day the orders are dated. @default now */
   now?: Date;
-  /** Most lines an order has. @default 5 */
+  /** Most lines an order has, 13 at most: each is another product. @default 5 */
   maxLines?: number;
 }
 
@@ -87,7 +87,8 @@ export function* generateOrders(count: number, options: GeneratorOptions = {}): 
   const one = <T>(items: readonly T[]): T => items[below(items.length)]!;
   for (let i = 0; i < count; i++) {
     const lines: SupplierOrderLine[] = [];
-    const chosen = [...products].sort(() => random() - 0.5).slice(0, 1 + below(maxLines));
+    const rest = [...products];
+    const chosen = Array.from({ length: 1 + below(maxLines) }, () => rest.splice(below(rest.length), 1)[0]!);
     for (const [index, product] of chosen.entries()) {
       lines.push({
         lineNo: index + 1,

@@ -127,7 +127,10 @@ export function defineProduct(db: Database): void {
     thread: true,
     fields: {
       ...Object.fromEntries(
-        Object.entries(shared).map(([name, field]) => [name, related(field, 'product_tmpl_id', name)]),
+        Object.entries(shared).map(([name, field]) => [
+          name,
+          { ...related(field, 'product_tmpl_id', name), readonly: false, delegate: 'product_tmpl_id' },
+        ]),
       ),
       product_tmpl_id: many2one('product.template', 'Product', { required: true, ondelete: 'cascade' }),
       default_code: char('Internal Reference', { index: true }),
