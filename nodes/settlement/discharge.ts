@@ -8,7 +8,7 @@
 import type { AmqpConnectionService, Settlement as DeliverySettlement } from '../amqp/index.ts';
 import type { StoredReply } from '../idempotency/index.ts';
 import type { AuditEntry } from '../kernel/audit/entry.ts';
-import { type FailureRecord, toFailure } from '../kernel/failure.ts';
+import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
 import type { FlowMessage } from '../kernel/message.ts';
 import type { Store } from '../kernel/store/store.ts';
 import { telemetry } from '../kernel/telemetry/telemetry.ts';
@@ -39,8 +39,10 @@ export interface Reach {
   store(id: string): Store;
   /** @throws Failure when the config node is missing */
   connection(id: string): AmqpConnectionService;
-  /** Store for the audit entry of a message that has no key. */
+  /** Store for the audit entry of a message that has no key; empty for that of the queue's dead letters. */
   fallbackStore?: string;
+  /** Where the dead letters of a queue are. */
+  letters(queue: string, connection: string): { storeId: string; store: Store } | undefined;
   /** The node that settles. */
   node: string;
   flowId?: string;
@@ -64,9 +66,8 @@ export async function discharge(message: FlowMessage, outcome: Outcome, reach: R
   const answer = answerOf(message, intent);
   const settlement = await settle(message, intent, answer, reach).catch((error: unknown): MessageSettlement => {
     // A thrown error would go to Catch, and from there to this node again.
-    const failure = toFailure(error);
-    if (failure.class === 'defect') reach.defect?.(error);
-    return { disposition: 'none', result: 'unreachable', reason: `${failure.code}: ${failure.message}` };
+    const failure = foreseen(error, reach);
+    return { disposition: 'none', result: 'unreachable', reason: wordsOf(failure) };
   });
   if (answer !== undefined) {
     message.statusCode = answer.statusCode;
@@ -86,7 +87,10 @@ async function settle(
 ): Promise<MessageSettlement> {
   const { delivery, idempotency } = message;
   const connection = delivery === undefined ? undefined : reach.connection(delivery.connection);
-  const recorded = await record(message, intent, answer, reach, connection);
+  const recorded = await record(message, intent, answer, reach, connection).catch((error: unknown) =>
+    foreseen(error, reach),
+  );
+  if (recorded instanceof Failure) return withoutRecord(message, intent, recorded, connection);
   const key = recorded === undefined || recorded.key === 'none' ? {} : { key: recorded.key };
   if (delivery === undefined || connection === undefined) {
     if (recorded?.key === 'lost-lease') return { disposition: 'none', result: 'stale', ...key };
@@ -97,6 +101,35 @@ async function settle(
     };
   }
   return { ...(await connection.settle(delivery.tag, intent)), ...key };
+}
+
+/**
+ * The store did not take the record. A message with a key comes again, because an acknowledged one whose key is still
+ * claimed would look like work in progress; where only the audit entry is missing, the work is ended all the same.
+ */
+async function withoutRecord(
+  message: FlowMessage,
+  intent: Intent,
+  failure: Failure,
+  connection: AmqpConnectionService | undefined,
+): Promise<MessageSettlement> {
+  const { delivery, idempotency } = message;
+  if (delivery === undefined || connection === undefined) throw failure;
+  const settlement = await connection.settle(
+    delivery.tag,
+    idempotency === undefined ? intent : { kind: 'retry', failure: failure.toRecord() },
+  );
+  return { ...settlement, reason: wordsOf(failure) };
+}
+
+function foreseen(error: unknown, reach: Reach): Failure {
+  const failure = toFailure(error);
+  if (failure.class === 'defect') reach.defect?.(error);
+  return failure;
+}
+
+function wordsOf(failure: Failure): string {
+  return `${failure.code}: ${failure.message}`;
 }
 
 function dispositionOf(intent: Intent): MessageSettlement['disposition'] {
@@ -112,12 +145,13 @@ async function record(
   connection: AmqpConnectionService | undefined,
 ): Promise<Recorded | undefined> {
   const { delivery, idempotency: lease } = message;
-  const storeId = lease?.store ?? reach.fallbackStore;
-  if (storeId === undefined || storeId === '') return undefined;
   // A delivery that is no longer open was settled before or comes again: whoever settles that one writes the record.
   const open = delivery === undefined ? undefined : connection?.open(delivery.tag);
-  const reply = storedReply(message, intent, answer);
   if (lease === undefined && delivery !== undefined && open === undefined) return undefined;
+  const letters = delivery === undefined ? undefined : reach.letters(delivery.queue, delivery.connection);
+  const storeId = lease?.store || reach.fallbackStore || letters?.storeId;
+  if (storeId === undefined) return undefined;
+  const reply = storedReply(message, intent, answer);
   const entry: SettleRecord = {
     audit: auditOf(message, intent, reach.node),
     ...(lease === undefined
@@ -131,8 +165,12 @@ async function record(
         }),
   };
   const replay = intent.kind === 'done' && open !== undefined ? replayOf(open.delivery) : undefined;
-  if (replay !== undefined) entry.replay = replay;
-  return reach.store(storeId).run(settleMessage, entry);
+  if (replay === undefined || letters === undefined) return reach.store(storeId).run(settleMessage, entry);
+  if (letters.storeId === storeId) return letters.store.run(settleMessage, { ...entry, replay });
+  // Letters in another store: told after the key is durable, so that a letter is never closed without its effect.
+  const recorded = await reach.store(storeId).run(settleMessage, entry);
+  await letters.store.run(settleMessage, { replay });
+  return recorded;
 }
 
 function replayOf(delivery: {

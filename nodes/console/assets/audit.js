@@ -1,6 +1,6 @@
 // Who did what, and the proof that nobody changed the record.
 import { get, post } from './api.js';
-import { badge, empty, errorBox, h, instant, loading, render, table } from './dom.js';
+import { badge, count, empty, errorBox, h, instant, loading, render, table } from './dom.js';
 
 const actions = ['message.accepted', 'message.rejected', 'message.settled', 'deadletter.replayed', 'deadletter.edited-and-replayed', 'deadletter.replay-finished', 'deadletter.replay-cancelled', 'deadletter.discarded', 'deadletter.revealed', 'queue.paused', 'queue.resumed'];
 
@@ -50,7 +50,7 @@ export function auditPage(main, _session, query) {
       render(
         verdict,
         result.kind === 'intact'
-          ? h('p', {}, badge('good', 'intact'), ` ${result.entries.toLocaleString()} entries of ${result.store}, the last with hash `, h('span', { class: 'mono' }, result.hash.slice(0, 16)), '…')
+          ? h('p', {}, badge('good', 'intact'), ` ${count(result.entries, 'entry', 'entries')} of ${result.store}, the last with hash `, h('span', { class: 'mono' }, result.hash.slice(0, 16)), '…')
           : h('p', { class: 'error' }, badge('bad', 'broken'), ` Entry ${result.seq} is ${result.problem === 'missing' ? 'missing' : result.problem === 'changed' ? 'not what was written' : 'unknown to the head of the chain'}. Call the security officer; keep the database as it is.`),
       );
     } catch (error) {

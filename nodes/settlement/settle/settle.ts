@@ -2,6 +2,7 @@ import { amqpConnection } from '../../amqp/index.ts';
 import { integrationStore } from '../../idempotency/index.ts';
 import { Failure } from '../../kernel/failure.ts';
 import { defineNode } from '../../node/index.ts';
+import { openDesks } from '../desk.ts';
 import { discharge, type MessageSettlement } from '../discharge.ts';
 import { isOutcome } from '../intent.ts';
 import { settleDefinition } from './settle.def.ts';
@@ -27,6 +28,8 @@ export default defineNode(settleDefinition, ({ id, flowId, config, log, status, 
     store: (storeId: string) => resolve(integrationStore, storeId).store,
     connection: (connectionId: string) => resolve(amqpConnection, connectionId),
     fallbackStore,
+    letters: (queue: string, connection: string) =>
+      openDesks().find((desk) => desk.queue === queue && desk.connection === connection),
     node: id,
     // The editor's name of the flow, which metrics and the console show.
     ...(flowId === undefined ? {} : { flowId: flowLabel(RED, flowId) }),
@@ -39,8 +42,7 @@ export default defineNode(settleDefinition, ({ id, flowId, config, log, status, 
       const kind = result === 'settled' ? tallied[disposition] : 'anomalies';
       if (kind !== undefined) tally[kind] += 1;
       if (result !== 'settled' || key === 'lost-lease') {
-        const lost = key === 'lost-lease' && result === 'settled';
-        log.warn(lost ? 'settle.lease-lost' : `settle.${result}`, {
+        log.warn(result === 'settled' ? 'settle.lease-lost' : `settle.${result}`, {
           disposition,
           reason,
           correlationId: message.event?.correlationid,

@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AmqpConnectionService, IncomingDelivery, SettleOutcome, Settlement } from '../../nodes/amqp/index.ts';
+import { claim, find } from '../../nodes/idempotency/index.ts';
+import { listAudit } from '../../nodes/kernel/audit/index.ts';
+import { Failure } from '../../nodes/kernel/failure.ts';
+import type { FlowMessage } from '../../nodes/kernel/message.ts';
+import type { Store } from '../../nodes/kernel/store/store.ts';
+import { discharge, type Reach } from '../../nodes/settlement/discharge.ts';
+import { storesUnderTest } from '../support/store.ts';
+
+/** A connection that remembers what was settled, in order with the key's states at that moment. */
+function connection(store: Store, order: string[], answer: () => Settlement | Promise<Settlement>) {
+  return {
+    open: (): { delivery: IncomingDelivery; since: number } => ({
+      since: 0,
+      delivery: {
+        handle: 't1',
+        queue: 'hf.orders',
+        exchange: '',
+        routingKey: 'hf.orders',
+        attempt: 1,
+        redelivered: false,
+        body: Buffer.alloc(0),
+        properties: { messageId: 'm1', contentType: 'application/json', timestamp: 0, headers: {} },
+      },
+    }),
+    settle: async (_tag: string, outcome: SettleOutcome) => {
+      const key = await store.run(find, { scope: 'orders', key: 'm1' });
+      order.push(`key ${key?.state ?? 'unknown'}`, `settle ${outcome.kind}`);
+      return answer();
+    },
+  } as unknown as AmqpConnectionService;
+}
+
+const delivery = { connection: 'c1', queue: 'hf.orders', tag: 't1', attempt: 2, redelivered: false };
+
+async function claimed(store: Store): Promise<FlowMessage['idempotency'] & object> {
+  const verdict = await store.run(claim, {
+    scope: 'orders',
+    key: 'm1',
+    fingerprint: 'f',
+    owner: 'test',
+    lease: 60_000,
+    retention: 3_600_000,
+  });
+  assert.equal(verdict.kind, 'new');
+  return { store: 's1', scope: 'orders', key: 'm1', token: verdict.kind === 'new' ? verdict.token : 0 };
+}
+
+const failure = (failureClass: Failure['class']) => new Failure(failureClass, 'CODE', 'A sentence.').toRecord();
+
+for (const under of storesUnderTest()) {
+  const promise = (
+    name: string,
+    body: (tools: {
+      store: Store;
+      order: string[];
+      reach: Reach;
+      answers: { next: () => Settlement };
+    }) => Promise<void>,
+  ) =>
+    test(`${name} (${under.name})`, under.options, async () => {
+      await using fixture = await under.fresh();
+      const { store } = fixture;
+      const order: string[] = [];
+      const answers = { next: (): Settlement => ({ result: 'settled', disposition: 'done' }) };
+      const reach: Reach = {
+        store: () => store,
+        connection: () => connection(store, order, () => answers.next()),
+        letters: () => undefined,
+        node: 'n1',
+      };
+      await body({ store, order, reach, answers });
+    });
+
+  promise('done: the key is durably completed before the delivery is acknowledged', async ({ store, order, reach }) => {
+    const message: FlowMessage = { idempotency: await claimed(store), delivery, event: event('m1') };
+    const settlement = await discharge(message, 'auto', reach);
+    assert.deepEqual(order, ['key completed', 'settle done']);
+    assert.deepEqual(settlement, { result: 'settled', disposition: 'done', key: 'completed' });
+    const { records } = await store.run(listAudit, {});
+    assert.deepEqual(
+      records.map(({ action, outcome, subject, correlationId, detail }) => ({
+        action,
+        outcome,
+        subject,
+        correlationId,
+        detail,
+      })),
+      [
+        {
+          action: 'message.settled',
+          outcome: 'success',
+          subject: 'm1',
+          correlationId: 'corr-1',
+          detail: { outcome: 'done', attempt: 2, queue: 'hf.orders' },
+        },
+      ],
+    );
+  });
+
+  promise(
+    'failed: the key is free again before the delivery goes to retry or dead letters',
+    async ({ store, order, reach, answers }) => {
+      answers.next = () => ({ result: 'settled', disposition: 'retry', delay: 10_000 });
+      const message: FlowMessage = {
+        idempotency: await claimed(store),
+        delivery,
+        failure: failure('dependency-outage'),
+      };
+      const settlement = await discharge(message, 'auto', reach);
+      assert.deepEqual(order, ['key released', 'settle failed']);
+      assert.deepEqual(message.settlement, { result: 'settled', disposition: 'retry', delay: 10_000, key: 'released' });
+      assert.equal(settlement.key, 'released');
+      await claimed(store);
+    },
+  );
+
+  promise(
+    'a permanent failure of a delivery frees the key too, so that a replay can run',
+    async ({ store, order, reach, answers }) => {
+      answers.next = () => ({ result: 'settled', disposition: 'dead-letter' });
+      await discharge({ idempotency: await claimed(store), delivery, failure: failure('data-quality') }, 'auto', reach);
+      assert.deepEqual(order, ['key released', 'settle failed']);
+    },
+  );
+
+  promise('a settle that comes too late or twice is a result, not an error', async ({ store, reach, answers }) => {
+    const idempotency = await claimed(store);
+    await discharge({ idempotency, delivery }, 'auto', reach);
+    for (const result of ['already-settled', 'stale'] as const) {
+      answers.next = () => ({ result, disposition: 'done' });
+      assert.equal((await discharge({ idempotency, delivery }, 'auto', reach)).result, result);
+    }
+  });
+
+  promise(
+    'broker gone after the key was completed: reported, and the redelivery is a duplicate',
+    async ({ store, reach, answers }) => {
+      answers.next = () => {
+        throw new Failure('dependency-outage', 'AMQP_DOWN', 'The broker is away.');
+      };
+      const settlement = await discharge({ idempotency: await claimed(store), delivery }, 'auto', reach);
+      assert.equal(settlement.result, 'unreachable');
+      assert.equal((await store.run(find, { scope: 'orders', key: 'm1' }))?.state, 'completed');
+    },
+  );
+
+  promise(
+    'store gone: a message with a key comes again instead of being acknowledged',
+    async ({ store, order, reach, answers }) => {
+      answers.next = () => ({ result: 'settled', disposition: 'retry', delay: 10 });
+      const idempotency = await claimed(store);
+      const down: Store = {
+        ...store,
+        engine: store.engine,
+        run: () => Promise.reject(new Failure('dependency-outage', 'STORE_UNAVAILABLE', 'The store is away.')),
+      };
+      const settlement = await discharge({ idempotency, delivery }, 'auto', { ...reach, store: () => down });
+      assert.deepEqual(order, ['key claimed', 'settle retry']);
+      assert.match(settlement.reason ?? '', /STORE_UNAVAILABLE/);
+    },
+  );
+
+  promise('over HTTP a bad document is answered, and its duplicate gets the same answer', async ({ store, reach }) => {
+    const detail = [{ pointer: '/lines/0/unit', detail: 'must be a known unit' }];
+    const bad = new Failure('data-quality', 'SCHEMA_VIOLATION', 'The order breaks its schema.', { detail }).toRecord();
+    const message: FlowMessage = { idempotency: await claimed(store), failure: bad, res: {}, event: event('m1') };
+    const settlement = await discharge(message, 'auto', reach);
+    assert.equal(settlement.disposition, 'replied');
+    assert.equal(message.statusCode, 422);
+    assert.equal(message.headers?.['content-type'], 'application/problem+json');
+    const again = await store.run(claim, {
+      scope: 'orders',
+      key: 'm1',
+      fingerprint: 'f',
+      owner: 't',
+      lease: 1,
+      retention: 1,
+    });
+    assert.equal(again.kind, 'duplicate');
+    assert.ok(again.kind === 'duplicate');
+    assert.equal(again.reply?.statusCode, 422);
+    assert.deepEqual(JSON.parse(Buffer.from(again.reply?.body as Uint8Array).toString()), message.payload);
+  });
+
+  promise('over HTTP a failure that may pass frees the key and says when to come again', async ({ store, reach }) => {
+    const message: FlowMessage = { idempotency: await claimed(store), failure: failure('saturation'), res: {} };
+    await discharge(message, 'auto', reach);
+    assert.equal(message.statusCode, 503);
+    assert.equal(message.headers?.['retry-after'], '5');
+    await claimed(store);
+  });
+
+  promise('over HTTP the reply that the flow prepared is kept for duplicates', async ({ store, reach }) => {
+    const message: FlowMessage = {
+      idempotency: await claimed(store),
+      res: {},
+      statusCode: 201,
+      headers: { 'content-type': 'application/json', 'set-cookie': 'x=1' },
+      payload: { accepted: true },
+    };
+    await discharge(message, 'auto', reach);
+    assert.equal(message.statusCode, 201);
+    const stored = await store.run(find, { scope: 'orders', key: 'm1' });
+    assert.deepEqual(
+      [stored?.reply?.statusCode, stored?.reply?.headers],
+      [201, { 'content-type': 'application/json' }],
+    );
+  });
+
+  promise('a lease that somebody else took over is told and changes nothing', async ({ store, reach }) => {
+    const idempotency = await claimed(store);
+    const settlement = await discharge(
+      { idempotency: { ...idempotency, token: idempotency.token - 1 }, delivery },
+      'auto',
+      reach,
+    );
+    assert.equal(settlement.key, 'lost-lease');
+    assert.equal((await store.run(find, { scope: 'orders', key: 'm1' }))?.state, 'claimed');
+  });
+
+  promise('a message that owes nothing passes', async ({ reach }) => {
+    assert.deepEqual(await discharge({ payload: 1 }, 'auto', reach), { disposition: 'none', result: 'settled' });
+  });
+}
+
+function event(id: string) {
+  return { id, source: 's', type: 't', correlationid: 'corr-1' };
+}
