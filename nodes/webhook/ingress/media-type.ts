@@ -1,7 +1,8 @@
 /** Which content types an endpoint takes (RFC 9110 section 8.3). */
 import { Failure } from '../../kernel/failure.ts';
 
-const token = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
+// An asterisk is a token character (RFC 9110), but stands for a wildcard here.
+const token = "[A-Za-z0-9!#$%&'+.^_`|~-]+";
 const mediaTypePattern = new RegExp(`^(${token})/(${token})[ \\t]*(?:;.*)?$`);
 const charsetPattern = /;[ \t]*charset[ \t]*=[ \t]*"?([A-Za-z0-9._-]+)"?/i;
 const longest = 256;
