@@ -14,6 +14,7 @@ import type {
   Topology,
 } from './engines/engine.ts';
 import { stepFor } from './engines/rabbitmq/topology.ts';
+import { withDeadline } from './engines/waiting.ts';
 import { firstFailedAtOf } from './failure-headers.ts';
 import { OutboxForwarder } from './outbox.ts';
 import { acceptIntoOutbox, acceptIntoQueue, type Completion, leaseLost, noteConfirmed } from './outbox-operations.ts';
@@ -43,6 +44,8 @@ export interface ConnectionOptions {
 const bodyLimit = 16 * 1024 * 1024;
 const headersLimit = 60 * 1024;
 
+/** Milliseconds that a publish waits for declarations under way. */
+const declarationTime = 3_000;
 /** Milliseconds: longer than a publish may wait for its confirm. */
 const leaseWhilePublishing = 60_000;
 
@@ -64,6 +67,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
   const pausedQueues = new Set<string>();
   const exchanges = new Set<string>();
   const queues = new Map<string, QueueTopology>();
+  const declarations = new Set<Promise<void>>();
   const counters = { stale: 0, alreadySettled: 0, released: 0 };
   const forwarder =
     engine.kind === 'rabbitmq' && store !== undefined
@@ -110,6 +114,12 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
     }
   }
 
+  /** A deploy declares and publishes at once; the queues come first, unless the broker lets us wait for them. */
+  async function declared(): Promise<void> {
+    if (declarations.size === 0) return;
+    await withDeadline(Promise.allSettled(declarations), declarationTime, 'declaring').catch(() => undefined);
+  }
+
   async function acceptDurably(acceptance: Acceptance): Promise<Accepted> {
     if (store === undefined) throw noStore();
     const { message, lease } = acceptance;
@@ -142,6 +152,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       const verdict = await store.store.run(renew, { ...completion, lease: leaseWhilePublishing });
       if (verdict === 'lost-lease') throw leaseLost(completion.key);
     }
+    await declared();
     await engine.publish(message);
     if (store === undefined) return { completed: false };
     const audit = auditOf(acceptance, 'confirmed');
@@ -160,13 +171,23 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
 
     queueName: (name) => (name.startsWith(`${namespace}.`) ? name : `${namespace}.${name}`),
 
-    declare(topology) {
+    async declare(topology) {
       for (const exchange of topology.exchanges) exchanges.add(exchange);
       for (const queue of topology.queues) queues.set(queue.name, queue);
-      return engine.declare(topology);
+      const declaring = engine.declare(topology);
+      declarations.add(declaring);
+      try {
+        await declaring;
+      } finally {
+        declarations.delete(declaring);
+        forwarder?.releaseHeld();
+      }
     },
 
-    publish: (message) => engine.publish(message),
+    async publish(message) {
+      await declared();
+      await engine.publish(message);
+    },
 
     async accept(acceptance, guarantee) {
       checkSize(acceptance);

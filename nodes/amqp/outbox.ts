@@ -90,6 +90,12 @@ export class OutboxForwarder {
     this.#load();
   }
 
+  /** Something was declared: what is held may have a way now. */
+  releaseHeld(): void {
+    for (const key of this.#held.keys()) this.#offer(key);
+    this.#pump();
+  }
+
   async status(): Promise<OutboxStatus> {
     const { store, connection, limit } = this.#options;
     const { depth, lag } = await store.run(outboxDepth, { connection });
@@ -242,7 +248,6 @@ export class OutboxForwarder {
   }
 
   #succeeded(key: string, row: OutboxRow): void {
-    this.#held.delete(key);
     this.#confirmed.push(row.id);
     this.#deleting ??= Promise.resolve().then(() => this.#delete());
     const line = this.#lines.get(key);
@@ -265,9 +270,14 @@ export class OutboxForwarder {
     // Only this key waits: its queue may be bound later, its exchange declared, its permission granted.
     this.#held.set(key, failure.message);
     this.#later(holdTime, () => {
-      if (this.#lines.has(key) && !this.#sendable.includes(key)) this.#sendable.push(key);
+      this.#offer(key);
       this.#pump();
     });
+  }
+
+  #offer(key: string): void {
+    // Gone from `held` means that it was offered already.
+    if (this.#held.delete(key) && this.#lines.has(key)) this.#sendable.push(key);
   }
 
   async #delete(): Promise<void> {

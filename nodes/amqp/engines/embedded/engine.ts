@@ -55,8 +55,10 @@ const longestTimer = 3_600_000;
 
 interface Bound {
   maxLength: number;
-  length: number;
+  /** Counted now and then, estimated between; undefined before the first count. */
+  length: number | undefined;
   countedAt: number;
+  counting: Promise<void>;
 }
 
 export class EmbeddedEngine implements MessagingEngine {
@@ -147,7 +149,7 @@ export class EmbeddedEngine implements MessagingEngine {
     }
     for (const { name, maxLength } of topology.queues) {
       if (maxLength === undefined) this.#bounds.delete(name);
-      else this.#bounds.set(name, { maxLength, length: 0, countedAt: 0 });
+      else this.#bounds.set(name, { maxLength, length: undefined, countedAt: 0, counting: Promise.resolve() });
     }
   }
 
@@ -162,8 +164,7 @@ export class EmbeddedEngine implements MessagingEngine {
   }
 
   /**
-   * Refuses a message for a queue that is full. The length is counted now and then and estimated between, so that
-   * the limit is exact only to what arrives within a moment.
+   * Refuses a message for a queue that is full. The limit is exact only to what arrives within a moment.
    */
   async makeRoom(message: OutgoingMessage): Promise<void> {
     // What was declared before must be there before the message.
@@ -174,17 +175,29 @@ export class EmbeddedEngine implements MessagingEngine {
       if (bound === undefined) continue;
       if (Date.now() - bound.countedAt > countInterval) {
         bound.countedAt = Date.now();
-        const depth = await this.#store.run(depthOf, { queue });
-        bound.length = depth === undefined ? 0 : depth.ready + depth.delayed + depth.unsettled;
+        bound.counting = this.#count(queue, bound);
       }
-      if (bound.length >= bound.maxLength) {
+      // Everybody waits for the first count together, so that nobody overtakes.
+      if (bound.length === undefined) await bound.counting;
+      const length = bound.length ?? 0;
+      if (length >= bound.maxLength) {
         throw new Failure(
           'saturation',
           'AMQP_QUEUE_FULL',
-          `The queue "${queue}" holds ${bound.length} messages, which is its limit. See why its consumer is slow; senders should try again later.`,
+          `The queue "${queue}" holds ${length} messages, which is its limit. See why its consumer is slow; senders should try again later.`,
           { retryAfter: 5_000, outcome: 'none' },
         );
       }
+    }
+  }
+
+  async #count(queue: string, bound: Bound): Promise<void> {
+    try {
+      const depth = await this.#store.run(depthOf, { queue });
+      bound.length = depth === undefined ? 0 : depth.ready + depth.delayed + depth.unsettled;
+    } catch {
+      // The store is down: the publish itself will say so.
+      bound.countedAt = 0;
     }
   }
 
@@ -194,7 +207,7 @@ export class EmbeddedEngine implements MessagingEngine {
     if (routed.kind === 'unroutable') throw unroutable(message);
     for (const queue of routed.queues) {
       const bound = this.#bounds.get(queue);
-      if (bound !== undefined) bound.length++;
+      if (bound?.length !== undefined) bound.length++;
       arrivals.emit('queue', queue);
     }
   }
@@ -222,7 +235,7 @@ export class EmbeddedEngine implements MessagingEngine {
     this.#registry.settled(handle);
     if (disposition.kind !== 'retry' && disposition.kind !== 'release') {
       const bound = this.#bounds.get(delivery.queue);
-      if (bound !== undefined) bound.length--;
+      if (bound?.length !== undefined) bound.length--;
     }
     if (disposition.kind === 'dead-letter') arrivals.emit('queue', `${delivery.queue}.dead`);
     if (disposition.kind === 'release') arrivals.emit('queue', delivery.queue);
@@ -386,6 +399,7 @@ class EmbeddedConsumer implements Consumer {
   /** Something may have come since the last fetch began. */
   #again = false;
   #timer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(host: EmbeddedHost, options: ConsumerOptions, onDelivery: (delivery: IncomingDelivery) => void) {
     this.#host = host;
@@ -444,7 +458,13 @@ class EmbeddedConsumer implements Consumer {
     this.wake();
   }
 
-  async close(drain = 0): Promise<void> {
+  /** The node and its connection may both close it; the second waits for the first. */
+  close(drain = 0): Promise<void> {
+    this.#closing ??= this.#close(drain);
+    return this.#closing;
+  }
+
+  async #close(drain: number): Promise<void> {
     this.#wanted = 'closed';
     clearTimeout(this.#timer);
     await this.#fetching;

@@ -47,6 +47,7 @@ export class RabbitConsumer implements Consumer {
   #work: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | undefined;
   #failures = 0;
+  #closing: Promise<void> | undefined;
   /** Why it does not consume although it should, in words. */
   problem: string | undefined;
 
@@ -82,7 +83,13 @@ export class RabbitConsumer implements Consumer {
     await this.#step();
   }
 
-  async close(drain = 0): Promise<void> {
+  /** The node and its connection may both close it; the second waits for the first. */
+  close(drain = 0): Promise<void> {
+    this.#closing ??= this.#close(drain);
+    return this.#closing;
+  }
+
+  async #close(drain: number): Promise<void> {
     this.#wanted = 'closed';
     clearTimeout(this.#retry);
     await this.#step();
