@@ -102,3 +102,9 @@ export const clock = defineOperation(import.meta.url, 'clock', function* (_: und
   yield* query('SELECT 1 AS one');
   return now;
 });
+
+/** Ends the thread or process it runs in; only for SQLite. */
+// biome-ignore lint/correctness/useYield: it never comes that far
+export const crash = defineOperation(import.meta.url, 'crash', function* (_: undefined) {
+  process.exit(1);
+});
