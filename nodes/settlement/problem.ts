@@ -57,6 +57,7 @@ export function problemReply(failure: FailureRecord, correlationId?: string): Ht
     statusCode,
     headers: {
       'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
       ...(failure.retryable && wait !== undefined ? { 'retry-after': String(wait) } : {}),
     },
     body: {
@@ -73,7 +74,7 @@ export function problemReply(failure: FailureRecord, correlationId?: string): Ht
 
 /**
  * Schema violations out of a failure's detail: a list, or `{violations | errors: list}`, whose members name a JSON
- * pointer (`pointer`, `path` or `instancePath`) and the rule (`detail`, `rule`, `message` or `keyword`).
+ * pointer (`pointer`, `path` or `instancePath`) and what is expected there (`detail`, `expected`, `rule` or `keyword`).
  */
 function violationsOf(detail: unknown): { pointer: string; detail: string }[] {
   const list = Array.isArray(detail) ? detail : (member(detail, 'violations') ?? member(detail, 'errors'));
@@ -81,7 +82,7 @@ function violationsOf(detail: unknown): { pointer: string; detail: string }[] {
   const violations: { pointer: string; detail: string }[] = [];
   for (const item of list.slice(0, violationLimit)) {
     const pointer = text(item, ['pointer', 'path', 'instancePath']);
-    const rule = text(item, ['detail', 'rule', 'message', 'keyword']);
+    const rule = text(item, ['detail', 'expected', 'rule', 'keyword']);
     if (pointer !== undefined && rule !== undefined) violations.push({ pointer, detail: rule });
   }
   return violations;
