@@ -126,10 +126,6 @@ export interface NodeRed {
   stop(): Promise<Exit>;
 }
 
-/** Logged after the flows have started, once HTTP is served. */
-const listening = /Server now running at/;
-const started = /Started (?:modified )?(?:flows|nodes)/g;
-
 export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRed> {
   ensureBuilt();
   const version = options.version ?? '5.0';
@@ -156,18 +152,21 @@ export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRe
   let child: OwnedProcess;
   let earlier = '';
   const logs = () => earlier + child.output();
-  const starts = () => [...child.output().matchAll(started)].length;
 
-  const waitForStart = async (before: number) => {
-    await waitUntil(
-      `Node-RED started its flows; its log ends with:\n${child.output().slice(-4_000)}`,
-      () => child.exit() !== undefined || (starts() > before && listening.test(child.output())),
-      120_000,
-      20,
+  /** What the log has told so far; the log itself is kept only in part. */
+  let told = { starts: 0, listening: false, missingTypes: 0 };
+
+  const waitForStart = async (before: typeof told) => {
+    const started = () => told.listening && told.starts > before.starts;
+    const stuck = () => child.exit() !== undefined || told.missingTypes > before.missingTypes;
+    const inVain = await waitUntil('Node-RED started its flows', () => started() || stuck(), 120_000, 20).then(
+      () => undefined,
+      (error: Error) => error,
     );
-    const exit = child.exit();
-    if (exit !== undefined) {
-      throw new Error(`Node-RED ended with ${exit.signal ?? exit.code} instead of starting:\n${child.output()}`);
+    if (!started()) {
+      const exit = child.exit();
+      const how = exit === undefined ? 'does not start its flows' : `ended (${exit.signal ?? exit.code})`;
+      throw new Error(`Node-RED ${how}. Its log ends with:\n${child.output().slice(-6_000)}`, { cause: inVain });
     }
   };
 
@@ -181,14 +180,27 @@ export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRe
         env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...options.env },
       },
     );
-    await waitForStart(0);
+    const state = { starts: 0, listening: false, missingTypes: 0 };
+    told = state;
+    let rest = '';
+    child.onOutput((chunk) => {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) {
+        if (/ - \[info\] Started (?:modified )?(?:flows|nodes)/.test(line)) state.starts++;
+        else if (/ - \[info\] Waiting for missing types/.test(line)) state.missingTypes++;
+        // Logged once HTTP is served.
+        else if (/ - \[info\] Server now running at/.test(line)) state.listening = true;
+      }
+    });
+    await waitForStart({ starts: 0, listening: false, missingTypes: 0 });
   };
 
   const admin = (path: string, init: RequestInit = {}) =>
     fetch(`${adminUrl}${path}`, { signal: AbortSignal.timeout(60_000), ...init });
 
   const deploy = async (flows: readonly FlowNode[], type: DeployType = 'full') => {
-    const before = starts();
+    const before = { ...told };
     const response = await admin('/flows', {
       method: 'POST',
       headers: {
