@@ -75,9 +75,11 @@ RED.nodes.registerType<CanonicalMapperProperties, { hashKey: string }>('canonica
   },
   oneditprepare() {
     const t: Translate = (key, substitutions) => this._(key, substitutions as never);
-    const field = (name: string): JQuery => $(`#node-input-${name}`);
-    const sample = $('#hf-mapper-sample');
-    const panel = $('#hf-mapper-preview');
+    // The mapping editor's tray takes this dialog out of the page while it is open, so fields are looked up inside it.
+    const form = $('#dialog-form');
+    const field = (name: string): JQuery => form.find(`#node-input-${name}`);
+    const sample = form.find('#hf-mapper-sample');
+    const panel = form.find('#hf-mapper-preview');
     let mappings: MappingSummary[] = [];
 
     const classes = ['P', 'I', 'C', 'N', 'H', 'S'];
@@ -100,13 +102,13 @@ RED.nodes.registerType<CanonicalMapperProperties, { hashKey: string }>('canonica
     const about = () => {
       const edited = field('edited').val() !== '';
       const chosen = mappings.find(({ id }) => id === field('mapping').val());
-      $('#hf-mapper-discard').toggle(edited);
+      form.find('#hf-mapper-discard').toggle(edited);
       const text = edited
         ? t('canonical-mapper.about.edited')
         : chosen === undefined
           ? t(mappings.length === 0 ? 'canonical-mapper.about.offline' : 'canonical-mapper.about.none')
           : `${chosen.title}. ${t(`canonical-mapper.about.${chosen.origin}`, { version: chosen.version, file: chosen.file })}`;
-      $('#hf-mapper-about').text(text);
+      form.find('#hf-mapper-about').text(text);
     };
 
     const refresh = debounced<PreviewAnswer>(
@@ -173,12 +175,12 @@ RED.nodes.registerType<CanonicalMapperProperties, { hashKey: string }>('canonica
       about();
       offerSample();
     });
-    $('#hf-mapper-discard').on('click', () => {
+    form.find('#hf-mapper-discard').on('click', () => {
       field('edited').val('').trigger('change');
       about();
       preview();
     });
-    $('#hf-mapper-open').on('click', () => {
+    form.find('#hf-mapper-open').on('click', () => {
       openMappingEditor({
         t,
         mode: String(field('mode').val()),
@@ -195,14 +197,20 @@ RED.nodes.registerType<CanonicalMapperProperties, { hashKey: string }>('canonica
     layout();
     about();
 
+    // The widget lists its choices on a key only; a click should do the same.
+    for (const name of ['mapping', 'entity']) {
+      field(name).on('click', () => field(name).trigger($.Event('keyup', { keyCode: 40 })));
+    }
     const pick = (name: string, options: () => { value: string; label: string }[]) => {
       (field(name) as unknown as PickOrType).autoComplete({
         minLength: 0,
         search: (text) => {
           const all = options();
           const needle = text.toLowerCase();
-          // With a whole value in the field every other choice is shown, not only the one that is there.
-          if (all.some(({ value }) => value === text)) return all;
+          // With a whole value in the field every other choice is shown too, after the one that is there.
+          if (all.some(({ value }) => value === text)) {
+            return [...all.filter(({ value }) => value === text), ...all.filter(({ value }) => value !== text)];
+          }
           return all.filter(({ value, label }) => `${value} ${label}`.toLowerCase().includes(needle));
         },
       });
