@@ -39,7 +39,7 @@ function substituted(text: string): string {
 function storedSecret(RED: RuntimeApi, id: string, name: string, url: string): string {
   let storedFor = '';
   RED.nodes.eachNode((node) => {
-    if (node.id === id) storedFor = substituted(String(node.url ?? ''));
+    if (node.id === id && typeof node.url === 'string') storedFor = substituted(node.url);
   });
   if (originOf(storedFor) !== originOf(url)) {
     throw new Failure(

@@ -194,6 +194,6 @@ export class Breaker {
 
   #to(state: BreakerState): void {
     this.#state = state;
-    for (const listener of [...this.#listeners]) listener(state);
+    for (const listener of this.#listeners) listener(state);
   }
 }

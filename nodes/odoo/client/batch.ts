@@ -22,7 +22,7 @@ export async function inChunks<T, R>(
   size: number,
   send: (chunk: readonly T[]) => Promise<readonly R[]>,
 ): Promise<RowOutcome<R>[]> {
-  const outcomes = new Array<RowOutcome<R>>(items.length);
+  const outcomes: RowOutcome<R>[] = [];
   const open: number[][] = [];
   const all = items.map((_, i) => i);
   for (let from = 0; from < all.length; from += size) open.push(all.slice(from, from + size));

@@ -197,7 +197,7 @@ export class OdooClient {
   /** Takes no more calls, waits for those running, at most `limit` milliseconds, then gives them up. */
   async close(limit = 10_000): Promise<void> {
     const given = setTimeout(() => this.#closed.abort(closed()), limit);
-    await Promise.allSettled([...this.#running]);
+    await Promise.allSettled(this.#running);
     clearTimeout(given);
     this.#closed.abort(closed());
     this.#http.close();

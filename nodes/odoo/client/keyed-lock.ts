@@ -6,7 +6,7 @@ export class KeyedLock {
   async run<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
     // One order for everybody and no key twice: no two callers can wait for each other.
     const wanted = [...new Set(keys)].sort();
-    const before = wanted.map((key) => this.#tails.get(key));
+    const before = wanted.flatMap((key) => this.#tails.get(key) ?? []);
     let release = () => {};
     const promise = new Promise<void>((resolve) => {
       release = resolve;

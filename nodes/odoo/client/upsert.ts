@@ -62,7 +62,7 @@ export async function upsert(
     );
   }
   await client.fields(model);
-  const outcomes = new Array<RowOutcome<Upserted>>(documents.length);
+  const outcomes: RowOutcome<Upserted>[] = [];
   const byExternalId: { index: number; document: LoadDocument }[] = [];
   for (const [index, given] of documents.entries()) {
     try {

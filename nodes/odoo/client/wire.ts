@@ -8,7 +8,7 @@ import { isForbiddenKey } from '../../kernel/json.ts';
 const literal = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
 
 /** JSON.rawJSON (ECMAScript proposal "JSON.parse source text access", in V8 since 11.4), which TypeScript's library lacks. */
-const rawJson = (JSON as unknown as { rawJSON(text: string): object }).rawJSON;
+const { rawJSON: rawJson } = JSON as unknown as { rawJSON: (text: string) => object };
 
 /** A value that {@link JSON.stringify} writes as the number literal `text`. @param text a normalised decimal string */
 export function numberLiteral(text: string): object {

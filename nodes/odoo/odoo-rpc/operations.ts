@@ -112,9 +112,9 @@ export const operations: Record<Operation, OperationKind> = {
           verdict,
           ...(results.length === 1 ? { state: results[0]!.state } : {}),
           ...(made.length === 0 ? {} : { made }),
-          ...(results.length === 1 ? {} : { results: results.map(({ failure, ...rest }) => rest) }),
+          ...(results.length === 1 ? {} : { results: results.map(withoutFailure) }),
         },
-        result: results.map(({ failure, ...rest }) => rest),
+        result: results.map(withoutFailure),
         ...refusalOf(action, model, results),
       };
     },
@@ -207,6 +207,10 @@ export const operations: Record<Operation, OperationKind> = {
     },
   },
 };
+
+function withoutFailure({ failure: _failure, ...rest }: ActionResult): Omit<ActionResult, 'failure'> {
+  return rest;
+}
 
 /** One id may be given bare. */
 function idsOf(given: unknown): unknown[] {

@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Failure } from '../../nodes/kernel/failure.ts';
+import { type OdooClient, type RowOutcome, searchRead, upsert, type Upserted } from '../../nodes/odoo/index.ts';
+import { apiKeys } from '../../sandbox/odoo/index.ts';
+import { clientOf, failure, order, sandbox, versions } from './support.ts';
+
+const values = (outcomes: RowOutcome<Upserted>[]): Upserted[] =>
+  outcomes.map((outcome) => {
+    if (outcome.kind === 'failed') throw outcome.failure;
+    return outcome.value;
+  });
+const one = async (client: OdooClient, document: unknown, options = {}): Promise<Upserted> =>
+  values(await upsert(client, 'purchase.order', [document], options))[0]!;
+const refused = async (client: OdooClient, document: unknown, model = 'purchase.order'): Promise<Failure> => {
+  const [outcome] = await upsert(client, model, [document]);
+  if (outcome?.kind !== 'failed') throw new Error('was written');
+  return outcome.failure;
+};
+const linesOf = (client: OdooClient) =>
+  searchRead(client, 'purchase.order.line', [], {
+    fields: ['product_id', 'product_qty', 'price_unit', 'date_planned', 'product_uom_id', 'tax_ids'],
+  });
+
+for (const version of versions) {
+  describe(`upsert on Odoo ${version}`, () => {
+    test('an order with its lines is one record each, however often it is sent', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      const first = await one(client, order(1));
+      assert.equal(first.effect, 'created');
+      for (let i = 0; i < 3; i++) assert.deepEqual(await one(client, order(1)), { ...first, effect: 'updated' });
+      assert.equal(odoo.records('purchase.order').length, 1);
+      assert.equal(odoo.records('purchase.order.line').length, 2);
+    });
+
+    test('a changed line is updated in place, a new one added', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      await one(client, order(1));
+      await one(client, order(1, [{ product_qty: '11' }, { product_qty: '3' }, { product_qty: '5' }]));
+      assert.deepEqual(
+        (await linesOf(client)).map((line) => line.product_qty),
+        ['11', '3', '5'],
+      );
+    });
+
+    test('decimals arrive exactly: 0.30, 235.40, 0.000001', async () => {
+      const client = clientOf(await sandbox(version));
+      await one(client, order(1, [{ price_unit: '0.30' }, { price_unit: '235.40' }, { product_qty: '0.01' }]));
+      const lines = await linesOf(client);
+      assert.deepEqual(
+        lines.map((line) => line.price_unit),
+        ['0.3', '235.4', '4.2'],
+      );
+      assert.equal(lines[2]?.product_qty, '0.01');
+    });
+
+    test('load() reads datetimes in the user’s time zone (Brussels here): instants arrive as they were meant', async () => {
+      const client = clientOf(await sandbox(version));
+      const due = { date_planned: '2026-07-01T09:00:00+02:00' };
+      await one(client, order(1, [due, due]));
+      assert.equal((await linesOf(client))[0]?.date_planned, '2026-07-01T07:00:00Z');
+      const inZone = clientOf(await sandbox(version), { limits: { timeZone: 'America/New_York' } });
+      await one(inZone, order(1, [{ date_planned: '2026-07-01' }]));
+      assert.equal((await linesOf(inZone))[0]?.date_planned, '2026-07-01T04:00:00Z');
+    });
+
+    test('names of 19 work: product_uom_id, tax_ids; references by external id, id and match, also mixed', async () => {
+      const client = clientOf(await sandbox(version));
+      const [tax] = await searchRead(client, 'account.tax', [['name', '=', '20% Purchase']], { fields: ['name'] });
+      await one(
+        client,
+        order(1, [
+          {
+            product_uom_id: { externalId: 'uom.product_uom_unit' },
+            tax_ids: [{ externalId: 'sandbox.tax_purchase_20' }],
+          },
+          { product_uom_id: { match: { name: 'Units' } }, tax_ids: [tax!.id] },
+        ]),
+      );
+      const lines = await linesOf(client);
+      assert.deepEqual(
+        lines.map((line) => (line.product_uom_id as { name: string }).name),
+        ['Units', 'Units'],
+      );
+      assert.deepEqual(
+        lines.map((line) => line.tax_ids),
+        [[tax!.id], [tax!.id]],
+      );
+    });
+
+    test('a batch: results in order, one call for many, a bad row named and alone', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      const documents = Array.from({ length: 30 }, (_, i) => order(i));
+      documents[7]!.values.partner_id = { match: { ref: 'NOBODY' } };
+      documents[11]!.values.partner_id = 999_999;
+      documents[13]!.externalId = 'no dot';
+      documents[17]!.values.partner_ref = { an: 'object' };
+      odoo.log.clear();
+      const outcomes = await upsert(client, 'purchase.order', documents);
+      assert.deepEqual(
+        outcomes.flatMap((outcome, i) => (outcome.kind === 'failed' ? [[i, outcome.failure.code]] : [])),
+        [
+          [7, 'ODOO_REFERENCE_NOT_FOUND'],
+          [11, 'ODOO_LOAD_REFUSED'],
+          [13, 'ODOO_EXTERNAL_ID'],
+          [17, 'ODOO_VALUE'],
+        ],
+      );
+      for (const [i, outcome] of outcomes.entries())
+        if (outcome.kind === 'done') assert.equal(outcome.value.externalId, `hf_test.po_${i}`);
+      assert.equal(odoo.records('purchase.order').length, 26);
+      assert.ok(odoo.log.list({ method: 'load' }).length <= 3);
+    });
+
+    test('Odoo’s field is named, its own words are kept in the detail, and nothing was written', async () => {
+      const odoo = await sandbox(version);
+      const bad = order(1);
+      bad.values.partner_id = 999_999;
+      const failed = await refused(clientOf(odoo), bad);
+      assert.equal(failed.class, 'data-quality');
+      assert.match(failed.message, /hf_test\.po_1.*partner_id/);
+      assert.ok((failed.detail as { odoo: { message: string } }).odoo.message.length > 0);
+      assert.equal(odoo.records('purchase.order').length, 0);
+    });
+
+    test('ids:false by a serialization conflict is tried again; when it stays, it is a conflict to retry', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      odoo.faults.set({ kind: 'conflict', method: 'load', times: 3 });
+      assert.equal((await one(client, order(1))).effect, 'created');
+      odoo.faults.set({ kind: 'conflict', method: 'load' });
+      await assert.rejects(
+        one(client, order(2), { attempts: 2 }),
+        failure({ class: 'conflict', code: 'ODOO_SERIALIZATION_FAILURE', retryable: true, outcome: 'none' }),
+      );
+    });
+
+    test('8 parallel writers on one key leave one order with two lines', async () => {
+      const odoo = await sandbox(version);
+      odoo.faults.set({ kind: 'conflict', method: 'load', probability: 0.4 }, { kind: 'slow', method: 'load', ms: 3 });
+      const writers = Array.from({ length: 8 }, () => clientOf(odoo));
+      const written = await Promise.all(writers.map((client) => one(client, order(1), { attempts: 50 })));
+      assert.equal(new Set(written.map(({ id }) => id)).size, 1);
+      assert.equal(odoo.records('purchase.order').length, 1);
+      assert.equal(odoo.records('purchase.order.line').length, 2);
+    });
+
+    test('a user without rights on ir.model.data upserts, and one with them too', async () => {
+      const odoo = await sandbox(version);
+      assert.equal((await one(clientOf(odoo), order(1))).effect, 'created');
+      const admin = clientOf(odoo, { apiKey: apiKeys.admin, login: 'admin' });
+      assert.equal((await one(admin, order(1))).effect, 'updated');
+      assert.equal((await one(admin, order(2))).effect, 'created');
+    });
+
+    test('what a repeat would double, or an empty cell would clear, is refused before it is sent', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      const without = order(1);
+      delete (without.values.order_line as { externalId?: string }[])[1]!.externalId;
+      assert.equal((await refused(client, without)).code, 'ODOO_LINE_WITHOUT_EXTERNAL_ID');
+      assert.equal((await refused(client, order(1, [{}, { discount: '5' }]))).code, 'ODOO_LINES_DIFFER');
+      const twice = order(1);
+      (twice.values.order_line as { externalId: string }[])[1]!.externalId = 'hf_test.po_1_1';
+      assert.equal((await refused(client, twice)).code, 'ODOO_LINE_TWICE');
+      const commands = order(1);
+      commands.values.order_line = { clear: true };
+      assert.equal((await refused(client, commands)).code, 'ODOO_UPSERT_FORM');
+      for (const nothing of [null, 'x', [], {}, { externalId: 'a.b' }, { values: {} }, { match: {}, values: {} }])
+        assert.equal((await refused(client, nothing)).class, 'data-quality');
+      assert.equal(odoo.log.list({ method: 'load' }).length, 0);
+    });
+
+    test('a reference that matches two records is refused, naming what to do', async () => {
+      const odoo = await sandbox(version);
+      odoo.engine.transaction((env) => env.create('res.partner', { name: 'Second', ref: 'ACME' }));
+      const failed = await refused(clientOf(odoo), order(1));
+      assert.equal(failed.code, 'ODOO_REFERENCE_AMBIGUOUS');
+      assert.match(failed.message, /partner_id: more than one res\.partner/);
+    });
+
+    test('many lines are matched by few searches, and a found record is remembered', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      const lines = Array.from({ length: 100 }, () => ({}));
+      odoo.log.clear();
+      await one(client, order(1, lines));
+      assert.equal(odoo.log.list({ model: 'product.product', method: 'search_read' }).length, 1);
+      await one(client, order(2, lines));
+      assert.equal(odoo.log.list({ model: 'product.product', method: 'search_read' }).length, 1);
+      assert.equal(odoo.records('purchase.order.line').length, 200);
+    });
+
+    test('read back on request: an amount that Odoo changed is a failure that names the field', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      assert.equal((await one(client, order(1), { verify: true })).effect, 'created');
+      // 12345678901234.123456 has more digits than the double that Odoo computes with.
+      const [outcome] = await upsert(
+        client,
+        'purchase.order',
+        [order(2, [{}, { price_unit: '12345678901234.123456' }])],
+        {
+          verify: true,
+        },
+      );
+      if (outcome?.kind === 'failed') {
+        assert.equal(outcome.failure.code, 'ODOO_ALTERED');
+        assert.match(outcome.failure.message, /order_line\[2\]\.price_unit/);
+      } else {
+        const [, line] = await searchRead(client, 'purchase.order.line', [['order_id.partner_ref', '=', '2']], {
+          fields: ['price_unit'],
+        });
+        assert.equal(line?.price_unit, '12345678901234.123456');
+      }
+    });
+
+    test('by natural key: created once, then written; in turn where several come at once', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      const document = (name: string) => ({ match: { ref: 'WARD-9' }, values: { name } });
+      const all = await Promise.all(
+        ['A', 'B', 'C', 'D'].map((name) => upsert(client, 'res.partner', [document(name)])),
+      );
+      assert.equal(new Set(all.map((outcomes) => values(outcomes)[0]!.id)).size, 1);
+      assert.equal(odoo.records('res.partner', { ref: 'WARD-9' }).length, 1);
+    });
+
+    test('by natural key after a lost reply: not created again before Odoo has certainly ended the first try', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo, { settleTime: 60_000 });
+      const document = { match: { ref: 'WARD-9' }, values: { name: 'Ward 9' } };
+      odoo.faults.set({ kind: 'drop-request', model: 'res.partner', method: 'create', times: 1 });
+      const first = await refused(client, document, 'res.partner');
+      assert.equal(first.code, 'ODOO_UNSETTLED');
+      assert.equal(first.outcome, 'unknown');
+      assert.ok(first.retryable && first.retryAfter! >= 59_000);
+      assert.equal((await refused(client, document, 'res.partner')).code, 'ODOO_UNSETTLED');
+      assert.equal(odoo.records('res.partner', { ref: 'WARD-9' }).length, 0);
+
+      odoo.faults.set({ kind: 'drop-reply', model: 'res.partner', method: 'create', times: 1 });
+      const other = { match: { ref: 'WARD-10' }, values: { name: 'Ward 10' } };
+      assert.equal((await refused(client, other, 'res.partner')).outcome, 'unknown');
+      // It did happen: the next try finds it.
+      assert.equal(values(await upsert(client, 'res.partner', [other]))[0]!.effect, 'updated');
+      assert.equal(odoo.records('res.partner', { ref: 'WARD-10' }).length, 1);
+    });
+  });
+}
