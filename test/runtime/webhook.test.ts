@@ -369,6 +369,34 @@ for (const version of nodeRedVersions) {
     }
   });
 
+  test(`a restart after kill -9 answers 503 or nothing until the flows run, never 404, Node-RED ${version}`, async () => {
+    const red = await startNodeRed({ version, flows: flow() });
+    try {
+      const statuses = new Set<number>();
+      for (let round = 0; round < 2; round++) {
+        await red.kill();
+        let stop = false;
+        const senders = Array.from({ length: 4 }, async () => {
+          while (!stop) {
+            // Nobody listens yet: that is no answer.
+            const reply = await post(`${red.url}/hooks/orders`, '{}').catch(() => sleep(1));
+            if (reply !== undefined) statuses.add(reply.status);
+          }
+        });
+        await red.restart();
+        while (!statuses.has(202)) await sleep(5);
+        stop = true;
+        await Promise.all(senders);
+      }
+      statuses.delete(202);
+      statuses.delete(503);
+      assert.deepEqual([...statuses], []);
+      assert.equal((await post(`${red.url}/hooks/unknown`, '{}')).status, 404);
+    } finally {
+      await red.stop();
+    }
+  });
+
   test(`the dialog's check shows which step fails, with the saved secret, Node-RED ${version}`, async () => {
     const red = await startNodeRed({ version, flows: flow() });
     const signed = Object.entries({ ...json, ...signStandard('{"a":1}', { id: 'msg_1', timestamp: 1614265330 }) });

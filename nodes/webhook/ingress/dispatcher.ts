@@ -25,11 +25,18 @@ export class Dispatcher {
   /** Requests that the top layer has told body parsers to leave alone. */
   readonly #spared = new WeakSet<HttpRequest>();
   readonly #hoistedTo = new WeakSet<HttpApplication>();
+  readonly #planned: () => RouteTable<true> | undefined;
   #prefix = '';
+  #started = false;
 
-  constructor(app: HttpApplication, middleware: readonly Middleware[]) {
+  /**
+   * @param middleware `settings.httpNodeMiddleware`
+   * @param planned the routes that the flow file has; undefined while it is not read
+   */
+  constructor(app: HttpApplication, middleware: readonly Middleware[], planned: () => RouteTable<true> | undefined) {
     this.#app = app;
     this.#middleware = middleware;
+    this.#planned = planned;
     app.use((request, response, next) => this.#dispatch(request, response, next));
     app.on('mount', () => this.#hoist());
     this.#hoist();
@@ -44,6 +51,7 @@ export class Dispatcher {
 
   /** A deploy is over: what has not come back is gone. */
   flowsStarted(): void {
+    this.#started = true;
     this.#hoist();
     this.#table.prune();
   }
@@ -52,7 +60,8 @@ export class Dispatcher {
     const match = this.#table.match(request.method ?? '', request.path);
     if (match === undefined) {
       if (this.#spared.delete(request)) request._body = false;
-      next();
+      if (this.#started || request.method === 'GET' || request.method === 'HEAD') next();
+      else this.#dispatchEarly(request, response, next, Date.now() + longestStart);
       return;
     }
     if (flowsPaused() || match.route.endpoint === undefined) {
@@ -61,6 +70,22 @@ export class Dispatcher {
       return;
     }
     this.#runMiddleware(0, request, response, match, next);
+  }
+
+  /**
+   * Node-RED listens a moment before it has read its flows. A sender that came in that moment would be told 404, and
+   * some senders then never come again: so the request waits until it is known whose it is.
+   */
+  #dispatchEarly(request: HttpRequest, response: HttpResponse, next: Next, until: number): void {
+    const planned = this.#started ? this.#table : this.#planned();
+    if (planned === undefined && Date.now() < until) {
+      setTimeout(() => this.#dispatchEarly(request, response, next, until), 10);
+    } else if (planned?.match(request.method ?? '', request.path) === undefined) {
+      next();
+    } else {
+      sendProblem(response, 'deploying', correlationIdOf(request));
+      request.resume();
+    }
   }
 
   /** `settings.httpNodeMiddleware` runs inside core's `http in` routes only, so we owe it to the user here. */
@@ -114,6 +139,9 @@ export class Dispatcher {
   }
 }
 
+/** Milliseconds that an early request waits for the flow file at most. */
+const longestStart = 5_000;
+
 /** The path of a request target (RFC 9112 section 3.2: origin-form or absolute-form). */
 function pathOf(target: string): string {
   if (target.startsWith('/')) {
@@ -132,8 +160,28 @@ export function dispatcherOf(RED: RuntimeApi): Dispatcher {
   if (existing !== undefined) return existing;
   const { httpNodeMiddleware } = RED.settings;
   const middleware = [httpNodeMiddleware].flat().filter((entry): entry is Middleware => typeof entry === 'function');
-  const dispatcher = new Dispatcher(app, middleware);
+  const dispatcher = new Dispatcher(app, middleware, () => plannedRoutes(RED));
   dispatchers.set(app, dispatcher);
   onFlowsStarted(() => dispatcher.flowsStarted());
   return dispatcher;
+}
+
+/** The routes in the flow file, before any node of it has started. */
+function plannedRoutes(RED: RuntimeApi): RouteTable<true> | undefined {
+  const table = new RouteTable<true>();
+  const plan = ({ type, id, method, url }: Record<string, unknown>) => {
+    if (type !== 'webhook-verifier' || typeof url !== 'string' || url.trim() === '') return;
+    try {
+      table.add(parseRoute(String(method ?? 'post'), url.trim()), String(id), true);
+    } catch {
+      // The node itself will say what is wrong with its route.
+    }
+  };
+  try {
+    RED.nodes.eachNode(plan);
+  } catch {
+    // Node-RED 4.1 and 5.0 throw a TypeError as long as no flow file is read.
+    return undefined;
+  }
+  return table;
 }
