@@ -1,5 +1,5 @@
 /** One Odoo in memory: its database, who may log in, and calls in transactions. Knows nothing of HTTP. */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
 import {
   accessDenied,
   attributeError,
@@ -28,6 +28,8 @@ export interface Call {
   positional: readonly unknown[];
   named: Args;
   context: Context;
+  /** `performance.now()` when the request arrived: the start of its snapshot. */
+  arrivedAt: number;
 }
 
 export interface Done {
@@ -49,6 +51,8 @@ export class Engine {
   readonly db: Database;
   private readonly data: string | undefined;
   private lastInstant = 0;
+  /** When an external id was last loaded, on the clock of {@link Call.arrivedAt}. */
+  private readonly loadedAt = new Map<string, number>();
 
   constructor(options: EngineOptions) {
     this.profile = options.profile;
@@ -112,13 +116,14 @@ export class Engine {
       const env = new Env(this.db, call.uid, call.context, tx);
       if (call.context.allowed_company_ids) env.companies();
       const args = bind(target, call.method, method, call.positional, call.named, mismatch);
-      const failure = injected(faults, call.method);
+      const failure = injected(faults, call.method) ?? this.contention(faults, call, args);
       if (failure instanceof OdooError) throw failure;
       if (failure) return { result: failure, effects: tx.effects() };
       const result = method.run(env, call.ids, args);
       env.flush();
       const effects = tx.effects();
       this.commit(tx);
+      if (call.method === 'load') for (const id of externalIds(args)) this.loadedAt.set(id, performance.now());
       return { result, effects };
     } catch (thrown) {
       tx.rollback();
@@ -146,6 +151,13 @@ export class Engine {
     }
   }
 
+  /** Snapshot isolation: of two loads of one external id that overlap in time, the later to commit loses. */
+  private contention(faults: Fault[], call: Call, args: Args): object | undefined {
+    if (call.method !== 'load' || !faults.some((fault) => fault.kind === 'contention')) return undefined;
+    const lost = externalIds(args).some((id) => (this.loadedAt.get(id) ?? 0) > call.arrivedAt);
+    return lost ? notSerializable() : undefined;
+  }
+
   private checkLanguage(lang: unknown): void {
     const known = [...this.db.get('res.lang').table.rows.values()].some((row) => row.code === lang && row.active);
     if (!known) throw userError(`Invalid language code: ${String(lang)}`);
@@ -163,15 +175,13 @@ export class Engine {
   }
 
   private replay(file: string): void {
-    for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const text = readFileSync(file, 'utf8');
+    // The last line of a killed process may be cut short: it never happened, and must not stand before new lines.
+    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+    if (whole.length < text.length) truncateSync(file, Buffer.byteLength(whole));
+    for (const line of whole.split('\n')) {
       if (line === '') continue;
-      let change: { model: string; id: number; row: Row | null };
-      try {
-        change = JSON.parse(line) as typeof change;
-      } catch {
-        // The last line of a killed process may be cut short; what follows a cut line never happened.
-        break;
-      }
+      const change = JSON.parse(line) as { model: string; id: number; row: Row | null };
       this.db.restore(change.model, change.id, change.row);
     }
   }
@@ -188,8 +198,7 @@ function injected(faults: Fault[], method: string): OdooError | object | undefin
   for (const fault of faults) {
     if (fault.kind === 'conflict') {
       if (method !== 'load') return serializationFailure(serializationText);
-      const message = { type: 'error', message: serializationText, record: 0, rows: { from: 0, to: 0 } };
-      return { ids: false, messages: [message], nextrow: 0 };
+      return notSerializable();
     }
     if (fault.kind === 'lock') {
       return new OdooError('psycopg2.errors.LockNotAvailable', 500, 'could not obtain lock on row in relation');
@@ -198,6 +207,16 @@ function injected(faults: Fault[], method: string): OdooError | object | undefin
       return new OdooError(fault.name, fault.status ?? 500, fault.message ?? 'Injected error');
   }
   return undefined;
+}
+
+function notSerializable(): object {
+  const message = { type: 'error', message: serializationText, record: 0, rows: { from: 0, to: 0 } };
+  return { ids: false, messages: [message], nextrow: 0 };
+}
+
+function externalIds({ fields, data }: Args): string[] {
+  const column = (fields as string[]).indexOf('id');
+  return column < 0 ? [] : (data as string[][]).map((row) => row[column] ?? '').filter((id) => id !== '');
 }
 
 /** Private methods: a leading underscore, `@api.private`, or anything that is no method at all. */

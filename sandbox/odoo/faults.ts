@@ -23,6 +23,7 @@ export type Fault = Trigger &
     | { kind: 'slow' /** Milliseconds before the work starts. */; ms: number }
     | { kind: 'slow-reply' /** Milliseconds between commit and answer. */; ms: number }
     | { kind: 'conflict' } // serialization failure after Odoo's own tries; load() answers ids:false
+    | { kind: 'contention' } // a load() loses to another of the same external id that overlaps it in time
     | { kind: 'lock' } // LockNotAvailable after Odoo's own tries
     | { kind: 'key-expired' } // 401, or AccessDenied over JSON-RPC
     | { kind: 'postgres-down' } // 404 text/html over JSON-2, OperationalError over JSON-RPC
@@ -41,6 +42,7 @@ export const faultKinds: readonly FaultKind[] = [
   'slow',
   'slow-reply',
   'conflict',
+  'contention',
   'lock',
   'key-expired',
   'postgres-down',

@@ -7,6 +7,8 @@ export interface Request {
   query: URLSearchParams;
   headers: Record<string, string | undefined>;
   body: Buffer;
+  /** `performance.now()` when it had come in whole. */
+  arrivedAt: number;
 }
 
 export interface Reply {

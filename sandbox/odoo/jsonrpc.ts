@@ -13,7 +13,7 @@ import {
 } from './errors.ts';
 import type { Fault } from './faults.ts';
 import { htmlReply, isJson, jsonReply, type Reply, type Request, unsupportedMediaType } from './http.ts';
-import type { Args, Context, Method } from './orm.ts';
+import type { Args, Context } from './orm.ts';
 
 interface Envelope {
   id?: unknown;
@@ -42,7 +42,7 @@ export function jsonrpc(engine: Engine, request: Request, faults: Fault[]): Repl
   const id = envelope.id ?? null;
   const extra: Partial<Reply> = {};
   try {
-    const result = dispatch(engine, envelope, faults, extra);
+    const result = dispatch(engine, envelope, request.arrivedAt, faults, extra);
     // A method that returns None: the key `result` is absent.
     const body = result === null || result === undefined ? { jsonrpc: '2.0', id } : { jsonrpc: '2.0', id, result };
     return jsonReply(200, body, extra);
@@ -57,11 +57,17 @@ export function jsonrpc(engine: Engine, request: Request, faults: Fault[]): Repl
   }
 }
 
-function dispatch(engine: Engine, { params }: Envelope, faults: Fault[], extra: Partial<Reply>): unknown {
+function dispatch(
+  engine: Engine,
+  { params }: Envelope,
+  arrivedAt: number,
+  faults: Fault[],
+  extra: Partial<Reply>,
+): unknown {
   const { service, method } = params ?? {};
   const args = Array.isArray(params?.args) ? (params.args as unknown[]) : [];
   if (service === 'common') return common(engine, String(method), args, faults);
-  if (service === 'object') return object(engine, String(method), args, faults, extra);
+  if (service === 'object') return object(engine, String(method), args, arrivedAt, faults, extra);
   if (service === 'db') {
     if (method === 'list') return [...engine.databases];
     if (method === 'server_version') return engine.profile.serie;
@@ -100,7 +106,14 @@ function checkDatabase(engine: Engine, database: unknown, faults: Fault[]): void
   }
 }
 
-function object(engine: Engine, verb: string, args: unknown[], faults: Fault[], extra: Partial<Reply>): unknown {
+function object(
+  engine: Engine,
+  verb: string,
+  args: unknown[],
+  arrivedAt: number,
+  faults: Fault[],
+  extra: Partial<Reply>,
+): unknown {
   if (verb !== 'execute_kw' && verb !== 'execute')
     throw new OdooError('builtins.NameError', 500, `Method not available ${verb}`);
   const [database, user, secret, modelName, methodName] = args;
@@ -122,14 +135,23 @@ function object(engine: Engine, verb: string, args: unknown[], faults: Fault[], 
   const found = engine.method(target, method);
   if (!found) throw noSuchMethod(model, method);
   const ids = found.api === 'records' ? toIds(positional.shift()) : [];
-  const call = { uid, model, method, ids, positional, named, context: (context as Context | null | undefined) ?? {} };
+  const call = {
+    uid,
+    model,
+    method,
+    ids,
+    positional,
+    named,
+    context: (context as Context | null | undefined) ?? {},
+    arrivedAt,
+  };
   const done = engine.run(call, target, found, typeError, faults);
   extra.effects = done.effects;
-  return unpack(found, method, positional[0] ?? named.vals_list, done.result);
+  return unpack(method, positional[0] ?? named.vals_list, done.result);
 }
 
 /** `create` with one object answers one id; JSON-2 always answers a list. */
-function unpack(_method: Method, name: string, given: unknown, result: unknown): unknown {
+function unpack(name: string, given: unknown, result: unknown): unknown {
   if (name === 'create' && Array.isArray(result) && !Array.isArray(given)) return result[0];
   return result;
 }

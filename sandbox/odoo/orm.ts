@@ -92,10 +92,29 @@ export class Database {
   readonly profile: VersionProfile;
   readonly models = new Map<string, Model>();
   /** Called with every created or changed row before the transaction ends (automations). */
-  readonly observers: ((env: Env, model: Model, rows: Row[], what: 'create' | 'write' | 'unlink') => void)[] = [];
+  readonly observers: ((
+    env: Env,
+    model: Model,
+    rows: Row[],
+    event: 'create' | 'write' | 'unlink',
+    changed: ReadonlySet<string>,
+  ) => void)[] = [];
+  private posts: (() => Promise<void>)[] = [];
 
   constructor(profile: VersionProfile) {
     this.profile = profile;
+  }
+
+  /** A post that an automation wants sent. */
+  outbound(post: () => Promise<void>): void {
+    this.posts.push(post);
+  }
+
+  /** Sends them one after the other; the reply to the API call waits for it, as Odoo's does. */
+  async sendPosts(): Promise<void> {
+    const wanted = this.posts;
+    this.posts = [];
+    for (const post of wanted) await post();
   }
 
   define(definition: ModelDefinition): void {
@@ -318,7 +337,7 @@ export class Env {
     for (const [fieldName, field, value] of commands) this.apply(target, row, fieldName, field, value);
     target.afterCreate?.(this, row);
     if (target.recompute) this.touch(name, row.id);
-    for (const observe of this.db.observers) observe(this, target, [row], 'create');
+    for (const observe of this.db.observers) observe(this, target, [row], 'create', given);
     return row.id;
   }
 
@@ -338,6 +357,10 @@ export class Env {
       else stored[this.column(field, fieldName)] = toStored(name, fieldName, field, value);
     }
     target.beforeWrite?.(this, rows, stored);
+    // A watched field that is written its own value is not changed.
+    const changed = new Set(
+      Object.keys(values).filter((name) => !(name in stored) || rows.some((row) => row[name] !== stored[name])),
+    );
     const stamp = { write_uid: this.uid, write_date: this.tx.startedAt };
     for (const row of rows) {
       this.tx.update(target.table, row, { ...stored, ...stamp });
@@ -346,7 +369,7 @@ export class Env {
       if (target.recompute) this.touch(name, row.id);
     }
     target.afterWrite?.(this, rows, new Set(Object.keys(values)));
-    for (const observe of this.db.observers) observe(this, target, rows, 'write');
+    for (const observe of this.db.observers) observe(this, target, rows, 'write', changed);
   }
 
   /** Sets columns without access rules or hooks: what business methods use for state and computed fields. */
@@ -374,7 +397,7 @@ export class Env {
       }
     }
     target.afterUnlink?.(this, rows);
-    for (const observe of this.db.observers) observe(this, target, rows, 'unlink');
+    for (const observe of this.db.observers) observe(this, target, rows, 'unlink', new Set());
   }
 
   touch(name: string, id: number): void {

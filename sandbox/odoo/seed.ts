@@ -286,5 +286,8 @@ export function seed(env: Env): void {
   for (const name of env.db.models.keys()) {
     const model = env.db.get(name);
     env.create('ir.model', { name: model.description, model: name, transient: model.transient ?? false });
+    for (const [field, { type, string, hidden }] of Object.entries(model.fields)) {
+      if (!hidden) env.create('ir.model.fields', { name: field, model: name, field_description: string, ttype: type });
+    }
   }
 }

@@ -127,6 +127,7 @@ export async function startSandboxOdoo(options: SandboxOptions = {}): Promise<Sa
       query: url.searchParams,
       headers: Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)])),
       body: await bodyOf(incoming),
+      arrivedAt: performance.now(),
     };
     if (request.path.startsWith('/sandbox/')) {
       const reply = admin(odoo, request);
@@ -165,6 +166,7 @@ export async function startSandboxOdoo(options: SandboxOptions = {}): Promise<Sa
     }
     for (const fault of struck) if (fault.kind === 'slow') await wait(fault.ms);
     const reply = dispatch(engine, request, struck, log);
+    await engine.db.sendPosts();
     if (kinds.includes('drop-reply')) return cut(reply);
     if (kinds.includes('hang-reply')) return remember(request, reply, kinds, 0);
     remember(request, reply, kinds, reply.status);

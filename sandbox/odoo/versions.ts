@@ -40,6 +40,8 @@ export interface VersionProfile {
   storable: 'type' | 'field';
   /** Webhook of an automation leaves after commit (19) or inside the transaction (18). */
   webhookAfterCommit: boolean;
+  /** Identical posts of an unwatched "on create and edit" automation for one created record. */
+  webhookFanOut: number;
 }
 
 const legacy = {
@@ -58,6 +60,7 @@ const legacy = {
   moveName: true,
   purchaseLocked: 'state',
   webhookAfterCommit: false,
+  webhookFanOut: 13,
 } as const;
 
 const profiles: Record<OdooVersion, VersionProfile> = {
@@ -83,6 +86,7 @@ const profiles: Record<OdooVersion, VersionProfile> = {
     purchaseLocked: 'field',
     storable: 'field',
     webhookAfterCommit: true,
+    webhookFanOut: 12,
   },
 };
 

@@ -1,4 +1,5 @@
 /** Users, companies, partners, currencies, groups, API keys, external ids, attachments, messages, sequences. */
+import { createHash } from 'node:crypto';
 import { validationError, valueError } from '../errors.ts';
 import {
   binary,
@@ -103,6 +104,9 @@ export function defineBase(db: Database): void {
       // Attaching needs the right to write on the document.
       if (owner && !env.su) env.check(env.db.get(owner), 'write');
       row.file_size = Math.floor((text(row, 'datas').replace(/=+$/, '').length * 3) / 4);
+      row.checksum = createHash('sha1')
+        .update(Buffer.from(text(row, 'datas'), 'base64'))
+        .digest('hex');
     },
   });
   db.define({

@@ -1,4 +1,5 @@
 import type { Database } from '../orm.ts';
+import { defineAutomation } from './automation.ts';
 import { defineBase } from './base.ts';
 import { defineAccount } from './account.ts';
 import { defineProduct } from './product.ts';
@@ -13,4 +14,5 @@ export function defineModels(db: Database): void {
   defineStock(db);
   definePurchase(db);
   defineSale(db);
+  defineAutomation(db);
 }
