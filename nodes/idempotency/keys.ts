@@ -31,7 +31,7 @@ export interface Claim {
   scope: string;
   /** At most 1024 characters. */
   key: string;
-  /** Hash of the payload: the same key with another fingerprint is a mismatch. */
+  /** Hash of the payload: a held or completed key with another fingerprint is a mismatch. */
   fingerprint: string;
   /** Who claims, for people: node and process. */
   owner: string;
@@ -121,7 +121,8 @@ export const claim = defineOperation(import.meta.url, 'claim', function* (wanted
     );
     // Purged between the two statements by another process: the sender's retry will find it new.
     if (row === undefined) return { kind: 'in-progress', retryAfter: 1000 } as ClaimVerdict;
-    if (row.fingerprint !== wanted.fingerprint) return { kind: 'mismatch' } as ClaimVerdict;
+    // A released key has had no effect: a corrected document may come under it (an edited replay, a sender's fix).
+    if (row.fingerprint !== wanted.fingerprint && row.state !== 'released') return { kind: 'mismatch' } as ClaimVerdict;
     if (row.state === 'completed') {
       const reply = yield* storedReply(hash);
       return {
@@ -138,14 +139,15 @@ export const claim = defineOperation(import.meta.url, 'claim', function* (wanted
     const taken = yield* query(
       `UPDATE idempotency_keys
        SET state = 'claimed', fence = $1, owner = $2, attempts = attempts + 1, claimed_at = $3, lease = $4,
-           lease_until = $5, expires_at = $6
-       WHERE hash = $7 AND fence = $8 AND state = $9 RETURNING fence`,
+           lease_until = $5, expires_at = $6, fingerprint = $7
+       WHERE hash = $8 AND fence = $9 AND state = $10 RETURNING fence`,
       token,
       wanted.owner,
       now,
       wanted.lease,
       now + wanted.lease,
       now + wanted.retention,
+      wanted.fingerprint,
       hash,
       row.fence,
       row.state,

@@ -67,7 +67,7 @@ for (const { name, options, fresh } of storesUnderTest()) {
   );
 
   test(
-    `the same key with another document is a mismatch, whatever the state of the key (${name})`,
+    `the same key with another document is a mismatch while the key is held and once it is completed (${name})`,
     options,
     async () => {
       await using fixture = await fresh();
@@ -79,6 +79,14 @@ for (const { name, options, fresh } of storesUnderTest()) {
       assert.equal((await store.run(claim, wanted())).kind, 'duplicate');
     },
   );
+
+  test(`a released key takes a corrected document, and is then bound to that one (${name})`, options, async () => {
+    await using fixture = await fresh();
+    const { store } = fixture;
+    await store.run(release, { ...reference, token: tokenOf(await store.run(claim, wanted())) });
+    assert.equal((await store.run(claim, wanted({ fingerprint: 'f2' }))).kind, 'new');
+    assert.equal((await store.run(claim, wanted())).kind, 'mismatch');
+  });
 
   test(`keys of different scopes never meet (${name})`, options, async () => {
     await using fixture = await fresh();
