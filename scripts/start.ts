@@ -103,16 +103,21 @@ interface FlowNode {
   url?: string;
 }
 
-/** The reference flows, as one flow file. Edits made in the editor are kept; --reset brings the originals back. */
-function importFlows(): FlowNode[] {
-  const target = join(runtime, 'flows.json');
-  if (existsSync(target)) return JSON.parse(readFileSync(target, 'utf8')) as FlowNode[];
+/** The reference flows as one. They share their config nodes, so the same id appears in several files. */
+function referenceFlows(): FlowNode[] {
   const sources = globSync('flows/*.json', { cwd: root }).sort();
   const nodes = sources.flatMap((file) => JSON.parse(readFileSync(join(root, file), 'utf8')) as FlowNode[]);
-  // Flows share their config nodes, so the same id appears in several files.
-  const unique = [...new Map(nodes.map((node) => [node.id, node])).values()];
-  writeFileSync(target, JSON.stringify(unique, null, 2));
-  return unique;
+  return [...new Map(nodes.map((node) => [node.id, node])).values()];
+}
+
+/** Deploys as the editor does: only so does Node-RED take credentials that stand in a flow. */
+async function deploy(editor: string, flows: FlowNode[]): Promise<void> {
+  const response = await fetch(`${editor}flows`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'node-red-api-version': 'v2' },
+    body: JSON.stringify({ flows }),
+  });
+  if (!response.ok) throw new Refusal(`Node-RED refused the reference flows: ${await response.text()}`);
 }
 
 // --- Processes ----------------------------------------------------------------------------------------------------
@@ -163,7 +168,10 @@ async function main(): Promise<void> {
   console.log('Building …');
   const build = spawnSync(process.execPath, [join(root, 'scripts/build.ts')], { cwd: root, encoding: 'utf8' });
   if (build.status !== 0) throw new Refusal(`The build failed:\n${build.stdout}${build.stderr}`);
-  const flows = importFlows();
+  // Edits made in the editor are kept; --reset brings the originals back.
+  const flowFile = join(runtime, 'flows.json');
+  const isFirstStart = !existsSync(flowFile);
+  const flows = isFirstStart ? referenceFlows() : (JSON.parse(readFileSync(flowFile, 'utf8')) as FlowNode[]);
 
   const port = await choosePort(options.port, 1880, '--port');
   const editor = `http://127.0.0.1:${port}/`;
@@ -201,6 +209,7 @@ async function main(): Promise<void> {
     environment,
   );
   await ready('Node-RED', nodeRed, `${editor}settings`);
+  if (isFirstStart) await deploy(editor, flows);
   for (const { title, process: child } of children) {
     void child.ended.then(() => {
       if (stopping) return;
