@@ -131,21 +131,21 @@ for (const variant of variants) {
 
     it('with Odoo down everything is accepted, and delivered once it is back', async () => {
       const ledger = new Ledger();
-      stack.odoo.faults.set({ refuse: true });
+      await stack.odoo.down();
       try {
         await inParallel(numbers('O', 60), 8, async (key) => {
           const reply = await deliver(stack.ordersUrl, key, orderPost(key), ledger);
           assert.equal(reply.status, 202, reply.body);
         });
       } finally {
-        stack.odoo.faults.clear();
+        await stack.odoo.up();
       }
       await assertLedger(ledger);
     });
 
     it('a reply lost after Odoo committed leaves one order', async () => {
       const ledger = new Ledger();
-      stack.odoo.faults.set({ dropReply: { count: 20 } });
+      stack.odoo.faults.set({ kind: 'drop-reply', times: 20 });
       try {
         await inParallel(numbers('L', 20), 4, async (key) => {
           await deliver(stack.ordersUrl, key, orderPost(key), ledger);
