@@ -541,8 +541,10 @@ export function externalId(module: string, prefix: string, parts: readonly unkno
     if (part === undefined || part === null || part === '') {
       throw new TransformProblem('every part of the external id must be there', 'MAPPING_REQUIRED_MISSING');
     }
+    const whole = text(part);
+    if (/^[A-Za-z0-9]+$/.test(whole)) return whole;
     let out = '';
-    for (const byte of Buffer.from(text(part), 'utf8')) {
+    for (const byte of Buffer.from(whole, 'utf8')) {
       const c = String.fromCharCode(byte);
       out += /[A-Za-z0-9]/.test(c) ? c : `__${byte.toString(16).padStart(2, '0')}`;
     }
