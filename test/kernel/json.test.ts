@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Failure } from '../../nodes/kernel/failure.ts';
+import { canonicalJson, isForbiddenKey, parseJson } from '../../nodes/kernel/json.ts';
+
+const code = (expected: string) => (error: unknown) => error instanceof Failure && error.code === expected;
+
+/** JSON values without keys that are refused and without numbers that do not survive as numbers. */
+const document = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    fc.constant(null),
+    fc.boolean(),
+    fc.string({ unit: 'grapheme' }),
+    fc.integer({ min: -999_999_999_999_999, max: 999_999_999_999_999 }),
+    fc.array(tie('value'), { maxLength: 5 }),
+    fc.dictionary(
+      fc.string().filter((key) => !isForbiddenKey(key)),
+      tie('value'),
+      { maxKeys: 5, noNullPrototype: true },
+    ),
+  ),
+})).value;
+
+test('what was written is what is read', () => {
+  fc.assert(
+    fc.property(document, (value) => {
+      const text = JSON.stringify(value);
+      // -0 has no place among whole numbers in JSON.
+      assert.deepEqual(parseJson(text), JSON.parse(text));
+    }),
+  );
+});
+
+test('the canonical form does not depend on the order of members and reads back as the same', () => {
+  const reversed = (value: unknown): unknown =>
+    Array.isArray(value)
+      ? value.map(reversed)
+      : typeof value === 'object' && value !== null
+        ? Object.fromEntries(
+            Object.entries(value)
+              .reverse()
+              .map(([key, item]) => [key, reversed(item)]),
+          )
+        : value;
+  fc.assert(
+    fc.property(document, (value) => {
+      assert.equal(canonicalJson(value), canonicalJson(reversed(value)));
+      assert.deepEqual(JSON.parse(canonicalJson(value)), JSON.parse(JSON.stringify(value)));
+    }),
+  );
+});
+
+test('documents that differ have canonical forms that differ', () => {
+  fc.assert(
+    fc.property(document, document, (a, b) => {
+      const same = JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
+      assert.equal(canonicalJson(a) === canonicalJson(b), same);
+    }),
+  );
+});
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  // As pairs, because JavaScript puts keys that are numbers first.
+  return {
+    pairs: Object.entries(value)
+      .map(([key, item]) => [key, sorted(item)] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  };
+}
+
+test('no text makes the parser throw anything but a Failure, or lose a digit', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      try {
+        parseJson(text);
+      } catch (error) {
+        assert(error instanceof Failure);
+      }
+    }),
+  );
+  fc.assert(
+    fc.property(fc.bigInt(), fc.integer({ min: 0, max: 10 }), (whole, zeros) => {
+      const text = zeros === 0 ? whole.toString() : `${whole}.${'0'.repeat(zeros)}`;
+      assert.equal(String((parseJson(`{"n": ${text}}`) as { n: unknown }).n), text);
+    }),
+  );
+});
+
+test('keys that could reach a prototype are refused at every depth', () => {
+  for (const key of ['__proto__', 'constructor', 'prototype', '\\u005f_proto__']) {
+    for (const text of [`{"${key}": 1}`, `[{"a": {"${key}": {}}}]`]) {
+      assert.throws(() => parseJson(text), code('JSON_FORBIDDEN_KEY'), text);
+    }
+  }
+});
+
+test('nesting and members have limits', () => {
+  assert.doesNotThrow(() => parseJson('['.repeat(64) + ']'.repeat(64)));
+  assert.throws(() => parseJson('['.repeat(65) + ']'.repeat(65)), code('JSON_TOO_DEEP'));
+  assert.throws(() => parseJson('['.repeat(1_000_000)), code('JSON_TOO_DEEP'));
+  assert.doesNotThrow(() => parseJson(`"${'['.repeat(1000)}"`), 'brackets in text are text');
+  assert.throws(() => parseJson('[1,2,3]', { members: 2 }), code('JSON_TOO_MANY_MEMBERS'));
+  assert.throws(() => parseJson('{"a":1,"b":2,"c":3}', { members: 2 }), code('JSON_TOO_MANY_MEMBERS'));
+});
+
+test('a failure does not quote the document', () => {
+  assert.throws(
+    () => parseJson('{"patient": "Secret Name"'),
+    (error: unknown) => code('JSON_SYNTAX')(error) && !JSON.stringify((error as Failure).toRecord()).includes('Secret'),
+  );
+});
