@@ -168,9 +168,10 @@ export function explain(error: unknown, address: BrokerAddress): { problem: stri
       hopeless: true,
     };
   }
-  if (/NOT.ALLOWED|\b530\b/i.test(text)) {
+  // The broker answers connection.open with close 530 for a vhost that is not there; amqplib does not show the code.
+  if (/NOT.ALLOWED|\b530\b|Expected ConnectionOpenOk/i.test(text)) {
     return {
-      problem: `The vhost "${address.vhost}" does not exist or the user "${address.username}" has no permission for it (${where}).`,
+      problem: `The vhost "${address.vhost}" does not exist or is down, or the user "${address.username}" has no permission for it (${where}).`,
       hopeless: true,
     };
   }

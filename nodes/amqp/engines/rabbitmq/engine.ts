@@ -119,25 +119,24 @@ export class RabbitMqEngine implements MessagingEngine {
 
   async whenReady(timeout: number): Promise<void> {
     const usable = () => this.#consumeLink.model !== undefined && this.#publishLink.model !== undefined;
+    const hopeless = () => [this.#consumeLink, this.#publishLink].some(({ state }) => state.kind === 'misconfigured');
     if (usable()) return;
     let stop = () => {};
-    try {
-      await withDeadline(
-        new Promise<void>((resolve) => {
-          stop = this.onState(() => usable() && resolve());
-        }),
-        timeout,
-        'connecting',
-      );
-    } catch {
-      const state = this.state;
-      const problem = 'problem' in state ? state.problem : 'The broker does not answer.';
-      throw state.kind === 'misconfigured'
-        ? new Failure('configuration', 'AMQP_MISCONFIGURED', problem)
-        : new Failure('dependency-outage', 'AMQP_UNREACHABLE', problem, { outcome: 'none' });
-    } finally {
-      stop();
-    }
+    const settled = new Promise<void>((resolve) => {
+      const look = () => {
+        if (usable() || hopeless()) resolve();
+      };
+      stop = this.onState(look);
+      look();
+    });
+    await withDeadline(settled, timeout, 'connecting').catch(() => undefined);
+    stop();
+    if (usable()) return;
+    const { state } = this;
+    const problem = 'problem' in state ? state.problem : 'The broker does not answer.';
+    throw hopeless()
+      ? new Failure('configuration', 'AMQP_MISCONFIGURED', problem)
+      : new Failure('dependency-outage', 'AMQP_UNREACHABLE', problem, { outcome: 'none' });
   }
 
   async declare(topology: Topology): Promise<void> {

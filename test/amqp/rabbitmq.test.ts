@@ -1,0 +1,262 @@
+/** What only a broker can do to us, on a real one. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { connect } from 'amqplib';
+import { describeAddress, parseAddresses } from '../../nodes/amqp/engines/rabbitmq/connection.ts';
+import type { RabbitMqEngine } from '../../nodes/amqp/engines/rabbitmq/engine.ts';
+import { deadLetterOf } from '../../nodes/amqp/failure-headers.ts';
+import { Failure } from '../../nodes/kernel/failure.ts';
+import { amqpUrl, deleteFromBroker, failure, Inbox, message, queue, rabbitMq, uniquePrefix, until } from './engines.ts';
+import { LinkProxy } from './proxy.ts';
+
+test('addresses: several hosts share user and vhost, and are described without credentials', () => {
+  const [first, second] = parseAddresses('amqps://me:s%40crt@a.example:5671,[::1]:5673/prod');
+  assert.deepEqual(first, {
+    protocol: 'amqps',
+    hostname: 'a.example',
+    port: 5671,
+    username: 'me',
+    password: 's@crt',
+    vhost: 'prod',
+  });
+  assert.deepEqual(second, { ...first, hostname: '::1', port: 5673 });
+  assert.equal(describeAddress(second!), 'amqps://[::1]:5673, vhost "prod"');
+  assert.equal(parseAddresses('rabbit')[0]!.port, 5672);
+  assert.equal(parseAddresses('amqp://h/x', { vhost: 'y', username: 'u' })[0]!.vhost, 'y');
+  for (const bad of ['', 'http://h', 'amqp://[']) {
+    assert.throws(
+      () => parseAddresses(bad),
+      (error: unknown) => error instanceof Failure && error.class === 'configuration',
+    );
+  }
+});
+
+describe('RabbitMQ', { skip: amqpUrl === undefined ? 'AMQP_URL is not set' : false }, () => {
+  const prefix = uniquePrefix();
+  const used: string[] = [];
+  const engines: RabbitMqEngine[] = [];
+  let proxy: LinkProxy;
+  let engine: RabbitMqEngine;
+  let n = 0;
+
+  const start = (url: string, options: Parameters<typeof rabbitMq>[1] = {}) => {
+    const started = rabbitMq(url, options);
+    engines.push(started);
+    return started;
+  };
+  const fresh = async (more: Parameters<typeof queue>[1] = {}) => {
+    const name = `${prefix}.q${++n}`;
+    used.push(name, `${name}.dead`, `${name}.retry.200ms`, `${name}.retry.1s`);
+    await engine.declare({ exchanges: [`${prefix}.events`], queues: [queue(name, more)] });
+    return name;
+  };
+  /** Behind our back. */
+  const meddle = async (
+    work: (channel: Awaited<ReturnType<Awaited<ReturnType<typeof connect>>['createChannel']>>) => Promise<unknown>,
+  ) => {
+    const model = await connect(amqpUrl!);
+    const channel = await model.createChannel();
+    await work(channel);
+    // The channel first: the connection's own close overtakes what the channel still has to send.
+    await channel.close();
+    await model.close();
+  };
+
+  before(async () => {
+    const proxied = await LinkProxy.of(amqpUrl!);
+    proxy = proxied.proxy;
+    engine = start(proxied.url);
+    await engine.whenReady(15_000);
+  });
+  after(async () => {
+    for (const each of engines) await each.close();
+    await proxy?.close();
+    await deleteFromBroker(amqpUrl!, used, [`${prefix}.events`]);
+  });
+
+  test('a queue that exists with other arguments is named with both sets, and nothing is changed', async () => {
+    const name = await fresh({ maxLength: 7, deliveryLimit: 5 });
+    const other = start(amqpUrl!);
+    const states: string[] = [];
+    other.onState(({ kind }) => states.push(kind));
+    const wanted = { exchanges: [], queues: [queue(name, { maxLength: 9, deliveryLimit: 6 })] };
+    await assert.rejects(other.declare(wanted), (error: Failure) => {
+      assert.equal(error.code, 'AMQP_QUEUE_DIFFERS');
+      for (const part of [name, 'x-max-length is 7, this flow wants 9', 'x-delivery-limit is 5, this flow wants 6']) {
+        assert.ok(error.message.includes(part), `"${part}" is not in: ${error.message}`);
+      }
+      return true;
+    });
+    assert.equal(other.state.kind, 'misconfigured');
+    assert.ok(states.includes('misconfigured'));
+    // The one who has it right is not disturbed, and the queue is as it was.
+    await engine.declare({ exchanges: [], queues: [queue(name, { maxLength: 7, deliveryLimit: 5 })] });
+    await engine.publish(message('', name));
+  });
+
+  test('retry and dead letter queues of an older or newer broker version are accepted as they are', async () => {
+    const name = `${prefix}.q${++n}`;
+    used.push(name, `${name}.dead`, `${name}.retry.200ms`);
+    await meddle(async (channel) => {
+      await channel.assertQueue(`${name}.dead`, { arguments: { 'x-queue-type': 'quorum' } });
+      await channel.assertQueue(`${name}.retry.200ms`, {
+        arguments: { 'x-message-ttl': 200, 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': name },
+      });
+    });
+    await engine.declare({ exchanges: [], queues: [queue(name, { retrySteps: [200] })] });
+  });
+
+  test('a queue that is deleted under its consumer is declared again, and consuming goes on', async () => {
+    const name = await fresh();
+    const inbox = new Inbox();
+    const consumer = await engine.consume({ queue: name, prefetch: 5 }, inbox.receive);
+    await engine.publish(message('', name));
+    const held = await inbox.nth(1);
+    await meddle((channel) => channel.deleteQueue(name));
+    await until('the queue is back', async () =>
+      engine.publish(message('', name)).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await inbox.nth(2);
+    // What was deleted with the queue can be settled without harm.
+    await engine.settle(held.handle, { kind: 'done' });
+    await consumer.close();
+  });
+
+  test('a dead letter queue that somebody deleted is declared again before the letter is given up', async () => {
+    const name = await fresh();
+    const inbox = new Inbox();
+    const consumer = await engine.consume({ queue: name, prefetch: 5 }, inbox.receive);
+    await engine.publish(message('', name));
+    const held = await inbox.nth(1);
+    await meddle((channel) => channel.deleteQueue(`${name}.dead`));
+    assert.equal(await engine.settle(held.handle, { kind: 'dead-letter', failure }), 'settled');
+    assert.equal((await engine.depth(`${name}.dead`)).ready, 1);
+    await consumer.close();
+  });
+
+  test('when the link is cut, open deliveries turn stale and come again; a late settle harms nobody', async () => {
+    const name = await fresh();
+    const inbox = new Inbox();
+    const consumer = await engine.consume({ queue: name, prefetch: 5 }, inbox.receive);
+    for (let i = 0; i < 3; i++) await engine.publish(message('', name));
+    await inbox.nth(3);
+    const before = inbox.all.slice();
+    proxy.cut();
+    await inbox.nth(6);
+    assert.ok(inbox.all.slice(3).every(({ redelivered }) => redelivered));
+    for (const { handle } of before) assert.equal(await engine.settle(handle, { kind: 'done' }), 'stale');
+    assert.equal(consumer.unsettled, 3);
+    for (const { handle } of inbox.all.slice(3)) {
+      assert.equal(await engine.settle(handle, { kind: 'done' }), 'settled');
+    }
+    await consumer.close();
+    assert.equal((await engine.depth(name)).ready, 0);
+  });
+
+  test('what was not confirmed when the link was cut is sent again in order, with the same id', async () => {
+    const name = await fresh();
+    const sent = Array.from({ length: 400 }, () => message('', name));
+    const outcomes = Promise.allSettled(sent.map((each) => engine.publish(each)));
+    for (let i = 0; i < 4; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      proxy.cut();
+    }
+    const lost = (await outcomes).filter(({ status }) => status === 'rejected');
+    assert.deepEqual(lost, []);
+    const inbox = new Inbox();
+    const consumer = await engine.consume({ queue: name, prefetch: 2_000 }, inbox.receive);
+    const ids = () => [...new Set(inbox.all.map(({ properties }) => properties.messageId))];
+    await until('all are there', () => ids().length === 400);
+    assert.deepEqual(
+      ids(),
+      sent.map(({ properties }) => properties.messageId),
+    );
+    await consumer.close();
+  });
+
+  test('a link that goes silent is found, and a publish into it ends as unknown, not as success or silence', async () => {
+    const proxied = await LinkProxy.of(amqpUrl!);
+    const name = await fresh();
+    const quick = start(proxied.url, { heartbeat: 1, publisher: { deadline: 1_500 } });
+    await quick.publish(message('', name));
+    proxied.proxy.silence();
+    await assert.rejects(quick.publish(message('', name)), {
+      class: 'dependency-outage',
+      code: 'AMQP_UNCONFIRMED',
+      outcome: 'unknown',
+    });
+    await until('the dead link is noticed', () => quick.state.kind !== 'ready');
+    proxied.proxy.mend();
+    await until('it is back', () => quick.state.kind === 'ready');
+    await quick.publish(message('', name));
+    await quick.close();
+    await proxied.proxy.close();
+  });
+
+  test('while the broker cannot be reached publishes wait, then fail as not sent; the line is bounded', async () => {
+    const proxied = await LinkProxy.of(amqpUrl!);
+    proxied.proxy.refuse();
+    const name = await fresh();
+    const away = start(proxied.url, { publisher: { deadline: 800, line: 3 } });
+    const waiting = [1, 2, 3].map(() => away.publish(message('', name)));
+    await assert.rejects(away.publish(message('', name)), { class: 'saturation', code: 'AMQP_WINDOW_FULL' });
+    for (const each of waiting) await assert.rejects(each, { code: 'AMQP_UNREACHABLE', outcome: 'none' });
+    assert.equal(away.state.kind, 'down');
+    const later = away.publish(message('', name)).catch(() => away.publish(message('', name)));
+    proxied.proxy.mend();
+    await until('it connects', () => away.state.kind === 'ready');
+    await later;
+    await away.close();
+    await proxied.proxy.close();
+  });
+
+  test('wrong credentials and a missing vhost are said in words, without the password', async () => {
+    const url = new URL(amqpUrl!);
+    url.password = 'not-the-password';
+    const refused = start(url.href);
+    await assert.rejects(refused.whenReady(3_000), (error: Failure) => {
+      assert.equal(error.class, 'configuration');
+      assert.match(error.message, /refuses the user/);
+      assert.doesNotMatch(error.message, /not-the-password/);
+      return true;
+    });
+    assert.equal(refused.state.kind, 'misconfigured');
+    url.href = amqpUrl!;
+    url.pathname = '/absent';
+    const elsewhere = start(url.href);
+    await assert.rejects(elsewhere.whenReady(3_000), /vhost "absent" does not exist or/);
+    await Promise.all([refused.close(), elsewhere.close()]);
+  });
+
+  test('an error of the connection ends no process', async () => {
+    const name = await fresh();
+    const inbox = new Inbox();
+    const consumer = await engine.consume({ queue: name, prefetch: 1 }, inbox.receive);
+    for (let i = 0; i < 3; i++) {
+      proxy.cut();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await until('it is back', () => engine.state.kind === 'ready');
+    await engine.publish(message('', name));
+    await inbox.nth(1);
+    await consumer.close();
+  });
+
+  test('a message that a foreign consumer rejects is in the dead letters with the broker’s reason', async () => {
+    const name = await fresh();
+    await engine.publish(message('', name));
+    await meddle(async (channel) => {
+      let got = await channel.get(name);
+      while (got === false) got = await channel.get(name);
+      channel.nack(got, false, false);
+    });
+    const dead = new Inbox();
+    const letters = await engine.consume({ queue: `${name}.dead`, prefetch: 1 }, dead.receive);
+    const facts = deadLetterOf(await dead.nth(1));
+    assert.deepEqual([facts.failure.code, facts.originQueue], ['AMQP_REJECTED', name]);
+    await letters.close();
+  });
+});
