@@ -12,8 +12,14 @@ export interface ConnectionReport {
   company: string;
   /** Of the integration user's API keys, the one that ends first. */
   key?: { name: string; days: number; warning: boolean };
-  /** Models the flows use, with what the user may do; `absent` when the module is not installed. */
-  rights: { model: string; may: string[] | 'absent' }[];
+  /** Models the flows use, with what the user may do. */
+  rights: ModelRights[];
+}
+
+/** `absent`: the module is not installed. `unknown`: this Odoo does not tell. */
+export interface ModelRights {
+  model: string;
+  may: string[] | 'absent' | 'unknown';
 }
 
 const usedModels = [
@@ -80,14 +86,11 @@ async function firstKeyToExpire(client: OdooClient, uid: number): Promise<Connec
   }
 }
 
-async function rightsOn(
-  client: OdooClient,
-  model: string,
-  major: number,
-): Promise<{ model: string; may: string[] | 'absent' }> {
+async function rightsOn(client: OdooClient, model: string, major: number): Promise<ModelRights> {
   const may: string[] = [];
-  for (const operation of ['read', 'write', 'create']) {
-    try {
+  try {
+    await client.fields(model);
+    for (const operation of ['read', 'write', 'create']) {
       const granted = await client.call(
         major >= 18
           ? { model, method: 'has_access', ids: [], args: { operation } }
@@ -95,11 +98,13 @@ async function rightsOn(
         { effect: 'read' },
       );
       if (granted === true) may.push(operation);
-    } catch (error) {
-      const { class: kind } = toFailure(error);
-      if (kind === 'configuration' || kind === 'data-quality') return { model, may: 'absent' };
-      if (kind !== 'policy-rejection') throw error;
     }
+  } catch (error) {
+    const failure = toFailure(error);
+    if (failure.code === 'ODOO_UNKNOWN_MODEL') return { model, may: 'absent' };
+    if (failure.class === 'policy-rejection') return { model, may };
+    if (failure.class === 'dependency-outage') throw failure;
+    return { model, may: 'unknown' };
   }
   return { model, may };
 }

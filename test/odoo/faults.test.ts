@@ -122,6 +122,39 @@ for (const version of versions) {
       assert.equal(odoo.records('purchase.order').length, 1);
     });
 
+    test('a lost reply stays unknown, also when the repeat was refused before it was sent', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo, { attempts: 2 });
+      await send(client, 1);
+      odoo.faults.set({ kind: 'drop-reply', method: 'load', times: 1 });
+      const cut = new Promise<void>((resolve) => {
+        const { note } = odoo.log;
+        odoo.log.note = (...args) => {
+          note.apply(odoo.log, args);
+          if (args[0].method === 'load') resolve(odoo.down());
+        };
+      });
+      await assert.rejects(
+        send(client, 2),
+        failure({ class: 'dependency-outage', outcome: 'unknown', retryable: true }),
+      );
+      await cut;
+      await odoo.up();
+      assert.equal(odoo.records('purchase.order').length, 2);
+    });
+
+    test('closing waits for the operation that runs, and takes no more', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      await client.fields('purchase.order');
+      odoo.faults.set({ kind: 'slow', ms: 10 });
+      const running = send(client, 1);
+      await client.close();
+      await running;
+      assert.equal(odoo.records('purchase.order').length, 1);
+      await assert.rejects(send(client, 2), failure({ code: 'ODOO_CLOSED', outcome: 'none' }));
+    });
+
     test('a read that was cut off is simply asked again', async () => {
       const odoo = await sandbox(version);
       const client = clientOf(odoo);

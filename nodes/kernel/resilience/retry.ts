@@ -57,7 +57,12 @@ export async function retry<T>(work: (attempt: number) => Promise<T>, options: R
       const wait = Math.max(asked, fullJitter(attempt, options));
       if (asked > cap || wait >= (remaining?.() ?? Number.POSITIVE_INFINITY)) throw failure;
       if (budget !== undefined && !budget.spend()) throw failure;
-      await sleep(wait, signal);
+      try {
+        await sleep(wait, signal);
+      } catch {
+        // What was given up on is this failure, not the waiting; it also says whether anything may have happened.
+        throw failure;
+      }
     }
   }
 }

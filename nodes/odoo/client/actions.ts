@@ -209,8 +209,7 @@ async function actOnOne(client: OdooClient, action: Action, id: number, options:
         await sleep(fullJitter(attempt, { base: 200, cap: 3_000 }), options.signal);
         continue;
       }
-      // Looked at again, repeating is safe: the next try begins by reading the state.
-      if (failure.class !== 'data-quality') throw lost ? retryable(failure) : failure;
+      if (failure.class !== 'data-quality') throw called ? repeatable(failure) : failure;
       const after = await stateOf(client, action, id, options);
       return action.isDone(after) ? result(action, after, 'already') : { ...result(action, after, 'refused'), failure };
     }
@@ -224,9 +223,10 @@ async function actOnOne(client: OdooClient, action: Action, id: number, options:
   }
 }
 
-function retryable(failure: Failure): Failure {
+/** A step that may have happened: repeating it is safe, as it begins by reading the state. */
+function repeatable(failure: Failure): Failure {
   return new Failure(failure.class, failure.code, failure.message, {
-    retryable: true,
+    retryable: failure.retryable || failure.outcome === 'unknown',
     outcome: 'unknown',
     detail: failure.detail,
     cause: failure,

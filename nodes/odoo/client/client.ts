@@ -2,6 +2,7 @@
  * The client of one Odoo server: picks the protocol, guards every call (bulkhead, deadline, retry, breaker, rate
  * limit), and knows the server's version and fields.
  */
+import { setImmediate } from 'node:timers/promises';
 import { Failure, toFailure } from '../../kernel/failure.ts';
 import { childTraceparent } from '../../kernel/id.ts';
 import type { BreakerOptions, BreakerState } from '../../kernel/resilience/breaker.ts';
@@ -128,22 +129,30 @@ export class OdooClient {
     const traceparent = settings.traceparent === undefined ? undefined : childTraceparent(settings.traceparent);
     const context = { ...this.#context, ...settings.context, ...call.context };
     const full = Object.keys(context).length === 0 ? call : { ...call, context };
+    /** Set once a try may have written: a later try that was refused does not undo that. */
+    let lost = false;
     try {
       return await this.#guarded(
         async (signal) => {
           const transport = await this.#connect(signal);
-          return await transport.call(full, {
-            effect,
-            signal,
-            ...(traceparent === undefined ? {} : { traceparent }),
-          });
+          try {
+            return await transport.call(full, {
+              effect,
+              signal,
+              ...(traceparent === undefined ? {} : { traceparent }),
+            });
+          } catch (error) {
+            lost ||= error instanceof Failure && error.outcome === 'unknown';
+            throw error;
+          }
         },
         (failure) => failure.retryable && (repeatable || failure.outcome === 'none'),
         settings.signal,
       );
     } catch (error) {
       const failure = toFailure(error);
-      if (failure.outcome !== 'unknown' || repeatable) throw failure;
+      if (!lost) throw failure;
+      if (repeatable) throw withUnknownOutcome(failure);
       throw new Failure(
         failure.class,
         failure.code,
@@ -194,10 +203,17 @@ export class OdooClient {
     this.references.clear();
   }
 
-  /** Takes no more calls, waits for those running, at most `limit` milliseconds, then gives them up. */
+  /**
+   * Waits for calls that run, and those that follow them in the same operation, at most `limit` milliseconds; gives up
+   * the rest, and takes no more.
+   */
   async close(limit = 10_000): Promise<void> {
     const given = setTimeout(() => this.#closed.abort(closed()), limit);
-    await Promise.allSettled(this.#running);
+    do {
+      await Promise.allSettled(this.#running);
+      // Lets an operation begin its next call.
+      await setImmediate();
+    } while (this.#running.size > 0 && !this.#closed.signal.aborted);
     clearTimeout(given);
     this.#closed.abort(closed());
     this.#http.close();
@@ -255,6 +271,17 @@ export class OdooClient {
       ? new Json2Transport(this.#http, { apiKey, database })
       : new JsonRpcTransport(this.#http, { apiKey, database, login });
   }
+}
+
+/** The same failure, of a call that may have written before. */
+export function withUnknownOutcome(failure: Failure): Failure {
+  return new Failure(failure.class, failure.code, failure.message, {
+    retryable: failure.retryable,
+    outcome: 'unknown',
+    detail: failure.detail,
+    cause: failure,
+    ...(failure.retryAfter === undefined ? {} : { retryAfter: failure.retryAfter }),
+  });
 }
 
 function closed(): Failure {

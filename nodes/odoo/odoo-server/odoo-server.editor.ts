@@ -36,7 +36,7 @@ interface Report {
   user: string;
   company: string;
   key?: { name: string; days: number; warning: boolean };
-  rights: { model: string; may: string[] | 'absent' }[];
+  rights: { model: string; may: string[] | 'absent' | 'unknown' }[];
 }
 
 const words = (key: string, values?: Record<string, unknown>): string =>
@@ -83,7 +83,7 @@ RED.nodes.registerType<ServerFields, Secrets>('odoo-server', {
   },
   credentials: { apiKey: { type: 'password' }, passphrase: { type: 'password' } },
   label() {
-    return this.name || `${this.url.replace(/^https?:\/\//, '')}${this.database ? ` · ${this.database}` : ''}`;
+    return this.name || `${this.url.replace(/^https?:\/\//, '')} · ${this.environment}`;
   },
   labelStyle() {
     return this.name ? 'node_label_italic' : '';
@@ -102,8 +102,8 @@ RED.nodes.registerType<ServerFields, Secrets>('odoo-server', {
       line(true, words('test.connected', { ...report }));
       if (report.key) line(!report.key.warning, words(report.key.warning ? 'test.keySoon' : 'test.key', report.key));
       for (const { model, may } of report.rights) {
-        const granted = may === 'absent' ? words('test.absent') : may.join(', ') || words('test.none');
-        line(may !== 'absent' && may.length > 0, words('test.rights', { model, may: granted }));
+        const granted = Array.isArray(may) ? may.join(', ') || words('test.none') : words(`test.${may}`);
+        line(Array.isArray(may) && may.length > 0, words('test.rights', { model, may: granted }));
       }
     };
     const id = this.id;
