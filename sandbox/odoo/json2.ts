@@ -15,6 +15,7 @@ import {
 import type { Fault } from './faults.ts';
 import { htmlReply, isJson, jsonReply, type Reply, type Request, unsupportedMediaType } from './http.ts';
 import type { Args, Context } from './orm.ts';
+import { truthy } from './values.ts';
 
 const noDatabase = (): Reply =>
   htmlReply(
@@ -56,7 +57,7 @@ export function json2(engine: Engine, request: Request, faults: Fault[]): Reply 
       }
       throw notFound(`The method '${model}.${method}' does not exist`);
     }
-    if (found.api === 'model' && ids !== undefined) throw unprocessable(`cannot call ${model}.${method} with ids`);
+    if (found.api === 'model' && truthy(ids)) throw unprocessable(`cannot call ${model}.${method} with ids`);
     const call = { uid, model, method, ids: toIds(ids), positional: [], named, context, arrivedAt: request.arrivedAt };
     const { result, effects } = engine.run(call, target, found, unprocessable, faults);
     return jsonReply(200, result, { ...extra, effects });

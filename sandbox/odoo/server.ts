@@ -284,8 +284,13 @@ function recordsOf(engine: Engine, model: string, filter: Values): Values[] {
   const target = engine.db.get(model);
   const names = engine.db.get('ir.model.data').table;
   const found: Values[] = [];
-  for (const row of target.table.rows.values()) {
-    if (!Object.entries(filter).every(([field, value]) => env.value(model, row, field) === value)) continue;
+  const candidates = Object.entries(filter).map(([field, value]) =>
+    field === 'id' ? new Set([value as number]) : target.table.lookup(field, value as string | number | null),
+  );
+  const smallest = candidates.filter((ids) => ids !== undefined).sort((a, b) => a.size - b.size)[0];
+  for (const id of smallest ?? target.table.rows.keys()) {
+    const row = target.table.rows.get(id);
+    if (!row || !Object.entries(filter).every(([field, value]) => env.value(model, row, field) === value)) continue;
     const values: Values = {};
     for (const name of Object.keys(target.fields)) values[name] = env.value(model, row, name);
     const [entry] = names.lookup('target', `${model},${row.id}`) ?? [];

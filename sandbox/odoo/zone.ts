@@ -25,11 +25,14 @@ export function toZone(utc: string, zone: string | undefined): string {
   return zone ? format(zone).format(asUtc(utc)) : utc.slice(0, 19);
 }
 
-/** UTC for the wall clock of a zone; the earlier instant when the clock shows it twice. */
+/** UTC for the wall clock of a zone; when the clock shows it twice, standard time (pytz `is_dst=False`). */
 export function fromZone(local: string, zone: string | undefined): string {
   if (!zone) return local;
   const wanted = asUtc(local);
   const shift = (at: number) => asUtc(format(zone).format(at)) - at;
   const guess = wanted - shift(wanted);
-  return new Date(wanted - shift(guess)).toISOString().slice(0, 19).replace('T', ' ');
+  const found = wanted - shift(guess);
+  const later = found + 3_600_000;
+  const instant = asUtc(format(zone).format(later)) === wanted ? later : found;
+  return new Date(instant).toISOString().slice(0, 19).replace('T', ' ');
 }

@@ -11,6 +11,7 @@ import {
   suppliers,
   withCheckDigit,
 } from '../../sandbox/odoo/index.ts';
+import { fromZone } from '../../sandbox/odoo/zone.ts';
 
 const callOf =
   (odoo: SandboxOdoo, key: string = apiKeys.bot) =>
@@ -164,6 +165,12 @@ describe('the sandbox Odoo', () => {
       data,
     });
     assert.equal(one('purchase.order', { id: ids[0] }).date_order, '2026-07-01 10:00:00', 'Brussels in summer');
+    for (const [local, zone, utc] of [
+      ['2026-10-25 02:30:00', 'Europe/Brussels', '2026-10-25 01:30:00'],
+      ['2026-11-01 01:30:00', 'America/New_York', '2026-11-01 06:30:00'],
+    ] as const) {
+      assert.equal(fromZone(local, zone), utc, 'shown twice: standard time');
+    }
   });
 
   it('a key reads its own expiry and nobody’s secret', async () => {

@@ -1,5 +1,5 @@
 /** Purchase orders: totals, confirmation (one receipt, once), cancellation, vendor bill. */
-import { userError } from '../errors.ts';
+import { userError, validationError } from '../errors.ts';
 import { difference, lineAmount, percentage, sum } from '../exact.ts';
 import {
   boolean,
@@ -89,7 +89,9 @@ export function definePurchase(db: Database): void {
     },
     access,
     displayName: (_env, row) => text(row, 'name') + (row.partner_ref ? ` (${row.partner_ref})` : ''),
-    prepare: (env, row) => {
+    prepare: (env, row, given) => {
+      const currency = env.follow(row, 'partner_id')?.property_purchase_currency_id;
+      if (currency && !given.has('currency_id')) row.currency_id = currency;
       if (row.name === 'New' || row.name === null) {
         row.name = `P${String(nextNumber(env, 'purchase.order')).padStart(5, '0')}`;
       }
@@ -122,6 +124,7 @@ export function definePurchase(db: Database): void {
           if (order.state !== 'draft' && order.state !== 'sent') continue;
           env.set(order, { state: 'purchase', date_approve: env.now() });
           createReceipt(env.sudo(), order);
+          rememberVendor(env.sudo(), order);
           for (const line of env.lines(order, 'order_line')) env.touch('purchase.order.line', line.id);
           env.touch('purchase.order', order.id);
         }
@@ -132,17 +135,22 @@ export function definePurchase(db: Database): void {
         const root = env.sudo();
         for (const order of env.browse('purchase.order', ids)) {
           env.check(env.db.get('purchase.order'), 'write');
+          if (order.locked === true || order.state === 'done') {
+            throw userError(`Unable to cancel purchase order(s): ${text(order, 'name')}. You must first unlock them.`);
+          }
           for (const bill of list(order, 'invoice_ids')) {
             const state = env.row('account.move', bill)?.state;
-            if (state && state !== 'cancel') {
+            if (state === 'posted') {
               throw userError(
-                `Unable to cancel purchase order(s): ${order.name}. You must first cancel their related vendor bills.`,
+                `Unable to cancel purchase order(s): ${text(order, 'name')}. You must first cancel their related vendor bills.`,
               );
             }
           }
           for (const picking of root.lines(order, 'picking_ids')) {
             if (picking.state === 'done') {
-              throw userError(`Unable to cancel purchase order(s): ${order.name}. You have received products already.`);
+              throw userError(
+                `Unable to cancel purchase order(s): ${text(order, 'name')}. You have received products already.`,
+              );
             }
             cancelPicking(root, picking);
           }
@@ -272,10 +280,20 @@ function prepareLine(env: Env, row: Row, given: ReadonlySet<string>): void {
   const { profile } = env;
   const order = env.follow(row, 'order_id');
   const product = env.follow(row, 'product_id');
-  if (row.date_planned === null && !row.display_type) {
+  if (row.display_type !== null) {
+    Object.assign(row, {
+      product_id: null,
+      price_unit: 0,
+      product_qty: 0,
+      [profile.lineUom]: null,
+      date_planned: null,
+    });
+    return;
+  }
+  if (!product) throw validationError('Missing required fields on accountable purchase order line.');
+  if (row.date_planned === null) {
     row.date_planned = (order?.date_planned as string | null) ?? (order?.date_order as string | null) ?? env.now();
   }
-  if (!product) return;
   if (row.name === null) row.name = env.sudo().label(env.db.get('product.product'), product);
   if (row[profile.lineUom] === null) row[profile.lineUom] = env.value('product.product', product, 'uom_id');
   if (!given.has('price_unit')) {
@@ -284,6 +302,23 @@ function prepareLine(env: Env, row: Row, given: ReadonlySet<string>): void {
   }
   if (!given.has(profile.purchaseLineTaxes)) {
     row[profile.purchaseLineTaxes] = env.value('product.product', product, 'supplier_taxes_id');
+  }
+}
+
+/** Confirming adds the vendor to the vendors of each product that did not have it. */
+function rememberVendor(env: Env, order: Row): void {
+  for (const line of env.lines(order, 'order_line')) {
+    const product = env.follow(line, 'product_id');
+    const template = product ? ref(product, 'product_tmpl_id') : null;
+    if (product === undefined || template === null) continue;
+    if (supplierPrice(env, product.id, ref(order, 'partner_id')) !== undefined) continue;
+    env.create('product.supplierinfo', {
+      partner_id: order.partner_id,
+      product_tmpl_id: template,
+      price: line.price_unit,
+      min_qty: 1,
+      currency_id: order.currency_id,
+    });
   }
 }
 

@@ -232,13 +232,29 @@ export function actions(target: () => Target, protocol: Protocol): void {
       assert.equal(invoices.length, 1);
     });
 
-    it('a cancelled order cannot lose its bill behind its back: cancelling is refused while the bill stands', async () => {
+    it('a line needs a product, a section must not have one', async () => {
+      const line = { name: 'Carriage', product_qty: '1', price_unit: '1' };
+      const order = { partner_id: own.supplier, order_line: [[0, 0, line]] };
+      const fault = await odoo.fault('purchase.order', 'create', { vals_list: [order] });
+      assert.equal(fault.odooName, 'odoo.exceptions.ValidationError');
+      const section = { name: 'Consumables', display_type: 'line_section' };
+      await odoo.create('purchase.order', { partner_id: own.supplier, order_line: [[0, 0, section]] });
+    });
+
+    it('an order is cancelled with a draft bill, and not with a posted one', async () => {
       const order = await purchase(own.service, 1);
       await press('purchase.order', 'button_confirm', order);
       const shown = await press<WindowAction>('purchase.order', 'action_create_invoice', order);
-      odoo.remember('account.move', shown.res_id!);
+      const id = shown.res_id!;
+      odoo.remember('account.move', id);
+      const invoice_date = new Date().toISOString().slice(0, 10);
+      await odoo.call('account.move', 'write', { ids: [id], vals: { invoice_date } });
+      await press('account.move', 'action_post', id);
       const fault = await odoo.fault('purchase.order', 'button_cancel', { ids: [order] });
       assert.equal(fault.odooName, 'odoo.exceptions.UserError');
+      await press('account.move', 'button_draft', id);
+      await press('purchase.order', 'button_cancel', order);
+      assert.equal(await value('purchase.order', order, 'state'), 'cancel');
     });
   });
 }

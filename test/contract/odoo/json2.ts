@@ -167,6 +167,7 @@ export function json2Contract(target: () => Target): void {
       assertFault(await call('res.partner/search', { domain: [], nonsense: 1 }), 422, name);
       assertFault(await call('res.partner/search', { domain: [], ids: [1] }), 422, name);
       assertFault(await call('res.partner/create', { vals: { name: 'x' } }), 422, name);
+      assert.equal((await call('res.partner/search', { domain: [['id', '=', 0]], ids: [] })).status, 200, 'no ids');
     });
 
     it('500 TypeError for an unexpected argument of a method with **kwargs', async () => {

@@ -165,6 +165,20 @@ export function loading(target: () => Target, protocol: Protocol): void {
       assert.equal(fault.odooName, 'builtins.ValueError');
     });
 
+    it('a datetime is read as the wall clock of context.tz, unlike write, which takes UTC', async () => {
+      const fields = ['id', 'partner_id/.id', 'date_order'];
+      const data = [[`hf_contract.${unique()}`, String(own.supplier), '2026-07-01 12:00:00']];
+      const dated = async (tz: string) => {
+        const context = { tz };
+        const { ids } = await odoo.call<Loaded>('purchase.order', 'load', { fields, data, context });
+        assert.ok(ids);
+        odoo.remember('purchase.order', ...ids);
+        return (await odoo.read('purchase.order', ids[0]!, ['date_order'])).date_order;
+      };
+      assert.equal(await dated('Europe/Brussels'), '2026-07-01 10:00:00');
+      assert.equal(await dated('UTC'), '2026-07-01 12:00:00');
+    });
+
     it('deleting a record deletes its external id, and load creates it anew', async () => {
       const key = unique();
       const first = await partners([`hf_contract.${key}`, 'Short-lived', key]);
