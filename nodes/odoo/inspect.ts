@@ -30,6 +30,26 @@ const usedModels = [
   'account.move',
   'stock.picking',
 ] as const;
+/** To pick from where the user may not list the models; any other may be typed. */
+const commonModels = [
+  'account.move',
+  'account.move.line',
+  'account.payment',
+  'product.product',
+  'product.template',
+  'purchase.order',
+  'purchase.order.line',
+  'res.partner',
+  'sale.order',
+  'sale.order.line',
+  'stock.location',
+  'stock.lot',
+  'stock.move',
+  'stock.move.line',
+  'stock.picking',
+  'stock.quant',
+  'uom.uom',
+] as const;
 const day = 86_400_000;
 /** Days before its end at which a key is worth a warning; again at 7 and at 1, which the number itself tells. */
 const warnFrom = 30;
@@ -114,7 +134,7 @@ export interface Choice {
   label: string;
 }
 
-/** Models to pick from: all where the user may list them, else those the flows use. */
+/** Models to pick from: all where the user may list them, else the common ones. */
 export async function modelChoices(client: OdooClient): Promise<Choice[]> {
   try {
     const rows = (await client.call(
@@ -136,7 +156,7 @@ export async function modelChoices(client: OdooClient): Promise<Choice[]> {
     return rows.map(({ model, name }) => ({ value: model, label: name }));
   } catch (error) {
     if (toFailure(error).class === 'dependency-outage') throw error;
-    return usedModels.map((model) => ({ value: model, label: model }));
+    return commonModels.map((model) => ({ value: model, label: model }));
   }
 }
 

@@ -32,6 +32,7 @@ interface Choice {
   label: string;
   type?: string;
   required?: boolean;
+  readonly?: boolean;
   help?: string;
 }
 
@@ -181,7 +182,8 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
       table.empty();
       if (!['upsert', 'create', 'write'].includes(value('operation'))) return;
       ofModel('fields').then(
-        (fields) => {
+        (all) => {
+          const fields = all.filter((field) => !field.readonly);
           if (value('model') !== model || fields.length === 0) return;
           table.empty();
           $('<h4>').text(words('fields.show', { model })).appendTo(table);

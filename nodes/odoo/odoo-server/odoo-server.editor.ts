@@ -99,7 +99,7 @@ RED.nodes.registerType<ServerFields, Secrets>('odoo-server', {
     };
     const show = (report: Report): void => {
       result.empty();
-      line(true, words('test.connected', { ...report }));
+      line(true, words('test.connected', { ...report, protocol: words(`test.${report.protocol}`) }));
       if (report.key) line(!report.key.warning, words(report.key.warning ? 'test.keySoon' : 'test.key', report.key));
       for (const { model, may } of report.rights) {
         const granted = Array.isArray(may) ? may.join(', ') || words('test.none') : words(`test.${may}`);
