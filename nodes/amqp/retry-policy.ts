@@ -68,7 +68,10 @@ export function decide(
   }
   const delay = Math.min(policy.cap, Math.max(stepOf(rule.steps ?? policy.steps, attempt), failure.retryAfter ?? 0));
   if (now + delay - firstFailedAt > policy.giveUpAfter) {
-    return { kind: 'dead-letter', reason: `Still failing ${words(now - firstFailedAt)} after the first failure.` };
+    return {
+      kind: 'dead-letter',
+      reason: `Still failing ${words(Math.round((now - firstFailedAt) / 60_000) * 60_000)} after the first failure.`,
+    };
   }
   return { kind: 'retry', delay };
 }
@@ -92,7 +95,6 @@ const units: [number, string][] = [
 
 /** `90000` → `90s`, `60000` → `1m`: the largest unit that divides it. Also the suffix of a retry step's queue. */
 export function words(milliseconds: number): string {
-  if (milliseconds >= 1_000 && milliseconds % 1_000 !== 0) return words(Math.round(milliseconds / 1_000) * 1_000);
   const [size, unit] = units.find(([unitSize]) => milliseconds >= unitSize && milliseconds % unitSize === 0) ?? [
     1,
     'ms',

@@ -77,7 +77,14 @@ describe('Retry policy', () => {
     for (const bad of ['', '10', 'soon', '0s', '-1s', '9999h', '1s '.repeat(21)]) {
       assert.equal(parseSteps(bad), undefined, bad);
     }
-    assert.deepEqual([200, 10_000, 60_000, 90_000, 7_200_000].map(words), ['200ms', '10s', '1m', '90s', '2h']);
+    assert.deepEqual([200, 1_500, 10_000, 60_000, 90_000, 7_200_000].map(words), [
+      '200ms',
+      '1500ms',
+      '10s',
+      '1m',
+      '90s',
+      '2h',
+    ]);
     assert.equal(stepOf([1, 2], 9), 2);
   });
 });

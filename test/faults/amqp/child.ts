@@ -1,0 +1,62 @@
+/**
+ * A process to be killed. It prints one line for each thing that has happened for good, so that the test's ledger
+ * knows no more than a sender or an operator could.
+ *
+ *   child.ts accept  <store> <amqp url> <prefix> <keys>    accepts into the outbox, key by key in order
+ *   child.ts consume <store or amqp url> <queue> <crash|hold>
+ */
+import { startConnection } from '../../../nodes/amqp/connection-service.ts';
+import { EmbeddedEngine } from '../../../nodes/amqp/engines/embedded/engine.ts';
+import { openStore, type Store } from '../../../nodes/kernel/store/index.ts';
+import { message, rabbitMq } from '../../amqp/engines.ts';
+
+/** `sqlite:<file>` or `postgres://…#<schema>`. */
+function open(text: string): Store {
+  if (text.startsWith('sqlite:')) return openStore({ engine: 'sqlite', file: text.slice('sqlite:'.length) });
+  const [url, schema] = text.split('#');
+  return openStore({ engine: 'postgresql', url: url!, schema: schema! });
+}
+
+const say = (line: string): boolean => process.stdout.write(`${line}\n`);
+
+async function accept(storeText: string, amqpUrl: string, prefix: string, keys: string): Promise<void> {
+  const { service } = startConnection({
+    id: 'connection',
+    namespace: prefix,
+    engine: rabbitMq(amqpUrl, { publisher: { deadline: 3_000 } }),
+    store: { id: 'store', store: open(storeText) },
+    outboxLimit: 100_000,
+  });
+  // `a:5` continues key a after its number 5.
+  await Promise.all(
+    keys.split(',').map(async (each) => {
+      const [key, last] = each.split(':');
+      for (let n = Number(last) + 1; ; n++) {
+        const sent = message('', `${prefix}.q`, { partitionKey: key! });
+        sent.properties.messageId = `${key}:${n}`;
+        try {
+          await service.accept({ message: sent }, 'outbox');
+          say(`accepted ${key}:${n}`);
+        } catch (error) {
+          say(`refused ${key}:${n} ${(error as { code?: string }).code}`);
+          n--;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    }),
+  );
+}
+
+async function consume(where: string, queue: string, mode: string): Promise<void> {
+  const engine = where.startsWith('amqp') ? rabbitMq(where) : new EmbeddedEngine(open(where));
+  await engine.consume({ queue, prefetch: 10 }, (delivery) => {
+    say(`got ${delivery.properties.messageId} ${delivery.redelivered}`);
+    if (mode === 'crash') process.kill(process.pid, 'SIGKILL');
+  });
+  setInterval(() => undefined, 1_000);
+}
+
+const [verb, ...rest] = process.argv.slice(2);
+await (verb === 'accept'
+  ? accept(...(rest as [string, string, string, string]))
+  : consume(...(rest as [string, string, string])));
