@@ -2,7 +2,7 @@
 import { assertionError, valueError } from './errors.ts';
 import { type Field, isX2many, type Row, type Stored } from './fields.ts';
 import type { Env, Model } from './orm.ts';
-import { parseDate, parseDatetime, python, timestamp } from './values.ts';
+import { parseDate, parseDatetime, plainText, python, timestamp } from './values.ts';
 
 type Test = (row: Row) => boolean;
 
@@ -263,7 +263,7 @@ function operand(env: Env, field: Field, value: unknown): Stored {
     case 'many2many':
       return value === false || value === null ? null : (value as Stored);
     default:
-      return value === false || value === null ? null : String(value);
+      return value === false || value === null ? null : plainText(value);
   }
 }
 
@@ -332,8 +332,8 @@ function labelsOf(env: Env, field: Field, value: Stored): string[] {
 
 /** SQL LIKE: `%` any text, `_` any character; `like` and `ilike` look anywhere in the text. */
 function likeTest(operator: string, right: unknown): (value: string) => boolean {
-  const pattern = right === false || right === null ? '' : String(right);
-  const body = [...pattern]
+  const pattern = right === false || right === null ? '' : plainText(right);
+  const body = Array.from(pattern)
     .map((c) => (c === '%' ? '[\\s\\S]*' : c === '_' ? '[\\s\\S]' : c.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')))
     .join('');
   const flags = operator.includes('ilike') ? 'iu' : 'u';

@@ -123,7 +123,9 @@ export class Engine {
       env.flush();
       const effects = tx.effects();
       this.commit(tx);
-      if (call.method === 'load') for (const id of externalIds(args)) this.loadedAt.set(id, performance.now());
+      if (call.method === 'load' && contended(faults)) {
+        for (const id of externalIds(args)) this.loadedAt.set(id, performance.now());
+      }
       return { result, effects };
     } catch (thrown) {
       tx.rollback();
@@ -153,7 +155,7 @@ export class Engine {
 
   /** Snapshot isolation: of two loads of one external id that overlap in time, the later to commit loses. */
   private contention(faults: Fault[], call: Call, args: Args): object | undefined {
-    if (call.method !== 'load' || !faults.some((fault) => fault.kind === 'contention')) return undefined;
+    if (call.method !== 'load' || !contended(faults)) return undefined;
     const lost = externalIds(args).some((id) => (this.loadedAt.get(id) ?? 0) > call.arrivedAt);
     return lost ? notSerializable() : undefined;
   }
@@ -208,6 +210,8 @@ function injected(faults: Fault[], method: string): OdooError | object | undefin
   }
   return undefined;
 }
+
+const contended = (faults: Fault[]): boolean => faults.some((fault) => fault.kind === 'contention');
 
 function notSerializable(): object {
   const message = { type: 'error', message: serializationText, record: 0, rows: { from: 0, to: 0 } };

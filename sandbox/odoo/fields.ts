@@ -23,6 +23,9 @@ export type FieldType =
   | 'one2many'
   | 'many2many';
 
+/** A constant in written form, or what gives one. */
+export type Default = string | number | boolean | ((env: Env) => unknown);
+
 export interface Field {
   type: FieldType;
   string: string;
@@ -35,8 +38,7 @@ export interface Field {
   /** one2many: which of the other side's rows count. */
   filter?: (row: Row) => boolean;
   selection?: readonly (readonly [string, string])[];
-  /** Written form, as a client would send it. */
-  default?: unknown | ((env: Env) => unknown);
+  default?: Default;
   /** Not stored; calculated at each read, not searchable by order. */
   compute?: (env: Env, row: Row) => Stored;
   index?: boolean;

@@ -197,7 +197,7 @@ function aggregate(env: Env, target: Model, name: string, fn: string, rows: Row[
       return numbers.length === 0 ? false : pythonFloat(sum(numbers) / numbers.length);
     case 'min':
     case 'max': {
-      const present = values.filter((value) => value !== null).sort();
+      const present = values.filter((value) => typeof value === 'string').sort((a, b) => (a < b ? -1 : 1));
       const sorted = numbers.length > 0 ? [...numbers].sort((a, b) => a - b) : present;
       const value = (fn === 'min' ? sorted[0] : sorted.at(-1)) ?? null;
       return toWire(field.type, value);

@@ -5,7 +5,7 @@
 import { keyError, OdooError, toOdooError } from './errors.ts';
 import type { Field } from './fields.ts';
 import type { Env, Model, Values } from './orm.ts';
-import { python } from './values.ts';
+import { plainText, python } from './values.ts';
 import { fromZone } from './zone.ts';
 
 export interface LoadMessage {
@@ -64,7 +64,7 @@ export function load(env: Env, target: Model, fields: string[], data: unknown[][
         rows: record.rows,
         ...(thrown instanceof ImportError
           ? { field: thrown.field, field_name: thrown.label, message: thrown.message }
-          : { message: plainText(thrown) }),
+          : { message: reason(thrown) }),
       });
       if (messages.length >= 10) break;
     }
@@ -76,7 +76,7 @@ export function load(env: Env, target: Model, fields: string[], data: unknown[][
   return { ids, messages, nextrow: 0 };
 }
 
-function plainText(thrown: unknown): string {
+function reason(thrown: unknown): string {
   const error = toOdooError(thrown);
   const known = error.odooName.startsWith('odoo.exceptions.') || error.odooName.startsWith('psycopg2.');
   return known ? error.message : `Unknown error during import: <class '${error.odooName}'>: ${error.message}`;
@@ -84,7 +84,7 @@ function plainText(thrown: unknown): string {
 
 function cellText(value: unknown): string {
   if (value === null || value === undefined || value === false) return '';
-  return typeof value === 'string' ? value : String(value);
+  return plainText(value);
 }
 
 function checkPath(env: Env, target: Model, [head = '', ...rest]: string[]): void {
@@ -176,7 +176,7 @@ function store(
 function qualified(env: Env, externalId: string): string {
   if (externalId.includes('.')) return externalId;
   const module = env.context.module ?? env.context._import_current_module ?? '__import__';
-  return `${String(module)}.${externalId}`;
+  return `${plainText(module)}.${externalId}`;
 }
 
 /** Database id of an external id; an O(1) look-up. @throws ImportError when it names a record of another model */

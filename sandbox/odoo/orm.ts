@@ -469,7 +469,7 @@ export class Env {
     if (field.type === 'many2one') {
       if (value === null) return false;
       if (!load) return value;
-      const key = `${field.relation},${value}`;
+      const key = `${field.relation},${value as number}`;
       let label = labels.get(key);
       if (label === undefined) {
         const other = this.db.get(field.relation!);

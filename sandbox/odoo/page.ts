@@ -4,10 +4,12 @@ import type { Engine } from './engine.ts';
 import type { Row } from './fields.ts';
 import type { Reply } from './http.ts';
 import { number, text } from './orm.ts';
+import { plainText } from './values.ts';
 
 const shown = 50;
 
-const escapeHtml = (value: unknown): string => String(value ?? '').replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+const escapeHtml = (value: unknown): string =>
+  plainText(value ?? '').replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 type Column = readonly [heading: string, cell: (row: Row) => unknown, numeric?: boolean];
 
@@ -52,7 +54,7 @@ export function page(engine: Engine, log: CallLog): Reply {
       .map((line) => {
         const product = env.follow(line, 'product_id');
         const unit = env.follow(line, engine.profile.lineUom);
-        return `${number(line, 'product_qty')} ${unit ? text(unit, 'name') : ''} ${product?.default_code ?? text(line, 'name')}`;
+        return `${number(line, 'product_qty')} ${unit ? text(unit, 'name') : ''} ${(product && text(product, 'default_code')) || text(line, 'name')}`;
       })
       .join(', ');
 
@@ -118,7 +120,7 @@ export function page(engine: Engine, log: CallLog): Reply {
 <body>
 <h1>Sandbox Odoo (stand-in, not Odoo)</h1>
 <p class="lead">Plays Odoo ${escapeHtml(engine.profile.serie)} for development and tests. Database “${escapeHtml(engine.databases[0])}”,
-${log.counters.requests} requests so far. This page is read-only and refreshes every 3 seconds.</p>
+requests so far: ${log.counters.requests}. This page is read-only and refreshes every 3 seconds.</p>
 ${orders}
 ${pickings}
 ${bills}

@@ -4,7 +4,10 @@ import type { Env, Values } from './orm.ts';
 
 /** A body of digits with its GS1 check digit (mod 10, weights 3 and 1 from the right). */
 export function withCheckDigit(body: string): string {
-  const total = [...body].reverse().reduce((acc, digit, i) => acc + Number(digit) * (i % 2 === 0 ? 3 : 1), 0);
+  const total = body
+    .split('')
+    .reverse()
+    .reduce((acc, digit, i) => acc + Number(digit) * (i % 2 === 0 ? 3 : 1), 0);
   return body + String((10 - (total % 10)) % 10);
 }
 

@@ -4,7 +4,7 @@ import { roundNumber } from './exact.ts';
 import { type Field, type FieldType, emptyOf, type Stored } from './fields.ts';
 
 /** A JSON text emitted as it stands; Python writes a float with its point (`10.0`), JavaScript does not. */
-const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
+const rawJson = (text: string): unknown => (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(text);
 
 const datePattern = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])/;
 const datetimePattern = /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))(?: ([01]\d|2[0-3]):([0-5]\d):([0-5]\d))?$/;
@@ -104,6 +104,11 @@ function toBase64(value: unknown): string | null {
   const packed = value.replace(/\s/g, '');
   if (packed.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(packed)) throw binasciiError('Incorrect padding');
   return packed;
+}
+
+/** A scalar as text; anything else as JSON. */
+export function plainText(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }
 
 /** Python's `repr`, for error texts. */

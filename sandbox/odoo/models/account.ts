@@ -140,7 +140,7 @@ export function defineAccount(db: Database): void {
     displayName: (_env, row) => {
       const name =
         row.name === null || row.name === '/' ? `Draft ${kinds[row.move_type as 'entry']}` : text(row, 'name');
-      return row.ref ? `${name} (${row.ref})` : name;
+      return row.ref === null ? name : `${name} (${text(row, 'ref')})`;
     },
     prepare: (env, row) => {
       row.name ??= '/';
@@ -212,7 +212,7 @@ export function defineAccount(db: Database): void {
       product_uom_id: many2one('uom.uom', 'Unit'),
       account_id: many2one('account.account', 'Account'),
       quantity: float('Quantity', { digits: 2, default: 1 }),
-      price_unit: float('Unit Price', { ...(profile.version === '19' ? {} : { digits: 2 }) }),
+      price_unit: float('Unit Price', profile.version === '19' ? {} : { digits: 2 }),
       discount: float('Discount (%)', { digits: 2 }),
       tax_ids: many2many('account.tax', 'Taxes'),
       price_subtotal: monetary('Subtotal', { readonly: true }),

@@ -156,7 +156,8 @@ export function defineProduct(db: Database): void {
         ? []
         : (env.db.get('product.product').table.lookup('barcode', row.barcode!) ?? [])) {
         const other = env.row('product.product', id)!;
-        if (flag(other, 'active')) throw validationError(`Barcode(s) already assigned:\n\n- Barcode "${row.barcode}"`);
+        if (flag(other, 'active'))
+          throw validationError(`Barcode(s) already assigned:\n\n- Barcode "${text(row, 'barcode')}"`);
       }
     },
   });

@@ -88,7 +88,7 @@ export function definePurchase(db: Database): void {
       ),
     },
     access,
-    displayName: (_env, row) => text(row, 'name') + (row.partner_ref ? ` (${row.partner_ref})` : ''),
+    displayName: (_env, row) => text(row, 'name') + (row.partner_ref === null ? '' : ` (${text(row, 'partner_ref')})`),
     prepare: (env, row, given) => {
       const currency = env.follow(row, 'partner_id')?.property_purchase_currency_id;
       if (currency && !given.has('currency_id')) row.currency_id = currency;

@@ -1,7 +1,7 @@
 /** Buttons: what they answer, what they do, what a second press does. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Caller, type Fixture, fixture, type Protocol, type Target, unique } from './target.ts';
+import { Caller, type Fixture, fixture, jsonrpc, type Protocol, type Target, unique } from './target.ts';
 
 interface WindowAction {
   type: string;
@@ -118,7 +118,13 @@ export function actions(target: () => Target, protocol: Protocol): void {
     it('account.move.button_draft answers nothing at all, and refuses a draft', async () => {
       const id = await bill({ invoice_date: new Date().toISOString().slice(0, 10) });
       await press('account.move', 'action_post', id);
-      assert.equal(await press('account.move', 'button_draft', id), null);
+      if (protocol === 'jsonrpc') {
+        const { uid } = await odoo.call<{ uid: number }>('res.users', 'context_get');
+        const { database, key } = target();
+        const args = [database, uid, key, 'account.move', 'button_draft', [[id]]];
+        const answer = (await jsonrpc(target(), 'object', 'execute_kw', args)).json as object;
+        assert.deepEqual(['result' in answer, 'error' in answer], [false, false], 'neither result nor error');
+      } else assert.equal(await press('account.move', 'button_draft', id), null);
       assert.equal(await value('account.move', id, 'state'), 'draft');
       const again = await odoo.fault('account.move', 'button_draft', { ids: [id] });
       assert.equal(again.odooName, 'odoo.exceptions.UserError');
