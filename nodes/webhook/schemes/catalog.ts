@@ -11,7 +11,7 @@ export interface SchemeField {
 export interface SchemeForm {
   id: string;
   /** Words beside the secret: what to paste there. */
-  key: 'standard' | 'text' | 'password' | 'jwt' | 'certificate';
+  key: 'standard' | 'text' | 'password' | 'jwt' | 'httpSignature' | 'certificate';
   fields: readonly SchemeField[];
 }
 
@@ -73,6 +73,15 @@ export const schemeForms: readonly SchemeForm[] = [
       { name: 'clockTolerance', kind: 'number', value: 30, unit: 'seconds' },
       { name: 'maxAge', kind: 'number', value: 3600, unit: 'seconds' },
       { name: 'bodyClaim', kind: 'text', value: '' },
+      networks,
+    ],
+  },
+  {
+    id: 'http-signature',
+    key: 'httpSignature',
+    fields: [
+      { name: 'components', kind: 'text', value: '', placeholder: '@authority content-type' },
+      tolerance,
       networks,
     ],
   },

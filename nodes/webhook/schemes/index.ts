@@ -1,6 +1,7 @@
 /** The schemes that the dialog offers. */
 import { Failure } from '../../kernel/failure.ts';
 import { clientCertificate } from './client-certificate.ts';
+import { httpSignature } from './http-signature.ts';
 import { jwt } from './jwt.ts';
 import type { Scheme } from './scheme.ts';
 import { apiKey, basic, odoo } from './shared-secret.ts';
@@ -9,9 +10,19 @@ import { twilio } from './twilio.ts';
 import { genericHmac, square, vendorSchemes } from './vendor-hmac.ts';
 
 const schemes: ReadonlyMap<string, Scheme> = new Map(
-  [standardWebhooks, ...vendorSchemes, square, twilio, genericHmac, jwt, apiKey, basic, odoo, clientCertificate].map(
-    (scheme) => [scheme.id, scheme],
-  ),
+  [
+    standardWebhooks,
+    ...vendorSchemes,
+    square,
+    twilio,
+    genericHmac,
+    httpSignature,
+    jwt,
+    apiKey,
+    basic,
+    odoo,
+    clientCertificate,
+  ].map((scheme) => [scheme.id, scheme]),
 );
 
 export const schemeIds: readonly string[] = [...schemes.keys()];

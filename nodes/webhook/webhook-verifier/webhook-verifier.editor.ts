@@ -133,10 +133,6 @@ RED.nodes.registerType<Fields, Secrets>('webhook-verifier', {
     const used = new Set(this.keys.map(({ slot }) => slot));
     for (const slot of slots) if (!used.has(slot)) $(`#node-input-secret${slot}`).val('');
   },
-  oneditresize(size) {
-    const rows = Math.max(100, Math.min(260, size.height - 420));
-    $('#hf-webhook-keys').editableList('height', rows);
-  },
 });
 
 function showTabs(text: Translate): void {
@@ -225,6 +221,7 @@ function showKeys(keys: KeyConfig[], text: Translate): void {
       field(second, 'notBefore', given.notBefore ?? '');
       field(second, 'notAfter', given.notAfter ?? '');
     },
+    height: 'auto',
     removable: true,
     sortable: true,
   });

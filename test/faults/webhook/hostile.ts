@@ -1,5 +1,5 @@
 /** Hostile requests, seeded, so that a run can be repeated. */
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import jsonwebtoken from 'jsonwebtoken';
 import type { SchemeOptions } from '../../../nodes/webhook/schemes/scheme.ts';
 
@@ -137,6 +137,24 @@ export const targets: readonly Target[] = [
         authorization: `Bearer ${jsonwebtoken.sign({ iss: 'i', aud: 'a', iat: at, exp: at + 60 }, key, { algorithm: 'HS256' })}`,
       },
     }),
+  },
+  {
+    scheme: 'http-signature',
+    options: {},
+    secret,
+    wrong,
+    build: (key, body, at) => {
+      const digest = `sha-256=:${createHash('sha256').update(body).digest('base64')}:`;
+      const input = `("@method" "@target-uri" "content-digest");created=${at};keyid="k1"`;
+      const base = `"@method": POST\n"@target-uri": ${url}\n"content-digest": ${digest}\n"@signature-params": ${input}`;
+      return {
+        headers: {
+          'content-digest': digest,
+          'signature-input': `s=${input}`,
+          signature: `s=:${hmac('sha256', key, 'base64', base)}:`,
+        },
+      };
+    },
   },
   { scheme: 'api-key', options: {}, secret, wrong, build: (key) => ({ headers: { 'x-api-key': key } }) },
   {
