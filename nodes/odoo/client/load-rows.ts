@@ -23,21 +23,50 @@ interface Cells {
 }
 
 /**
+ * The tables to load for a document, in this order. Usually one; more where lines have different fields, because
+ * Odoo empties the field of an empty cell: then lines with the same fields share a table, the first of which also has
+ * the fields of the document itself.
+ *
  * @throws Failure `data-quality` for what a `load()` cannot say: a line without external id (a repeat would add it
- * again), lines with different fields (an empty cell would clear the field), lines inside lines, named commands
+ * again), lines inside lines, named commands
  */
-export function tableOf({ externalId, record }: LoadDocument): LoadTable {
-  const cells = cellsOf(record, externalId, '');
-  const columns = [...cells.own.keys()];
-  const height = Math.max(1, ...[...cells.nested.values()].map((lines) => lines.length));
-  const rows = Array.from({ length: height }, (_, i) => (i === 0 ? [...cells.own.values()] : columns.map(() => '')));
-  for (const [field, lines] of cells.nested) {
+export function tablesOf({ externalId, record }: LoadDocument): LoadTable[] {
+  const { own, nested } = cellsOf(record, externalId, '');
+  const groups = [...nested].map(([field, lines]) => ({ field, groups: byColumns(lines) }));
+  const tables: LoadTable[] = [];
+  for (let nth = 0; nth === 0 || groups.some((one) => one.groups.length > nth); nth++) {
+    const parent = nth === 0 ? own : new Map([['id', externalId]]);
+    const lines = groups.flatMap(({ field, groups: all }) => {
+      const group = all[nth];
+      return group === undefined ? [] : [{ field, lines: group }];
+    });
+    tables.push(tableOf(parent, lines));
+  }
+  return tables;
+}
+
+type Lines = readonly ReadonlyMap<string, string>[];
+
+function byColumns(lines: Lines): Lines[] {
+  const groups = new Map<string, ReadonlyMap<string, string>[]>();
+  for (const line of lines) {
+    const key = [...line.keys()].sort().join(' ');
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [line]);
+    else group.push(line);
+  }
+  return [...groups.values()];
+}
+
+function tableOf(parent: ReadonlyMap<string, string>, nested: readonly { field: string; lines: Lines }[]): LoadTable {
+  const columns = [...parent.keys()];
+  const blank = columns.map(() => '');
+  const height = Math.max(1, ...nested.map(({ lines }) => lines.length));
+  const rows = Array.from({ length: height }, (_, i) => (i === 0 ? [...parent.values()] : [...blank]));
+  for (const { field, lines } of nested) {
     const names = [...lines[0]!.keys()];
     columns.push(...names.map((name) => `${field}/${name}`));
-    for (const [i, row] of rows.entries()) {
-      const line = lines[i];
-      row.push(...names.map((name) => line?.get(name) ?? ''));
-    }
+    for (const [i, row] of rows.entries()) row.push(...names.map((name) => lines[i]?.get(name) ?? ''));
   }
   return { columns, rows };
 }
@@ -77,7 +106,7 @@ function linesOf(lines: readonly (Line & { externalId: string })[]): Map<string,
   unifyReferences(lines.map((line) => line.record));
   const cells = lines.map((line) => cellsOf(line.record, line.externalId, line.path).own);
   const seen = new Set<string>();
-  for (const [i, line] of lines.entries()) {
+  for (const line of lines) {
     if (seen.has(line.externalId)) {
       throw new Failure(
         'data-quality',
@@ -87,22 +116,8 @@ function linesOf(lines: readonly (Line & { externalId: string })[]): Map<string,
       );
     }
     seen.add(line.externalId);
-    const missing = missingColumn(cells[0]!, cells[i]!) ?? missingColumn(cells[i]!, cells[0]!);
-    if (missing !== undefined) {
-      throw new Failure(
-        'data-quality',
-        'ODOO_LINES_DIFFER',
-        `${line.path} and the first line do not have the same fields: ${missing} is in one only. Give it in every line (null clears it), because Odoo empties what a line leaves out.`,
-        { outcome: 'none', detail: { field: `${line.path}.${missing}` } },
-      );
-    }
   }
   return cells;
-}
-
-function missingColumn(some: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): string | undefined {
-  for (const column of some.keys()) if (!other.has(column)) return column.split('/')[0];
-  return undefined;
 }
 
 /** A null reference goes into whichever column its siblings use: `x/id` and `x/.id` exclude each other. */

@@ -11,7 +11,7 @@ import { sleep } from '../../kernel/resilience/deadline.ts';
 import { inChunks, type RowOutcome, RowsRefused } from './batch.ts';
 import type { CallerContext, OdooClient } from './client.ts';
 import { bounded } from './errors.ts';
-import { type LoadDocument, type LoadTable, tableOf } from './load-rows.ts';
+import { type LoadDocument, type LoadTable, tablesOf } from './load-rows.ts';
 import { type CheckedRecord, checkRecord, referenceSlots, toVals } from './records.ts';
 import { findByMatch, findExternalId, keyOf, resolveReferences } from './references.ts';
 import { isExternalId } from './values.ts';
@@ -78,19 +78,38 @@ export async function upsert(
     }
   }
   const ready = await resolveEach(client, byExternalId, outcomes, options);
-  for (const group of groupsOf(ready, outcomes)) {
-    const results = await inChunks(group, options.chunk ?? 200, (chunk) =>
-      client.locks.run(
-        chunk.map((item) => `${model} ${item.document.externalId}`),
-        () => loadChunk(client, model, chunk, options),
-      ),
-    );
-    for (const [at, outcome] of results.entries()) {
-      const { index, document } = group[at]!;
-      outcomes[index] = options.verify ? await verified(client, model, document.record, outcome, options) : outcome;
+  for (const round of roundsOf(ready, outcomes)) await loadRound(client, model, round, outcomes, options);
+  return outcomes;
+}
+
+/** Loads the tables of documents: all first ones, which also create the records, then what further ones there are. */
+async function loadRound(
+  client: OdooClient,
+  model: string,
+  items: readonly LoadItem[],
+  outcomes: RowOutcome<Upserted>[],
+  options: UpsertOptions,
+): Promise<void> {
+  const { chunk = 200 } = options;
+  for (let stage = 0; ; stage++) {
+    const now = items.filter((item) => item.tables[stage] && (stage === 0 || outcomes[item.index]?.kind === 'done'));
+    if (now.length === 0) break;
+    for (const group of sameColumns(now, stage)) {
+      const results = await inChunks(group, chunk, (some) =>
+        client.locks.run(
+          some.map((item) => `${model} ${item.document.externalId}`),
+          async () =>
+            stage === 0
+              ? await loadFirst(client, model, some, options)
+              : await loadFurther(client, model, some, stage, outcomes, options),
+        ),
+      );
+      for (const [at, outcome] of results.entries()) outcomes[group[at]!.index] = outcome;
     }
   }
-  return outcomes;
+  if (!options.verify) return;
+  for (const { index, document } of items)
+    outcomes[index] = await verified(client, model, document.record, outcomes[index]!, options);
 }
 
 async function verified(
@@ -199,30 +218,62 @@ async function resolveMixed(client: OdooClient, record: CheckedRecord, caller: C
 }
 
 interface LoadItem extends Item {
-  table: LoadTable;
+  tables: LoadTable[];
 }
 
-/** Documents with the same columns, no external id twice in a group: an empty cell would clear a field. */
-function groupsOf(items: readonly Item[], outcomes: RowOutcome<Upserted>[]): LoadItem[][] {
-  const groups = new Map<string, LoadItem[]>();
+/** Documents that may go together: no external id twice in a round, so that the later document stays the later one. */
+function roundsOf(items: readonly Item[], outcomes: RowOutcome<Upserted>[]): LoadItem[][] {
+  const rounds: LoadItem[][] = [];
   const times = new Map<string, number>();
   for (const item of items) {
-    let table: LoadTable;
     try {
-      table = tableOf(item.document);
+      const tables = tablesOf(item.document);
+      const { externalId } = item.document;
+      const nth = times.get(externalId) ?? 0;
+      times.set(externalId, nth + 1);
+      rounds[nth] ??= [];
+      rounds[nth].push({ ...item, tables });
     } catch (error) {
       outcomes[item.index] = failed(error);
-      continue;
     }
-    const { externalId } = item.document;
-    const nth = (times.get(externalId) ?? 0) + 1;
-    times.set(externalId, nth);
-    const key = `${nth} ${table.columns.join(' ')}`;
+  }
+  return rounds;
+}
+
+/** Documents whose tables have the same columns, so that they fit one call. */
+function sameColumns(items: readonly LoadItem[], stage: number): LoadItem[][] {
+  const groups = new Map<string, LoadItem[]>();
+  for (const item of items) {
+    const key = item.tables[stage]!.columns.join(' ');
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, [{ ...item, table }]);
-    else group.push({ ...item, table });
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
   }
   return [...groups.values()];
+}
+
+async function loadFirst(
+  client: OdooClient,
+  model: string,
+  items: readonly LoadItem[],
+  options: UpsertOptions,
+): Promise<Upserted[]> {
+  const externalIds = items.map((item) => item.document.externalId);
+  const before = await existing(client, model, externalIds, options);
+  const ids = await load(client, model, items, 0, options);
+  return await effects(client, model, ids, externalIds, before, options);
+}
+
+async function loadFurther(
+  client: OdooClient,
+  model: string,
+  items: readonly LoadItem[],
+  stage: number,
+  outcomes: readonly RowOutcome<Upserted>[],
+  options: UpsertOptions,
+): Promise<Upserted[]> {
+  await load(client, model, items, stage, options);
+  return items.map((item) => (outcomes[item.index] as { value: Upserted }).value);
 }
 
 interface LoadAnswer {
@@ -240,15 +291,16 @@ interface LoadMessage {
 /** PostgreSQL's own words, not translated: `load()` catches the error that elsewhere comes as an exception by name. */
 const lostAgainstAnother = /could not serialize access|deadlock detected|could not obtain lock/;
 
-async function loadChunk(
+/** @returns the ids of the documents' records */
+async function load(
   client: OdooClient,
   model: string,
-  chunk: readonly LoadItem[],
+  items: readonly LoadItem[],
+  stage: number,
   options: UpsertOptions,
-): Promise<Upserted[]> {
-  const externalIds = chunk.map((item) => item.document.externalId);
-  const before = await existing(client, model, externalIds, options);
-  const args = { fields: chunk[0]!.table.columns, data: chunk.flatMap((item) => item.table.rows) };
+): Promise<number[]> {
+  const tables = items.map((item) => item.tables[stage]!);
+  const args = { fields: tables[0]!.columns, data: tables.flatMap((table) => table.rows) };
   // `load()` reads datetimes in the context's time zone, unlike `write`.
   const context = { ...options.context, tz: 'UTC' };
   const attempts = options.attempts ?? 8;
@@ -257,8 +309,7 @@ async function loadChunk(
       { model, method: 'load', args },
       { effect: 'write', repeatable: true, ...options, context },
     )) as LoadAnswer;
-    if (Array.isArray(answer.ids) && answer.ids.length === chunk.length)
-      return await effects(client, model, answer.ids, externalIds, before, options);
+    if (Array.isArray(answer.ids) && answer.ids.length === items.length) return answer.ids;
     const errors = (answer.messages ?? []).filter((message) => message.type !== 'warning');
     const transient = errors.some((error) => lostAgainstAnother.test(String(error.message)));
     // A refusal that names no field may be a conflict in other words; a few tries tell.
@@ -271,7 +322,7 @@ async function loadChunk(
       throw new Failure(
         'conflict',
         'ODOO_SERIALIZATION_FAILURE',
-        `Other transactions in Odoo kept changing the same ${model} records (${attempt} tries). Nothing was written; it is tried again.`,
+        `Other transactions in Odoo kept changing the same ${model} records (${attempt} tries). It is tried again.`,
         { outcome: 'none' },
       );
     }
@@ -279,30 +330,37 @@ async function loadChunk(
     const known = await client.fields(model);
     if (errors.some(({ field }) => known.all.get(field?.split('/')[0] ?? '')?.relation !== undefined))
       client.references.clear();
-    throw refusal(model, chunk, errors);
+    throw refusal(model, items, stage, errors);
   }
 }
 
-function refusal(model: string, chunk: readonly LoadItem[], errors: readonly LoadMessage[]): Failure | RowsRefused {
+function refusal(
+  model: string,
+  items: readonly LoadItem[],
+  stage: number,
+  errors: readonly LoadMessage[],
+): Failure | RowsRefused {
   const rows = new Map<number, Failure>();
   for (const error of errors) {
-    const item = error.record === undefined ? undefined : chunk[error.record];
+    const item = error.record === undefined ? undefined : items[error.record];
     if (item === undefined || rows.has(error.record!)) continue;
-    rows.set(error.record!, refusedDocument(model, item.document.externalId, error));
+    rows.set(error.record!, refusedDocument(model, item.document.externalId, stage, error));
   }
   if (rows.size > 0) return new RowsRefused(rows);
-  return refusedDocument(model, chunk.length === 1 ? chunk[0]!.document.externalId : undefined, errors[0] ?? {});
+  const only = items.length === 1 ? items[0]!.document.externalId : undefined;
+  return refusedDocument(model, only, stage, errors[0] ?? {});
 }
 
-function refusedDocument(model: string, externalId: string | undefined, error: LoadMessage): Failure {
+function refusedDocument(model: string, externalId: string | undefined, stage: number, error: LoadMessage): Failure {
   const which = externalId === undefined ? model : `${model} ${externalId}`;
   const field = typeof error.field === 'string' && error.field !== '' ? error.field : undefined;
+  const written = stage === 0 ? 'Nothing of it was written.' : 'It was written without some of its lines.';
   return new Failure(
     'data-quality',
     'ODOO_LOAD_REFUSED',
-    `Odoo refused ${which}${field === undefined ? '' : ` because of the field ${field}`}. Nothing of it was written. Correct the document and replay it.`,
+    `Odoo refused ${which}${field === undefined ? '' : ` because of the field ${field}`}. ${written} Correct the document and replay it.`,
     {
-      outcome: 'none',
+      ...(stage === 0 ? { outcome: 'none' as const } : {}),
       detail: {
         ...(field === undefined ? {} : { field }),
         ...(externalId === undefined ? {} : { externalId }),
