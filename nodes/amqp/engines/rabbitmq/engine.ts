@@ -61,25 +61,29 @@ export class RabbitMqEngine implements MessagingEngine {
   /** Two connections, because a memory or disk alarm blocks those that publish. */
   readonly #consumeLink: Link;
   readonly #publishLink: Link;
-  /** Resolves when the remembered topology has been asserted on the present connection. */
-  #asserted: Promise<void> = Promise.resolve();
+  /** Resolves when the remembered topology has been asserted on the present or the next connection. */
+  #asserted: Promise<void>;
+  #assertedNow: () => void = () => {};
   #redeclareTimer: NodeJS.Timeout | undefined;
   #reopenTimer: NodeJS.Timeout | undefined;
   #shown = '';
   #closed = false;
 
   constructor(options: RabbitMqOptions) {
+    this.#asserted = this.#nextAssertion();
     this.#publisher = new ConfirmedPublisher(options.publisher ?? {}, () => void this.#openPublisher());
     this.#consumeLink = new Link(
       { ...options, name: `${options.name} consume` },
       {
         up: (model) => {
-          this.#asserted = this.#assertAll(model);
-          void this.#asserted.then(() => {
+          const done = this.#assertedNow;
+          void this.#assertAll(model).then(() => {
+            done();
             for (const consumer of this.#consumers) consumer.start();
           });
         },
         down: () => {
+          this.#asserted = this.#nextAssertion();
           for (const consumer of this.#consumers) consumer.lost();
         },
         state: () => this.#changed(),
@@ -143,7 +147,7 @@ export class RabbitMqEngine implements MessagingEngine {
     for (const exchange of topology.exchanges) this.#exchanges.add(exchange);
     for (const queue of topology.queues) this.#queues.set(queue.name, queue);
     await this.whenReady(setupDeadline);
-    await this.#asserted;
+    await withDeadline(this.#asserted, setupDeadline, 'declaring the topology');
     const model = this.#model();
     for (const exchange of topology.exchanges) await this.#assertExchange(model, exchange);
     for (const queue of topology.queues) await this.#assertQueue(model, queue);
@@ -259,7 +263,7 @@ export class RabbitMqEngine implements MessagingEngine {
     const { model } = this.#publishLink;
     if (model === undefined || this.#closed) return;
     try {
-      // The exchange must be there before the first message.
+      // Exchanges and queues must be there before the first message.
       await withDeadline(this.#asserted, setupDeadline, 'declaring the topology').catch(() => undefined);
       const channel = await withDeadline(model.createConfirmChannel(), setupDeadline, 'opening a confirm channel');
       channel.on('handler-error', () => undefined);
@@ -269,6 +273,12 @@ export class RabbitMqEngine implements MessagingEngine {
         this.#reopenTimer = setTimeout(() => void this.#openPublisher(), 1_000);
       }
     }
+  }
+
+  #nextAssertion(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#assertedNow = resolve;
+    });
   }
 
   async #assertAll(model: ChannelModel): Promise<void> {
