@@ -22,6 +22,8 @@ export interface PostgresqlOptions extends PostgresqlAddress {
   patience?: number;
   /** Connections for operations that only read. Default 4. */
   readers?: number;
+  /** Milliseconds without an answer after which a connection counts as dead. Default 20 s: above the statement timeout. */
+  silence?: number;
   /** For tests: milliseconds added to the clock that operations see. */
   clockOffset?: () => number;
 }
@@ -39,14 +41,13 @@ type Attempt =
 /** Milliseconds. A batch gives up early on a lock, because what it holds itself may be what the other waits for. */
 const lockTimeout = { together: 250, alone: 5000 };
 const aloneAttempts = 8;
-const longestRetryDelay = 10_000;
-/** Milliseconds without an answer after which a connection counts as dead; above the server's statement timeout. */
-const silence = 20_000;
+const longestRetryDelay = 5000;
 
 export class PostgresqlStore implements Store {
   readonly engine = 'postgresql';
   readonly #options: PostgresqlOptions;
   readonly #target: Target;
+  readonly #silence: number;
   readonly #lane: GroupCommit;
   readonly #readers: pg.Pool;
   readonly #listeners = new Set<(status: StoreStatus) => void>();
@@ -63,6 +64,7 @@ export class PostgresqlStore implements Store {
   constructor(options: PostgresqlOptions) {
     this.#options = options;
     this.#target = targetOf(options);
+    this.#silence = options.silence ?? 20_000;
     this.#lane = new GroupCommit({
       capacity: options.capacity ?? 10_000,
       batchSize: options.batchSize ?? 512,
@@ -73,7 +75,7 @@ export class PostgresqlStore implements Store {
       ...this.#target.config,
       max: options.readers ?? 4,
       idleTimeoutMillis: 60_000,
-      query_timeout: silence,
+      query_timeout: this.#silence,
       onConnect: (client: pg.ClientBase) => setUpSession({ client, schema: this.#target.schema }),
     });
     // An idle connection that breaks is simply replaced.
@@ -254,7 +256,7 @@ export class PostgresqlStore implements Store {
 
   async #transaction(client: pg.Client, jobs: Job[], isolated: boolean, locks: number): Promise<Attempt> {
     let committing = false;
-    const watchdog = setTimeout(() => this.#drop(client, new Error('The connection timed out.')), silence);
+    const watchdog = setTimeout(() => this.#drop(client, new Error('The connection timed out.')), this.#silence);
     const watched = (statement: Parameters<typeof execute>[1]) => {
       watchdog.refresh();
       return execute(client, statement);
