@@ -3,7 +3,10 @@ import { Failure } from '../../kernel/failure.ts';
 import { parseJson } from '../../kernel/json.ts';
 import type { DocumentFormat } from '../mapping/mapping.ts';
 import { csv } from './csv.ts';
+import { hl7v2 } from './hl7v2.ts';
 import { decodeText } from './text.ts';
+import { x12 } from './x12.ts';
+import { xml } from './xml.ts';
 
 export type FormatOptions = Record<string, unknown>;
 
@@ -18,7 +21,7 @@ const json: Format = {
   write: (tree) => JSON.stringify(tree),
 };
 
-const formats: Partial<Record<DocumentFormat, Format>> = { json, odoo: json, fhir: json, csv };
+const formats: Record<DocumentFormat, Format> = { json, odoo: json, fhir: json, csv, xml, x12, hl7v2 };
 
 /** Largest document that is read, in bytes. */
 export const byteLimit = 10 * 1024 * 1024;
@@ -44,12 +47,23 @@ export function readDocument(format: DocumentFormat, document: unknown, options:
       `The document has ${size} bytes; the limit is ${byteLimit}.`,
     );
   }
-  return formatOf(format).read(typeof document === 'string' ? document : decodeText(document), options);
+  return formatOf(format).read(
+    typeof document === 'string' ? document : decodeText(document, encodingOf(format, document, options)),
+    options,
+  );
 }
 
 /** Writes a tree as text. @throws Failure `data-quality` for what the format cannot express */
 export function writeDocument(format: DocumentFormat, tree: unknown, options: FormatOptions = {}): string {
   return formatOf(format).write(tree, options);
+}
+
+/** The character set: what the mapping says, else what an XML declaration says, else UTF-8. */
+function encodingOf(format: DocumentFormat, document: Uint8Array, options: FormatOptions): string {
+  if (typeof options.encoding === 'string') return options.encoding;
+  if (format !== 'xml') return 'utf-8';
+  const head = Buffer.from(document.subarray(0, 200)).toString('latin1');
+  return /^<\?xml[^>]*encoding=["']([A-Za-z0-9._-]{1,40})["']/.exec(head)?.[1] ?? 'utf-8';
 }
 
 function formatOf(format: DocumentFormat): Format {

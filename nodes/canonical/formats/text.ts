@@ -16,10 +16,11 @@ export function decodeText(bytes: Uint8Array, encoding = 'utf-8'): string {
   try {
     return new TextDecoder(marked, { fatal: true }).decode(bytes);
   } catch {
+    const named = /^[A-Za-z0-9._-]{1,40}$/.test(marked) ? marked : 'text';
     throw new Failure(
       'data-quality',
       'TEXT_ENCODING',
-      `The document is not valid ${marked} text. Ask the sender for its character set.`,
+      `The document is not valid ${named}. Ask the sender for its character set.`,
     );
   }
 }
