@@ -2,6 +2,8 @@
  * The whole product as its user runs it: Node-RED in a process of its own with the procurement flow as it is shipped,
  * a sandbox Odoo, and either the embedded engines or a RabbitMQ and PostgreSQL of this test's own.
  */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type SandboxOdoo, startSandboxOdoo } from '../../sandbox/odoo/index.ts';
@@ -18,6 +20,14 @@ import { webhookSecret } from './sender.ts';
 
 export type Engines = 'embedded' | 'servers';
 
+export interface DeadLetter {
+  id: string;
+  messageId: string;
+  class: string;
+  code: string;
+  attempts: number;
+}
+
 export interface Stack {
   readonly odoo: SandboxOdoo;
   readonly nodeRed: NodeRed;
@@ -26,12 +36,19 @@ export interface Stack {
   readonly flows: FlowNode[];
   /** Where the supplier posts its orders. */
   readonly ordersUrl: string;
+  /** Asks the operator's console; `act` presses a button there, with a reason. */
+  console<T>(path: string, act?: Record<string, unknown>): Promise<T>;
+  /** Business keys of the dead letters that wait for a person. */
+  deadLetters(): Promise<DeadLetter[]>;
   /** How often each order number stands in Odoo, whatever its state. */
   effects(): Map<string, number>;
   /** Order numbers that stand confirmed in Odoo. */
   confirmed(): Set<string>;
-  /** Resolves when everything that was accepted is a confirmed order in Odoo. */
-  everythingDelivered(ledger: Ledger, timeout?: number): Promise<void>;
+  /**
+   * Waits until everything that was accepted is a confirmed order in Odoo, then checks the invariants of the ledger
+   * and the chain of the audit trail.
+   */
+  assertDelivered(ledger: Ledger): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -50,6 +67,8 @@ export async function startStack(options: { engines: Engines; version?: NodeRedV
   const nodeRed = await startNodeRed({
     version: options.version ?? '5.0',
     flows,
+    // The tests press the console's buttons without a login.
+    settings: { healthflows: { allowUnauthenticatedOperations: true } },
     env: {
       ODOO_URL: odoo.url,
       ODOO_DB: 'sandbox',
@@ -77,6 +96,22 @@ export async function startStack(options: { engines: Engines; version?: NodeRedV
         .map((order) => String(order.partner_ref)),
     );
 
+  const ask = async <T>(path: string, act?: Record<string, unknown>): Promise<T> => {
+    const response = await nodeRed.admin(`/healthflows/console/api/${path}`, {
+      method: act === undefined ? 'GET' : 'POST',
+      ...(act === undefined
+        ? {}
+        : {
+            headers: { 'content-type': 'application/json' },
+            body: JSON.stringify({ token: randomUUID(), reason: 'end-to-end test', ...act }),
+          }),
+    });
+    const text = await response.text();
+    assert.ok(response.ok, `The console answered ${response.status} to ${path}: ${text}`);
+    return JSON.parse(text) as T;
+  };
+  const deadLetters = async () => (await ask<{ letters: DeadLetter[] }>('letters?state=open')).letters;
+
   return {
     odoo,
     nodeRed,
@@ -86,23 +121,33 @@ export async function startStack(options: { engines: Engines; version?: NodeRedV
     ordersUrl: `${nodeRed.url}/procurement/orders`,
     effects,
     confirmed,
-    async everythingDelivered(ledger, timeout = 120_000) {
+    console: ask,
+    deadLetters,
+    async assertDelivered(ledger) {
       await waitUntil(
         'every accepted order is a confirmed purchase order in Odoo',
         () => {
           const done = confirmed();
           return ledger.accepted.every((key) => done.has(key));
         },
-        timeout,
+        120_000,
         200,
-      ).catch((error: unknown) => {
+      ).catch(async (error: unknown) => {
         const done = confirmed();
         const missing = ledger.accepted.filter((key) => !done.has(key));
         throw new Error(
-          `${missing.length} of ${ledger.accepted.length} accepted orders are not confirmed in Odoo, e.g. ${missing.slice(0, 5).join(', ')}.\n${nodeRed.logs().slice(-3_000)}`,
+          `${missing.length} of ${ledger.accepted.length} accepted orders are not confirmed in Odoo: ${missing.slice(0, 20).join(', ')}.
+Dead letters: ${JSON.stringify(await deadLetters()).slice(0, 2_000)}
+${nodeRed.logs().slice(-3_000)}`,
           { cause: error },
         );
       });
+      const sent = new Set(ledger.lines.map(({ key }) => key));
+      const own = new Map([...effects()].filter(([key]) => sent.has(key)));
+      assert.deepEqual(ledger.violations({ effects: own }), []);
+      assert.deepEqual(await deadLetters(), [], 'nothing that can be delivered ends as a dead letter');
+      const chain = await ask<{ kind: string }>('audit/verify', {});
+      assert.equal(chain.kind, 'intact', JSON.stringify(chain));
     },
     async close() {
       await nodeRed.stop();
