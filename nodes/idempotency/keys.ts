@@ -81,6 +81,9 @@ export function keyHash({ scope, key }: KeyReference): Buffer {
   return createHash('sha256').update(`${scope}\0${key}`).digest();
 }
 
+/** Operations on different keys never meet; see `OperationOptions.key`. */
+const onOneKey = { key: ({ scope, key }: KeyReference): string => `${scope}\0${key}` };
+
 interface KeyRow extends Row {
   state: string;
   fence: number;
@@ -92,72 +95,78 @@ interface KeyRow extends Row {
 }
 
 /** Claims a key, or says who has it. */
-export const claim = defineOperation(import.meta.url, 'claim', function* (wanted: Claim, { now }) {
-  const hash = keyHash(wanted);
-  // The clock as first token keeps tokens rising even when a key returns after it was purged.
-  const inserted = yield* query(
-    `INSERT INTO idempotency_keys
+export const claim = defineOperation(
+  import.meta.url,
+  'claim',
+  function* (wanted: Claim, { now }) {
+    const hash = keyHash(wanted);
+    // The clock as first token keeps tokens rising even when a key returns after it was purged.
+    const inserted = yield* query(
+      `INSERT INTO idempotency_keys
        (hash, scope, key, fingerprint, state, fence, owner, attempts, claimed_at, lease, lease_until, expires_at)
      VALUES ($1, $2, $3, $4, 'claimed', $5, $6, 1, $7, $8, $9, $10)
      ON CONFLICT (hash) DO NOTHING RETURNING fence`,
-    hash,
-    wanted.scope,
-    wanted.key,
-    wanted.fingerprint,
-    now,
-    wanted.owner,
-    now,
-    wanted.lease,
-    now + wanted.lease,
-    now + wanted.retention,
-  );
-  if (inserted.length > 0) return { kind: 'new', token: now } as ClaimVerdict;
-
-  for (;;) {
-    const [row] = yield* query<KeyRow>(
-      `SELECT state, fence, fingerprint, claimed_at, lease, lease_until, completed_at
-       FROM idempotency_keys WHERE hash = $1`,
       hash,
-    );
-    // Purged between the two statements by another process: the sender's retry will find it new.
-    if (row === undefined) return { kind: 'in-progress', retryAfter: 1000 } as ClaimVerdict;
-    // A released key has had no effect: a corrected document may come under it (an edited replay, a sender's fix).
-    if (row.fingerprint !== wanted.fingerprint && row.state !== 'released') return { kind: 'mismatch' } as ClaimVerdict;
-    if (row.state === 'completed') {
-      const reply = yield* storedReply(hash);
-      return {
-        kind: 'duplicate',
-        completedAt: row.completed_at!,
-        ...(reply === undefined ? {} : { reply }),
-      } as ClaimVerdict;
-    }
-    if (row.state === 'claimed' && row.lease_until > now) {
-      const retryAfter = yield* boundedWait(hash, row, now);
-      return { kind: 'in-progress', retryAfter } as ClaimVerdict;
-    }
-    const token = Math.max(row.fence + 1, now);
-    const taken = yield* query(
-      `UPDATE idempotency_keys
-       SET state = 'claimed', fence = $1, owner = $2, attempts = attempts + 1, claimed_at = $3, lease = $4,
-           lease_until = $5, expires_at = $6, fingerprint = $7
-       WHERE hash = $8 AND fence = $9 AND state = $10 RETURNING fence`,
-      token,
+      wanted.scope,
+      wanted.key,
+      wanted.fingerprint,
+      now,
       wanted.owner,
       now,
       wanted.lease,
       now + wanted.lease,
       now + wanted.retention,
-      wanted.fingerprint,
-      hash,
-      row.fence,
-      row.state,
     );
-    if (taken.length > 0) {
-      return { kind: row.state === 'released' ? 'new' : 'taken-over', token } as ClaimVerdict;
+    if (inserted.length > 0) return { kind: 'new', token: now } as ClaimVerdict;
+
+    for (;;) {
+      const [row] = yield* query<KeyRow>(
+        `SELECT state, fence, fingerprint, claimed_at, lease, lease_until, completed_at
+       FROM idempotency_keys WHERE hash = $1`,
+        hash,
+      );
+      // Purged between the two statements by another process: the sender's retry will find it new.
+      if (row === undefined) return { kind: 'in-progress', retryAfter: 1000 } as ClaimVerdict;
+      // A released key has had no effect: a corrected document may come under it (an edited replay, a sender's fix).
+      if (row.fingerprint !== wanted.fingerprint && row.state !== 'released')
+        return { kind: 'mismatch' } as ClaimVerdict;
+      if (row.state === 'completed') {
+        const reply = yield* storedReply(hash);
+        return {
+          kind: 'duplicate',
+          completedAt: row.completed_at!,
+          ...(reply === undefined ? {} : { reply }),
+        } as ClaimVerdict;
+      }
+      if (row.state === 'claimed' && row.lease_until > now) {
+        const retryAfter = yield* boundedWait(hash, row, now);
+        return { kind: 'in-progress', retryAfter } as ClaimVerdict;
+      }
+      const token = Math.max(row.fence + 1, now);
+      const taken = yield* query(
+        `UPDATE idempotency_keys
+       SET state = 'claimed', fence = $1, owner = $2, attempts = attempts + 1, claimed_at = $3, lease = $4,
+           lease_until = $5, expires_at = $6, fingerprint = $7
+       WHERE hash = $8 AND fence = $9 AND state = $10 RETURNING fence`,
+        token,
+        wanted.owner,
+        now,
+        wanted.lease,
+        now + wanted.lease,
+        now + wanted.retention,
+        wanted.fingerprint,
+        hash,
+        row.fence,
+        row.state,
+      );
+      if (taken.length > 0) {
+        return { kind: row.state === 'released' ? 'new' : 'taken-over', token } as ClaimVerdict;
+      }
+      // Another process was faster: look again.
     }
-    // Another process was faster: look again.
-  }
-});
+  },
+  onOneKey,
+);
 
 /**
  * Milliseconds until the lease ends. More than a whole lease to wait means that the clock was set back since: then the
@@ -228,31 +237,42 @@ export const complete = defineOperation(
     }
     return 'completed' as 'completed' | 'lost-lease';
   },
+  onOneKey,
 );
 
 /** Gives a held key back undone: the next claim of it is new. */
-export const release = defineOperation(import.meta.url, 'release', function* (held: HeldKey) {
-  const released = yield* query(
-    `UPDATE idempotency_keys SET state = 'released'
+export const release = defineOperation(
+  import.meta.url,
+  'release',
+  function* (held: HeldKey) {
+    const released = yield* query(
+      `UPDATE idempotency_keys SET state = 'released'
      WHERE hash = $1 AND fence = $2 AND state IN ('claimed', 'released') RETURNING fence`,
-    keyHash(held),
-    held.token,
-  );
-  return (released.length > 0 ? 'released' : 'lost-lease') as 'released' | 'lost-lease';
-});
+      keyHash(held),
+      held.token,
+    );
+    return (released.length > 0 ? 'released' : 'lost-lease') as 'released' | 'lost-lease';
+  },
+  onOneKey,
+);
 
 /** Extends a held lease to `lease` milliseconds from now. A lease that ended but was not taken over is still held. */
-export const renew = defineOperation(import.meta.url, 'renew', function* (held: HeldKey & { lease: number }, { now }) {
-  const renewed = yield* query(
-    `UPDATE idempotency_keys SET lease = $1, lease_until = $2
+export const renew = defineOperation(
+  import.meta.url,
+  'renew',
+  function* (held: HeldKey & { lease: number }, { now }) {
+    const renewed = yield* query(
+      `UPDATE idempotency_keys SET lease = $1, lease_until = $2
      WHERE hash = $3 AND fence = $4 AND state = 'claimed' RETURNING fence`,
-    held.lease,
-    now + held.lease,
-    keyHash(held),
-    held.token,
-  );
-  return (renewed.length > 0 ? 'renewed' : 'lost-lease') as 'renewed' | 'lost-lease';
-});
+      held.lease,
+      now + held.lease,
+      keyHash(held),
+      held.token,
+    );
+    return (renewed.length > 0 ? 'renewed' : 'lost-lease') as 'renewed' | 'lost-lease';
+  },
+  onOneKey,
+);
 
 /**
  * Renews several held keys, one statement for all.

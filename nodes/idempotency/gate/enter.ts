@@ -23,4 +23,5 @@ export const enter = defineOperation(
     }
     return verdict;
   },
+  { key: ({ wanted }) => `${wanted.scope}\0${wanted.key}` },
 );

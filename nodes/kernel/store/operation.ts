@@ -37,6 +37,19 @@ export interface Operation<A, R> {
   readonly body: OperationBody<A, R>;
   /** True for an operation that only reads; it does not wait for a durable commit. */
   readonly readOnly: boolean;
+  /** Names what the operation works on; absent: it may touch anything. */
+  readonly key?: (args: A) => string;
+}
+
+export interface OperationOptions<A> {
+  readOnly?: boolean;
+  /**
+   * Names what the operation works on, e.g. its idempotency key. By giving it, the author says that operations with
+   * different keys never read or write the same rows (appending to a table is fine). On PostgreSQL their statements
+   * may then alternate within a transaction, which saves most of the round trips; operations with the same key, and
+   * those without, run one after the other.
+   */
+  key?(args: A): string;
 }
 
 /**
@@ -47,9 +60,9 @@ export function defineOperation<A, R>(
   module: string,
   name: string,
   body: OperationBody<A, R>,
-  options: { readOnly?: boolean } = {},
+  options: OperationOptions<A> = {},
 ): Operation<A, R> {
-  return { module, name, body, readOnly: options.readOnly ?? false };
+  return { module, name, body, ...options, readOnly: options.readOnly ?? false };
 }
 
 /** Runs one statement inside an operation: `const rows = yield* query<{ fence: number }>('SELECT …', key)`. */

@@ -63,6 +63,29 @@ for (const { name, options, fresh } of storesUnderTest()) {
     );
   });
 
+  test(
+    `operations with one key take turns, those with different keys may alternate, and none loses an update (${name})`,
+    options,
+    async () => {
+      await using fixture = await fresh();
+      const { store } = fixture;
+      await store.run(op.prepare, undefined);
+      const names = ['a', 'b', 'c', 'refused'];
+      for (const name of names) await store.run(op.put, { name, number: 0 });
+      for (let round = 1; round <= 3; round++) {
+        const results = await Promise.allSettled([
+          ...Array.from({ length: 200 }, (_, index) => store.run(op.incrementSlowly, names[index % names.length]!)),
+          store.run(op.increment, 'a'),
+        ]);
+        assert.equal(results.filter(({ status }) => status === 'rejected').length, 50);
+        for (const name of names) {
+          const expected = name === 'refused' ? 0 : name === 'a' ? round * 51 : round * 50;
+          assert.equal((await store.run(op.get, name))?.number, expected, name);
+        }
+      }
+    },
+  );
+
   test(`a Failure keeps its class, code and detail on its way out (${name})`, options, async () => {
     await using fixture = await fresh();
     const { store } = fixture;

@@ -89,6 +89,20 @@ export const uncloneable = defineOperation(import.meta.url, 'uncloneable', funct
   return () => 1;
 });
 
+/** Takes its turns among others with the same key only. */
+export const incrementSlowly = defineOperation(
+  import.meta.url,
+  'incrementSlowly',
+  function* (name: string) {
+    const [row] = yield* query<{ number: number }>('SELECT number FROM things WHERE name = $1', name);
+    yield* query('SELECT 1 AS one');
+    yield* query('UPDATE things SET number = $1 WHERE name = $2', row!.number + 1, name);
+    if (name.startsWith('refused')) throw new Failure('conflict', 'TEST_REFUSED', 'Refused on purpose.');
+    return row!.number + 1;
+  },
+  { key: (name) => name },
+);
+
 /** Any SQL, for the tests that damage things. */
 export const sql = defineOperation(
   import.meta.url,
