@@ -173,7 +173,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
       if (!exchange.open) return;
       exchange.response.setHeader('X-Correlation-Id', exchange.correlationId);
     }
-    telemetry.count('webhook_requests', { outcome: 'verified' });
+    telemetry.count('webhook_requests_total', { outcome: 'verified' });
     this.#hop(message, started);
     this.#host.emit(message, 'verified');
   }
@@ -224,7 +224,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
 
   /** Counts and audits a refusal. @returns what to answer: the refusal, or that there have been too many */
   #count(refused: Refused, correlationId: string, source: string): ProblemCode {
-    telemetry.count('webhook_requests', { outcome: refused.code });
+    telemetry.count('webhook_requests_total', { outcome: refused.code });
     const ours = problems[refused.code].status >= 500;
     if (!ours && this.#failures.failed(source, Date.now())) return 'too-many-failures';
     if (refused.code !== 'saturated') {

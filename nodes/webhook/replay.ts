@@ -108,12 +108,12 @@ export class ReplayGuard {
       await store.run(keepRequest, { hash, keep });
       return { kind: 'admitted' };
     }
-    exchange.onOutcome = (outcome) => {
+    exchange.onOutcome((outcome) => {
       const success = outcome.kind === 'replied' && outcome.status >= 200 && outcome.status < 300;
       const end = success ? store.run(keepRequest, { hash, keep }) : store.run(forgetRequest, { hash });
       // When the store fails here, the hold runs out by itself and a retry is taken again: at least once, never lost.
       this.#ending = end.catch(() => undefined);
-    };
+    });
     return { kind: 'admitted' };
   }
 }

@@ -6,20 +6,21 @@ import { forgetRequest, keepRequest, ReplayGuard } from '../../nodes/webhook/rep
 import { storesUnderTest } from '../support/store.ts';
 import { auditRows } from './store-operations.ts';
 
-interface Waiting {
-  onOutcome: ((outcome: Outcome) => void) | undefined;
-}
-
 for (const under of storesUnderTest()) {
   const guardOf = (store: ConstructorParameters<typeof ReplayGuard>[0]['store'], endpoint = 'node-1') =>
     new ReplayGuard({ store, endpoint, hold: 60_000, keep: 3_600_000 });
   /** Admits and, when an answer is given, ends the exchange with it; resolves once the memory has changed. */
   async function admit(guard: ReplayGuard, proof: string, answer?: Outcome): Promise<string> {
-    const exchange: Waiting = { onOutcome: undefined };
+    let tell: ((outcome: Outcome) => void) | undefined;
+    const exchange = {
+      onOutcome(listener: (outcome: Outcome) => void) {
+        tell = listener;
+      },
+    };
     const admitted = await guard.admit(proof, exchange);
     if (admitted.kind === 'refused') return admitted.code;
     if (answer !== undefined) {
-      exchange.onOutcome?.(answer);
+      tell?.(answer);
       // The store runs operations in order, so what comes next sees it.
       await guard.settled();
     }

@@ -23,6 +23,11 @@ export const catalogue: Record<string, MetricDefinition> = {
     labels: ['stage', 'class'],
     values: classes,
   },
+  webhook_requests_total: {
+    kind: 'counter',
+    help: 'Requests to webhook routes: verified, or the code of the problem they were answered with.',
+    labels: ['outcome'],
+  },
   transactions_total: {
     kind: 'counter',
     help: 'Messages that reached their end, by how they ended.',

@@ -81,6 +81,7 @@ export async function accept(request: HttpRequest, response: HttpResponse, ingre
     exchange.problem('deploying');
     return;
   }
+  ingress.exchanges.received(exchange, body.bytes.length);
   exchange.startDeadline(limits.replyTime);
   ingress.received(exchange, body.bytes);
 }

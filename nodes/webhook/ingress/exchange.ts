@@ -13,10 +13,10 @@ export class Exchange {
   readonly response: HttpResponse;
   /** What our own replies quote; the event's, once it is known. */
   correlationId: string;
-  /** Told once, when the reply is out or the caller has gone. */
-  onOutcome: ((outcome: Outcome) => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #open = true;
+  #outcome: Outcome | undefined;
+  #listener: ((outcome: Outcome) => void) | undefined;
 
   constructor(
     request: HttpRequest,
@@ -31,12 +31,17 @@ export class Exchange {
       clearTimeout(this.#timer);
       this.#open = false;
       closed(this);
-      this.onOutcome?.(
-        response.writableFinished || response.headersSent
-          ? { kind: 'replied', status: response.statusCode }
-          : { kind: 'aborted' },
-      );
+      this.#outcome = response.writableFinished
+        ? { kind: 'replied', status: response.statusCode }
+        : { kind: 'aborted' };
+      this.#listener?.(this.#outcome);
     });
+  }
+
+  /** Told once, when the reply is out or the caller has gone; at once when that is past. */
+  onOutcome(listener: (outcome: Outcome) => void): void {
+    if (this.#outcome === undefined) this.#listener = listener;
+    else listener(this.#outcome);
   }
 
   get open(): boolean {
@@ -103,6 +108,14 @@ export class Exchanges {
     bytesHeld += bytes;
     this.#open.set(exchange, bytes);
     return exchange;
+  }
+
+  /** The body is there and no larger than this. */
+  received(exchange: Exchange, bytes: number): void {
+    const reserved = this.#open.get(exchange);
+    if (reserved === undefined) return;
+    bytesHeld += bytes - reserved;
+    this.#open.set(exchange, bytes);
   }
 
   /** The exchange that ends with this response. */
