@@ -23,8 +23,8 @@ const variableParts: [pattern: RegExp, stands: string][] = [
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi, '<id>'],
   [/\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?/g, '<time>'],
   [/\b\d{1,2}:\d{2}(?::\d{2})?\b/g, '<time>'],
-  // A word with a digit in it is an identifier: order numbers, hashes, SKUs, ports, amounts.
-  [/[\p{L}\p{N}_]*\d[\p{L}\p{N}_]*(?:[-./:][\p{L}\p{N}_]*\d[\p{L}\p{N}_]*)*/gu, '#'],
+  // A word with a digit in it is an identifier: order numbers with their prefix, hashes, SKUs, ports, amounts.
+  [/(?:[\p{L}\p{N}_]+[-./:])*[\p{L}\p{N}_]*\d[\p{L}\p{N}_]*(?:[-./:][\p{L}\p{N}_]*\d[\p{L}\p{N}_]*)*/gu, '#'],
   [/#(?:[\s,;]+#)+/g, '#'],
   [/\s+/g, ' '],
 ];

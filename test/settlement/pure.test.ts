@@ -71,6 +71,7 @@ test('causes that differ only in ids, numbers, times and quoted values are one g
       'Partner 018f3a52-7c1e-7000-8000-00000000beef is archived.',
     ],
     ['https://odoo.example/web?x=1 did not answer.', 'http://127.0.0.1:8069/json/2 did not answer.'],
+    ['Order ACME-7 is closed.', 'Order NORD-2024-11 is closed.'],
     ["The field 'ward' is missing.", "The field 'bed' is missing."],
   ] as const;
   for (const [a, b] of pairs) {
