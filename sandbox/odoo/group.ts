@@ -1,4 +1,5 @@
 /** `read_group` (all versions, deprecated in 19) and `formatted_read_group` (19). */
+import { listOf, textList } from './arguments.ts';
 import { valueError } from './errors.ts';
 import { sum } from './exact.ts';
 import type { Field, Row, Stored } from './fields.ts';
@@ -20,11 +21,11 @@ interface Bucket {
 }
 
 export function readGroup(env: Env, target: Model, args: Args): Values[] {
-  const specs = (Array.isArray(args.groupby) ? args.groupby : [args.groupby]).filter(Boolean) as string[];
+  const specs = textList(typeof args.groupby === 'string' ? [args.groupby] : args.groupby);
   const lazy = args.lazy !== false;
   const keys = (lazy ? specs.slice(0, 1) : specs).map((spec) => keyOf(target, spec));
   const rest = specs.slice(1);
-  const wanted = ((args.fields as string[] | undefined) ?? []).map(parseAggregate);
+  const wanted = textList(args.fields).map(parseAggregate);
   const numeric = wanted.filter(
     ({ name, as }) =>
       as !== undefined || (isNumber(target.fields[name]) && !keys.some((key) => key.name === name) && name !== 'id'),
@@ -35,18 +36,15 @@ export function readGroup(env: Env, target: Model, args: Args): Values[] {
     const count = lazy && keys.length > 0 ? `${keys[0]!.name}_count` : '__count';
     row[count] = bucket.rows.length;
     for (const { name, fn, as } of numeric) row[as ?? name] = aggregate(env, target, name, fn ?? 'sum', bucket.rows);
-    row.__domain = [
-      ...((args.domain as unknown[] | undefined) ?? []),
-      ...keys.flatMap((key, i) => restriction(env, key, bucket.keys[i]!)),
-    ];
+    row.__domain = [...listOf(args.domain), ...keys.flatMap((key, i) => restriction(env, key, bucket.keys[i]!))];
     if (lazy && rest.length > 0) row.__context = { group_by: rest };
     return row;
   });
 }
 
 export function formattedReadGroup(env: Env, target: Model, args: Args): Values[] {
-  const keys = ((args.groupby as string[] | undefined) ?? []).map((spec) => keyOf(target, spec));
-  const aggregates = (args.aggregates as string[] | undefined) ?? [];
+  const keys = textList(args.groupby).map((spec) => keyOf(target, spec));
+  const aggregates = textList(args.aggregates);
   return page(buckets(env, target, args.domain, keys), args).map((bucket) => {
     const row: Values = {};
     for (const [i, key] of keys.entries()) row[key.spec] = label(env, key, bucket.keys[i]!);

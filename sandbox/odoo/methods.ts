@@ -1,4 +1,5 @@
 /** The methods every Odoo model has (`odoo.models.BaseModel`), as far as they may be called from outside. */
+import { dictionary, listOf } from './arguments.ts';
 import { attributeError, keyError, typeError, userError, valueError } from './errors.ts';
 import { isX2many } from './fields.ts';
 import { formattedReadGroup, readGroup } from './group.ts';
@@ -49,7 +50,7 @@ function buildMethods({ profile }: Env, target: Model): Record<string, Method> {
   const name = target.name;
   const search = (env: Env, args: Args) => env.search(name, args.domain, range(args));
   const nameSearch = (env: Env, args: Args) => {
-    const domain = (args[profile.nameSearchDomain] as unknown[] | undefined) ?? [];
+    const domain = listOf(args[profile.nameSearchDomain]);
     const label = optionalText(args.name);
     const operator = optionalText(args.operator) ?? 'ilike';
     const limit = optionalNumber(args.limit) ?? 100;
@@ -113,7 +114,7 @@ function buildMethods({ profile }: Env, target: Model): Record<string, Method> {
       return [id, env.label(target, env.one(name, id))];
     }),
     copy: records(['default?'], (env, ids, args) => {
-      const copies = ids.map((id) => copy(env, target, id, (args.default as Values | null) ?? {}));
+      const copies = ids.map((id) => copy(env, target, id, dictionary(args.default)));
       env.flush();
       return copies;
     }),
@@ -162,16 +163,14 @@ function buildMethods({ profile }: Env, target: Model): Record<string, Method> {
     web_search_read: model(['domain', 'specification', 'offset?', 'limit?', 'order?', 'count_limit?'], (env, args) => {
       const ids = env.search(name, args.domain, range(args));
       const total = env.search(name, args.domain).length;
-      return { length: total, records: webRead(env, target, ids, (args.specification as Specification) ?? {}) };
+      return { length: total, records: webRead(env, target, ids, dictionary(args.specification)) };
     }),
-    web_read: records(['specification'], (env, ids, args) =>
-      webRead(env, target, ids, (args.specification as Specification) ?? {}),
-    ),
+    web_read: records(['specification'], (env, ids, args) => webRead(env, target, ids, dictionary(args.specification))),
     web_save: records(['vals', 'specification', 'next_id?'], (env, ids, args) => {
-      const saved = ids.length > 0 ? ids : [env.create(name, args.vals as Values)];
-      if (ids.length > 0) env.write(name, ids, args.vals as Values);
+      const saved = ids.length > 0 ? ids : [env.create(name, dictionary(args.vals))];
+      if (ids.length > 0) env.write(name, ids, dictionary(args.vals));
       env.flush();
-      return webRead(env, target, saved, (args.specification as Specification) ?? {});
+      return webRead(env, target, saved, dictionary(args.specification));
     }),
     get_field_translations: records(['field_name', 'langs?'], (env, ids, args) => {
       const field = args.field_name as string;
@@ -185,7 +184,7 @@ function buildMethods({ profile }: Env, target: Model): Record<string, Method> {
       return [translations, { translation_type: 'char', translation_show_source: false }];
     }),
     update_field_translations: records(['field_name', 'translations'], (env, ids, args) => {
-      for (const [lang, value] of Object.entries(args.translations as Record<string, unknown>)) {
+      for (const [lang, value] of Object.entries(dictionary(args.translations))) {
         env.with({ lang }).write(name, ids, { [args.field_name as string]: value });
       }
       return true;
@@ -261,21 +260,19 @@ function fieldsGet(env: Env, target: Model, wanted: string[] | undefined, attrib
   return found;
 }
 
-interface Specification {
-  [field: string]: { fields?: Specification };
-}
-
-function webRead(env: Env, target: Model, ids: readonly number[], specification: Specification): Values[] {
+/** `web_read`: fields by name, each with the fields of what it points to: `{ partner_id: { fields: { name: {} } } }`. */
+function webRead(env: Env, target: Model, ids: readonly number[], specification: Values): Values[] {
   const fields = Object.keys(specification);
   const rows = env.read(target.name, ids, fields.length > 0 ? fields : ['id'], false);
   return rows.map((row) => {
     const values: Values = { ...row };
-    for (const [name, { fields: nested }] of Object.entries(specification)) {
+    for (const [name, wanted] of Object.entries(specification)) {
       const field = target.fields[name]!;
-      if (!nested || !field.relation || values[name] === false) continue;
+      const { fields: nested } = dictionary(wanted);
+      if (nested === undefined || !field.relation || values[name] === false) continue;
       const other = env.db.get(field.relation);
       const inner = Array.isArray(values[name]) ? (values[name] as number[]) : [values[name] as number];
-      const read = webRead(env, other, inner, nested);
+      const read = webRead(env, other, inner, dictionary(nested));
       values[name] = isX2many(field) ? read : (read[0] ?? false);
     }
     return values;

@@ -3,7 +3,7 @@
  * Odoo's rules for access, companies, archived rows, x2many commands and required fields.
  */
 import { compileDomain } from './domain.ts';
-import { accessError, missingError, userError, validationError, valueError } from './errors.ts';
+import { accessError, attributeError, missingError, userError, validationError, valueError } from './errors.ts';
 import { char, datetime, emptyOf, type Field, integer, isX2many, many2one, type Row, type Stored } from './fields.ts';
 import { Table, type Transaction } from './table.ts';
 import { mandatory, python, toStored, toWire, truthy } from './values.ts';
@@ -486,6 +486,9 @@ export class Env {
   // Internals
 
   private checkFields(target: Model, values: Values): void {
+    if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+      throw attributeError(`${python(values)} object has no attribute 'items'`);
+    }
     for (const name of Object.keys(values)) {
       const field = target.fields[name];
       if (!field || (field.hidden && !this.su)) {
@@ -549,7 +552,8 @@ export class Env {
     if (!Array.isArray(value)) throw valueError(`Wrong value for ${target.name}.${name}: ${python(value)}`);
     const commands = value.every((item) => typeof item === 'number') ? [[6, 0, value]] : value;
     for (const command of commands as unknown[]) {
-      if (!Array.isArray(command)) throw valueError(`Wrong value for ${target.name}.${name}: ${python(value)}`);
+      if (!Array.isArray(command) || (command[0] === 6 && !Array.isArray(command[2])))
+        throw valueError(`Wrong value for ${target.name}.${name}: ${python(value)}`);
       if (field.type === 'one2many') this.applyOne2many(row, name, field, command);
       else this.applyMany2many(target, row, name, field, command);
     }
@@ -627,6 +631,12 @@ export class Env {
   private releaseReferences(name: string, id: number): void {
     for (const other of this.db.models.values()) {
       for (const [fieldName, field] of Object.entries(other.fields)) {
+        if (field.type === 'many2many' && field.relation === name && !field.compute) {
+          for (const row of other.table.rows.values()) {
+            const ids = list(row, fieldName);
+            if (ids.includes(id)) this.set(row, { [fieldName]: ids.filter((each) => each !== id) });
+          }
+        }
         if (field.type !== 'many2one' || field.relation !== name || field.compute || !field.index) continue;
         const pointing = [...(other.table.lookup(fieldName, id) ?? [])];
         if (pointing.length === 0) continue;

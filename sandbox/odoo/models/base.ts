@@ -256,7 +256,7 @@ export function defineBase(db: Database): void {
     access: { write: onlySystem, create: onlySystem, unlink: onlySystem },
     methods: {
       context_get: model([], (env) => {
-        const user = env.row('res.users', env.uid)!;
+        const user = env.one('res.users', env.uid);
         return { lang: user.lang, tz: user.tz ?? false, uid: env.uid };
       }),
       has_group: {
