@@ -1,11 +1,10 @@
 /** Settle and dead-letter in a real Node-RED: a document fails, waits for a person, is corrected, replayed, resolved. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import type { LetterGroup, LetterPage, ReplayJob } from '../../nodes/settlement/index.ts';
 import { type EmbeddedNodeRed, embedNodeRed, type FlowNode } from '../support/node-red.ts';
+import { amqpUrl, deleteFromBroker, uniquePrefix } from '../amqp/engines.ts';
 import { waitUntil } from '../support/processes.ts';
-
-const queue = 'settling.orders';
 
 /** Fails while the document's unit is `bx`, as a mapper would. */
 const check = `
@@ -16,15 +15,23 @@ if (msg.payload.unit === 'bx') {
 }
 return msg;`;
 
-const flows: FlowNode[] = [
+const flows = (engine: string, namespace: string): FlowNode[] => [
   { id: 'tab', type: 'tab', label: 'Settling' },
-  { id: 'store', type: 'integration-store', name: 'Main', engine: 'sqlite', file: 'settling.sqlite', configVersion: 1 },
+  {
+    id: 'store',
+    type: 'integration-store',
+    name: 'Main',
+    engine: 'sqlite',
+    file: `${namespace}.sqlite`,
+    configVersion: 1,
+  },
   {
     id: 'amqp',
     type: 'amqp-connection',
     name: 'Queue',
-    engine: 'embedded',
-    namespace: 'settling',
+    engine,
+    url: amqpUrl ?? '',
+    namespace,
     store: 'store',
     configVersion: 1,
   },
@@ -70,7 +77,6 @@ let token = 0;
 
 before(async () => {
   red = await embedNodeRed({ settings: { healthflows: { allowUnauthenticatedOperations: true } } });
-  await red.setFlows(flows);
 });
 after(() => red?.stop());
 
@@ -116,111 +122,133 @@ const waiting = (count: number) =>
     20_000,
   );
 
-test('failed documents wait in one group and are told as one episode', async () => {
-  const episode = red.receive('episode', 1);
-  for (const number of ['A-1', 'A-2', 'A-3']) order(number, 'bx');
-  order('A-4', 'box');
-  const letters = await waiting(3);
-  assert.deepEqual(letters.map((letter) => letter.businessKey).sort(), ['A-1', 'A-2', 'A-3']);
-  const [told] = await episode;
-  const payload = told!.payload as Record<string, unknown>;
-  assert.deepEqual([payload.episode, payload.class, payload.code], ['first', 'data-quality', 'UNKNOWN_UNIT']);
-  const groups = await get<LetterGroup[]>('groups');
-  assert.deepEqual(
-    groups.map(({ cause, waiting: count }) => [cause, count]),
-    [['Unit … of order # is not known.', 3]],
-  );
-});
+const engines = [
+  { title: 'the embedded queue', engine: 'embedded', skip: false },
+  { title: 'RabbitMQ', engine: 'rabbitmq', skip: amqpUrl === undefined ? 'AMQP_URL is not set' : false },
+] as const;
 
-test('the list and the letter show no value of the document', async () => {
-  const { letters } = await get<LetterPage>('letters');
-  const letter = await get<{ outline: unknown }>(`letters/${letters[0]!.id}`);
-  assert.deepEqual(letter.outline, { order: 'text (3)', unit: 'text (2)' });
-  assert.equal('body' in letter, false);
-});
+for (const { title, engine, skip } of engines) {
+  describe(`Settling on ${title}`, { skip }, () => {
+    const namespace = uniquePrefix();
+    const queue = `${namespace}.orders`;
+    before(() => red.setFlows(flows(engine, namespace)));
+    after(async () => {
+      if (engine !== 'rabbitmq') return;
+      await red.setFlows([]);
+      const steps = ['10s', '1m', '5m', '30m', '2h'].map((step) => `${queue}.retry.${step}`);
+      await deleteFromBroker(amqpUrl!, [queue, `${queue}.dead`, ...steps], [`${namespace}.events`]);
+    });
 
-test('an edited document is replayed under its own id, passes the gate and is resolved', async () => {
-  const [letter] = (await get<LetterPage>('letters?text=A-1')).letters;
-  const payload = JSON.stringify({ order: 'A-1', unit: 'box' });
-  await post(`letters/${letter!.id}/edit-replay`, act({ payload: '{"order":' }), 422);
-  await post(`letters/${letter!.id}/edit-replay`, act({ payload }));
-  await waitUntil(
-    'it is resolved',
-    async () => (await get<{ state: string }>(`letters/${letter!.id}`)).state === 'resolved',
-    20_000,
-  );
-  const shown = await post<{ original: { text: string }; edited: { text: string } }>(
-    `letters/${letter!.id}/reveal`,
-    act(),
-  );
-  assert.equal(JSON.parse(shown.original.text).unit, 'bx');
-  assert.equal(JSON.parse(shown.edited.text).unit, 'box');
-});
+    test('failed documents wait in one group and are told as one episode', async () => {
+      const episode = red.receive('episode', 1);
+      for (const number of ['A-1', 'A-2', 'A-3']) order(number, 'bx');
+      order('A-4', 'box');
+      const letters = await waiting(3);
+      assert.deepEqual(letters.map((letter) => letter.businessKey).sort(), ['A-1', 'A-2', 'A-3']);
+      const [told] = await episode;
+      const payload = told!.payload as Record<string, unknown>;
+      assert.deepEqual([payload.episode, payload.class, payload.code], ['first', 'data-quality', 'UNKNOWN_UNIT']);
+      const groups = await get<LetterGroup[]>('groups');
+      assert.deepEqual(
+        groups.map(({ cause, waiting: count }) => [cause, count]),
+        [['Unit … of order # is not known.', 3]],
+      );
+    });
 
-test('a replay that fails again comes back to its letter', async () => {
-  const [letter] = (await get<LetterPage>('letters?text=A-2')).letters;
-  await post('replay', act({ filter: { ids: [letter!.id] }, expected: 1 }));
-  const found = await waitUntil(
-    'it failed again',
-    async () => {
-      const now = await get<{ state: string; generation: number; deaths: number }>(`letters/${letter!.id}`);
-      return now.state === 'failed-again' ? now : undefined;
-    },
-    20_000,
-  );
-  assert.deepEqual([found.generation, found.deaths], [1, 2]);
-  const [job] = await get<ReplayJob[]>('jobs');
-  assert.deepEqual([job!.state, job!.total, job!.failedAgain], ['done', 1, 1]);
-});
+    test('the list and the letter show no value of the document', async () => {
+      const { letters } = await get<LetterPage>('letters');
+      const letter = await get<{ outline: unknown }>(`letters/${letters[0]!.id}`);
+      assert.deepEqual(letter.outline, { order: 'text (3)', unit: 'text (2)' });
+      assert.equal('body' in letter, false);
+    });
 
-test('a selection that has grown is refused, and a repeated press acts once', async () => {
-  await post('discard', act({ filter: { queue }, expected: 1 }), 409);
-  const press = act({ filter: { queue }, expected: 2 });
-  const [first, second] = await Promise.all([post('discard', press), post('discard', press)]);
-  assert.deepEqual([first, second], [{ count: 2 }, { count: 2 }]);
-  await waiting(0);
-  const { records } = await get<{ records: { action: string }[] }>('audit?action=deadletter.discarded');
-  assert.equal(records.length, 1);
-});
+    test('an edited document is replayed under its own id, passes the gate and is resolved', async () => {
+      const [letter] = (await get<LetterPage>('letters?text=A-1')).letters;
+      const payload = JSON.stringify({ order: 'A-1', unit: 'box' });
+      await post(`letters/${letter!.id}/edit-replay`, act({ payload: '{"order":' }), 422);
+      await post(`letters/${letter!.id}/edit-replay`, act({ payload }));
+      await waitUntil(
+        'it is resolved',
+        async () => (await get<{ state: string }>(`letters/${letter!.id}`)).state === 'resolved',
+        20_000,
+      );
+      const shown = await post<{ original: { text: string }; edited: { text: string } }>(
+        `letters/${letter!.id}/reveal`,
+        act(),
+      );
+      assert.equal(JSON.parse(shown.original.text).unit, 'bx');
+      assert.equal(JSON.parse(shown.edited.text).unit, 'box');
+    });
 
-test('the trail tells every act and every end, and its chain holds', async () => {
-  const { records } = await get<{ records: { action: string; actor: string; reason?: string }[] }>('audit');
-  const acts = records.filter(({ action }) => action.startsWith('deadletter.'));
-  assert.deepEqual([...new Set(acts.map(({ action }) => action))].sort(), [
-    'deadletter.discarded',
-    'deadletter.edited-and-replayed',
-    'deadletter.replay-finished',
-    'deadletter.replayed',
-    'deadletter.revealed',
-  ]);
-  assert.ok(records.some(({ action, reason }) => action === 'message.settled' && reason === 'UNKNOWN_UNIT'));
-  const verdict = await post<{ kind: string }>('audit/verify', {});
-  assert.equal(verdict.kind, 'intact');
-});
+    test('a replay that fails again comes back to its letter', async () => {
+      const [letter] = (await get<LetterPage>('letters?text=A-2')).letters;
+      await post('replay', act({ filter: { ids: [letter!.id] }, expected: 1 }));
+      const found = await waitUntil(
+        'it failed again',
+        async () => {
+          const now = await get<{ state: string; generation: number; deaths: number }>(`letters/${letter!.id}`);
+          return now.state === 'failed-again' ? now : undefined;
+        },
+        20_000,
+      );
+      assert.deepEqual([found.generation, found.deaths], [1, 2]);
+      const [job] = await get<ReplayJob[]>('jobs');
+      assert.deepEqual([job!.state, job!.total, job!.failedAgain], ['done', 1, 1]);
+    });
 
-test('a queue is paused and resumed by a person, and the first page shows it', async () => {
-  await post(`queues/${queue}/pause`, act({ connection: 'amqp' }));
-  order('B-1', 'box');
-  type Now = { flows: { queues: { queue: string; paused: boolean; ready: number }[] }[] };
-  const paused = await waitUntil(
-    'the page shows it',
-    async () => {
-      const found = (await get<Now>('now')).flows.flatMap((flow) => flow.queues).find((entry) => entry.queue === queue);
-      return found?.paused === true && found.ready === 1 ? found : undefined;
-    },
-    20_000,
-  );
-  assert.equal(paused.paused, true);
-  const settled = red.receive('settled', 1);
-  await post(`queues/${queue}/resume`, act({ connection: 'amqp' }));
-  assert.equal((await settled).length, 1);
-});
+    test('a selection that has grown is refused, and a repeated press acts once', async () => {
+      await post('discard', act({ filter: { queue }, expected: 1 }), 409);
+      const press = act({ filter: { queue }, expected: 2 });
+      const [first, second] = await Promise.all([post('discard', press), post('discard', press)]);
+      assert.deepEqual([first, second], [{ count: 2 }, { count: 2 }]);
+      await waiting(0);
+      const { records } = await get<{ records: { action: string }[] }>('audit?action=deadletter.discarded');
+      assert.equal(records.length, 1);
+    });
 
-test('metrics are scraped in the Prometheus format', async () => {
-  const response = await fetch(`${red.url}/healthflows/metrics`);
-  assert.match(response.headers.get('content-type') ?? '', /^text\/plain;.* version=0\.0\.4/);
-  const text = await response.text();
-  assert.match(text, /healthflows_dead_letters_total\{queue="settling\.orders",class="data-quality"\} 4/);
-  assert.match(text, /healthflows_transactions_total\{flow="Settling",outcome="succeeded"\} \d+/);
-  assert.match(text, /healthflows_operator_actions_total\{action="discard",outcome="refused"\} 1/);
-});
+    test('the trail tells every act and every end, and its chain holds', async () => {
+      const { records } = await get<{ records: { action: string; actor: string; reason?: string }[] }>('audit');
+      const acts = records.filter(({ action }) => action.startsWith('deadletter.'));
+      assert.deepEqual([...new Set(acts.map(({ action }) => action))].sort(), [
+        'deadletter.discarded',
+        'deadletter.edited-and-replayed',
+        'deadletter.replay-finished',
+        'deadletter.replayed',
+        'deadletter.revealed',
+      ]);
+      assert.ok(records.some(({ action, reason }) => action === 'message.settled' && reason === 'UNKNOWN_UNIT'));
+      const verdict = await post<{ kind: string }>('audit/verify', {});
+      assert.equal(verdict.kind, 'intact');
+    });
+
+    test('a queue is paused and resumed by a person, and the first page shows it', async () => {
+      await post(`queues/${queue}/pause`, act({ connection: 'amqp' }));
+      order('B-1', 'box');
+      type Now = { flows: { queues: { queue: string; paused: boolean; ready: number }[] }[] };
+      const paused = await waitUntil(
+        'the page shows it',
+        async () => {
+          const found = (await get<Now>('now')).flows
+            .flatMap((flow) => flow.queues)
+            .find((entry) => entry.queue === queue);
+          return found?.paused === true && found.ready === 1 ? found : undefined;
+        },
+        20_000,
+      );
+      assert.equal(paused.paused, true);
+      const settled = red.receive('settled', 1);
+      await post(`queues/${queue}/resume`, act({ connection: 'amqp' }));
+      assert.equal((await settled).length, 1);
+    });
+
+    test('metrics are scraped in the Prometheus format', async () => {
+      const response = await fetch(`${red.url}/healthflows/metrics`);
+      assert.match(response.headers.get('content-type') ?? '', /^text\/plain;.* version=0\.0\.4/);
+      const text = await response.text();
+      const letters = text.split('\n').filter((line) => line.includes('dead_letters_total{') && line.includes(queue));
+      assert.deepEqual(letters, [`healthflows_dead_letters_total{queue="${queue}",class="data-quality"} 4`]);
+      assert.match(text, /healthflows_transactions_total\{flow="Settling",outcome="succeeded"\} \d+/);
+      assert.match(text, /healthflows_operator_actions_total\{action="discard",outcome="refused"\} \d/);
+    });
+  });
+}
