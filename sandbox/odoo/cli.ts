@@ -24,6 +24,11 @@ const odoo = await startSandboxOdoo({
   version: values.version,
   host: values.host as '127.0.0.1',
   ...(values.data === undefined ? {} : { data: values.data }),
+}).catch((error: NodeJS.ErrnoException) => {
+  console.error(
+    error.code === 'EADDRINUSE' ? `Port ${values.port} is taken; choose another one with --port.` : error.message,
+  );
+  process.exit(1);
 });
 console.log(
   `Sandbox Odoo ${odoo.version} (stand-in, not Odoo): ${odoo.url}  database: ${odoo.database}  key: ${apiKeys.bot}`,
