@@ -382,6 +382,12 @@ describe('numbers', () => {
     assert.deepEqual(mapped([{ from: 'l[].a', to: 'total', transforms: ['sum'] }], source), { total: '235.70' });
   });
 
+  test('multiply exactly', () => {
+    const rows: Row[] = [{ from: ['q', 'p'], to: 'x', transforms: ['product'] }];
+    assert.deepEqual(mapped(rows, { q: '3', p: '0.1' }), { x: '0.3' });
+    assert.deepEqual(codes(rows, { q: '3' }), ['MAPPING_INVALID_VALUE']);
+  });
+
   test('of packages count as pieces only through the pack factor', () => {
     const rows: Row[] = [{ from: ['q', 'per'], to: 'x', transforms: ['toBaseUnits'] }];
     assert.deepEqual(mapped(rows, { q: '1', per: '10' }), { x: '10' });
@@ -431,6 +437,9 @@ describe('transforms', () => {
     ['instant', { offset: '+01:00' }, '2026-11-23 10:15', '2026-11-23T10:15:00+01:00'],
     ['instant', { format: 'YYYYMMDDHHmm', offset: 'Z' }, '202611231015', '2026-11-23T10:15:00Z'],
     ['formatInstant', { format: 'YYYYMMDDHHmmss', offset: 'Z' }, '2026-11-23T00:15:00+01:00', '20261122231500'],
+    ['hl7Instant', {}, '20261123101500.5+0100', '2026-11-23T10:15:00.5+01:00'],
+    ['hl7Instant', { offset: 'Z' }, '202611231015', '2026-11-23T10:15:00Z'],
+    ['decimal', {}, '-.5', '-0.5'],
     ['utc', {}, '2026-03-29T00:30:00.125+01:00', '2026-03-28T23:30:00.125Z'],
     ['dayOf', {}, '2026-11-23T00:15:00+01:00', '2026-11-23'],
     ['atTime', { time: '12:00:00', offset: 'Z' }, '2026-11-23', '2026-11-23T12:00:00Z'],
@@ -446,7 +455,7 @@ describe('transforms', () => {
   }
 
   test('of every kind are covered by an example', () => {
-    const lists = ['join', 'coalesce', 'count', 'sum', 'externalId', 'toBaseUnits', 'decimal'];
+    const lists = ['join', 'coalesce', 'count', 'sum', 'externalId', 'toBaseUnits', 'product'];
     const covered = new Set([...examples.map(([name]) => name), ...lists]);
     assert.deepEqual(
       Object.keys(transforms).filter((name) => !covered.has(name)),
@@ -478,6 +487,8 @@ describe('transforms', () => {
     ['dayOf', {}, '2026-11-23T10:15:00'],
     ['currency', {}, 'EUX'],
     ['gtin', {}, '4006381333930'],
+    ['hl7Instant', {}, '20261123101500'],
+    ['hl7Instant', { offset: 'Z' }, '20261123'],
     ['trim', {}, { an: 'object' }],
   ];
   for (const [name, args, value] of refused) {

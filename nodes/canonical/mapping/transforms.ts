@@ -6,7 +6,7 @@ import { add, compare, divide, multiply, normalise, round, toDecimal } from '../
 import { Failure } from '../../kernel/failure.ts';
 import { isCurrency, isDate, isInstant } from '../model/formats.ts';
 import { isGln, isSscc, toGtin14 } from '../schemas/check-digits.ts';
-import { formatDay, formatMoment, parseDay, parseMoment, shiftOffset } from './dates.ts';
+import { formatDay, formatMoment, hl7Moment, parseDay, parseMoment, shiftOffset } from './dates.ts';
 import { TransformProblem } from './problem.ts';
 
 export type ValueType = 'any' | 'text' | 'decimal' | 'integer' | 'boolean' | 'date' | 'instant' | 'list';
@@ -42,7 +42,8 @@ const text = (value: unknown): string => {
 
 const decimal = (value: unknown): string => {
   try {
-    return toDecimal(value);
+    // X12 type R leaves a leading zero out: .12 is 0.12.
+    return toDecimal(typeof value === 'string' ? value.trim().replace(/^([+-]?)\./, '$10.') : value);
   } catch (error) {
     if (error instanceof Failure && error.code === 'DECIMAL_FLOAT') {
       throw new TransformProblem(
@@ -228,6 +229,12 @@ export const transforms: Readonly<Record<string, Transform>> = {
     gives: 'decimal',
     description: 'The exact sum of decimal numbers.',
     apply: (v) => list(v).reduce<string>((total, item) => add(total, decimal(item)), '0'),
+  },
+  product: {
+    takes: 'list',
+    gives: 'decimal',
+    description: 'Decimal numbers multiplied exactly; all must be there.',
+    apply: (v) => list(v).reduce<string>((total, item) => multiply(total, decimal(item)), '1'),
   },
   externalId: {
     takes: 'list',
@@ -434,6 +441,13 @@ export const transforms: Readonly<Record<string, Transform>> = {
         : a.offset === undefined
           ? undefined
           : { name: 'formatInstant', format: a.format, offset: a.offset },
+  },
+  hl7Instant: {
+    takes: 'text',
+    gives: 'instant',
+    description: 'An HL7 v2 time stamp (YYYYMMDDHHMM[SS[.S]][+ZZZZ]) as RFC 3339.',
+    arguments: { offset: optional('text', 'UTC offset of a sender that states none, e.g. +01:00.') },
+    apply: (v, a) => hl7Moment(text(v).trim(), a.offset === undefined ? undefined : str(a.offset)),
   },
   formatInstant: {
     takes: 'instant',
