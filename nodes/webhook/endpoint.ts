@@ -72,7 +72,8 @@ export class WebhookEndpoint implements Endpoint, Ingress {
   readonly #host: EndpointHost;
   readonly #failures: FailureRate;
   readonly #parameters = new WeakMap<HttpRequest, Record<string, string>>();
-  readonly #sweep: NodeJS.Timeout;
+  /** Runs from the first failure on. */
+  #sweep: NodeJS.Timeout | undefined;
   #open = true;
 
   /** @throws Failure `configuration` when the content types cannot be read */
@@ -91,8 +92,6 @@ export class WebhookEndpoint implements Endpoint, Ingress {
         count: suppressed,
       }),
     );
-    this.#sweep = setInterval(() => this.#failures.sweep(Date.now()), sweepInterval);
-    this.#sweep.unref();
   }
 
   isOpen(): boolean {
@@ -226,6 +225,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
   #count(refused: Refused, correlationId: string, source: string): ProblemCode {
     telemetry.count('webhook_requests_total', { outcome: refused.code });
     const ours = problems[refused.code].status >= 500;
+    this.#sweep ??= setInterval(() => this.#failures.sweep(Date.now()), sweepInterval).unref();
     if (!ours && this.#failures.failed(source, Date.now())) return 'too-many-failures';
     if (refused.code !== 'saturated') {
       this.#host.audit({ code: refused.code, reason: refused.reason, correlationId, source, count: 1 });

@@ -304,7 +304,9 @@ for (const version of nodeRedVersions) {
           swaggerDoc: '',
           wires: [['core-echo']],
         };
+        const from = red.logs().length;
         await red.deploy(flow([rival]), 'nodes');
+        await red.waitForLog(/raw http in on the same route/, { from });
         assert.equal((await post(`${red.url}/hooks/orders`, '{"a":1}')).status, 202);
         const large = await post(`${red.url}/hooks/orders`, ' '.repeat(70_000));
         assert.equal(large.status, 413, 'the limit holds though core has read the body');

@@ -4,7 +4,7 @@ import { dispatcherOf } from '../ingress/dispatcher.ts';
 import { schemeOf } from '../schemes/index.ts';
 import { answerCheck } from './check-endpoint.ts';
 import { type WebhookVerifierConfig, webhookVerifier } from './webhook-verifier.def.ts';
-import { endpointHost, endpointOptions } from './wiring.ts';
+import { endpointHost, endpointOptions, warnOfRival } from './wiring.ts';
 
 export default defineNode(
   webhookVerifier,
@@ -17,7 +17,10 @@ export default defineNode(
     const closeRoute = routed
       ? dispatcherOf(RED).open(config.method, config.url.trim(), context.id, endpoint)
       : undefined;
-    const unsubscribe = onFlowsStarted(() => endpoint.flowsStarted());
+    const unsubscribe = onFlowsStarted(() => {
+      endpoint.flowsStarted();
+      if (routed) warnOfRival(context);
+    });
     return {
       input: (message) => endpoint.receive(message),
       async close() {

@@ -103,6 +103,26 @@ function showStatus({ config, status, log }: Context, entries: readonly KeyEntry
   );
 }
 
+/**
+ * An `http in` with "Do not parse body" on the same route makes Node-RED read every body whole, of any size and before
+ * authentication, ahead of our limit. We still answer, but somebody has to know.
+ */
+export function warnOfRival({ config, RED, status, log }: Pick<Context, 'config' | 'RED' | 'status' | 'log'>): void {
+  const plain = (path: unknown) => `/${String(path)}`.replace(/\/{2,}/g, '/').replace(/\/$/, '');
+  let rival: string | undefined;
+  RED.nodes.eachNode((other) => {
+    const { type, id, skipBodyParsing, method, url } = other;
+    if (type !== 'http in' || skipBodyParsing !== true || method !== config.method) return;
+    if (plain(url) === plain(config.url.trim())) rival = id;
+  });
+  if (rival === undefined) return;
+  status('degraded', 'an http in has the same route');
+  log.warn('raw http in on the same route', {
+    rival,
+    hint: 'Delete it or give it another path: it reads bodies of any size.',
+  });
+}
+
 const printable = /^[\x21-\x7e]{1,256}$/;
 
 export function endpointHost(context: Context): EndpointHost {
