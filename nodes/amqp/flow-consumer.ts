@@ -2,7 +2,7 @@
  * Between a subscription and a flow: decodes, bounds what is in the flow at once, keeps order per key, drains before
  * a deploy, and finds what a flow never settled.
  */
-import { Failure, toFailure } from '../kernel/failure.ts';
+import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
 import type { FlowMessage } from '../kernel/message.ts';
 import { flowMessage, receivedEvent } from './cloud-events.ts';
 import type { Consumer, IncomingDelivery } from './engines/engine.ts';
@@ -22,6 +22,8 @@ export interface FlowConsumerOptions {
   maxBody: number;
   /** Milliseconds after which a delivery that nobody settled is reported and tried again. */
   settleDeadline: number;
+  /** The node that consumes, for the dead letters it writes itself. */
+  node: NonNullable<FailureRecord['node']>;
   emit(message: FlowMessage): void;
   /** Something that no message in the flow stands for. */
   onProblem(failure: Failure): void;
@@ -178,7 +180,7 @@ export class FlowConsumer {
   /** What cannot be read goes to the dead letters as it came, byte for byte. */
   #refuse(delivery: IncomingDelivery, failure: Failure): void {
     const { correlationid } = receivedEvent(delivery);
-    const record = failure.toRecord({ at: new Date().toISOString(), attempt: delivery.attempt });
+    const record = this.#record(failure, delivery);
     this.#settleQuietly(delivery.handle, {
       kind: 'dead-letter',
       failure: {
@@ -215,8 +217,7 @@ export class FlowConsumer {
       this.#overdue.add(tag);
       const failure = unsettled(open.delivery, queue, settleDeadline);
       onProblem(failure);
-      const record = failure.toRecord({ at: new Date(now).toISOString(), attempt: open.delivery.attempt });
-      this.#settleQuietly(tag, { kind: 'failed', failure: record });
+      this.#settleQuietly(tag, { kind: 'failed', failure: this.#record(failure, open.delivery) });
     }
     this.#dispatch();
     this.#options.onChange();
@@ -233,6 +234,10 @@ export class FlowConsumer {
         if (this.#options.connection.open(tag) !== undefined) this.#settleQuietly(tag, { kind: 'release' });
       }
     }, graceAfterDeploy);
+  }
+
+  #record(failure: Failure, { attempt }: IncomingDelivery): FailureRecord {
+    return failure.toRecord({ at: new Date().toISOString(), node: this.#options.node, attempt });
   }
 
   #settleQuietly(tag: string, outcome: Parameters<AmqpConnectionService['settle']>[1]): void {

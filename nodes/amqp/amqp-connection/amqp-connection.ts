@@ -20,7 +20,10 @@ export default defineConfigNode<AmqpConnectionConfig, AmqpConnectionService>(
     const store =
       config.store === '' && settings.kind === 'rabbitmq' ? undefined : resolve(integrationStore, config.store);
     const engine = settings.kind === 'rabbitmq' ? new RabbitMqEngine(settings.link) : new EmbeddedEngine(store!.store);
-    engine.onState((state) => log.info('amqp.state', { ...state }));
+    engine.onState((state) => {
+      const wrong = 'problem' in state || state.kind === 'blocked';
+      log[wrong ? 'warn' : 'info']('amqp.state', { ...state });
+    });
     const running: RunningConnection = startConnection({
       id,
       namespace: config.namespace,

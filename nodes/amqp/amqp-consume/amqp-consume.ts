@@ -8,7 +8,8 @@ import { queueTopology, retryPolicy } from './settings.ts';
 /** Milliseconds that closing waits while settles still come in. */
 const drain = 5_000;
 
-export default defineNode(amqpConsumeDefinition, ({ config, status, resolve, emit, fail, log }) => {
+export default defineNode(amqpConsumeDefinition, (context) => {
+  const { id, type, name, config, status, resolve, emit, fail, log } = context;
   const connection = resolve(amqpConnection, config.connection);
   const topology = queueTopology(config, connection);
   const exchanges = [...new Set(topology.bindings.map(({ exchange }) => exchange))];
@@ -22,6 +23,7 @@ export default defineNode(amqpConsumeDefinition, ({ config, status, resolve, emi
     policy: retryPolicy(config),
     maxBody: config.maxBody * 1024,
     settleDeadline: Math.max(1, config.settleDeadline) * 60_000,
+    node: { id, type, ...(name === '' ? {} : { name }) },
     emit,
     onProblem: (failure) => fail(failure),
     onChange: () => light.refresh(),

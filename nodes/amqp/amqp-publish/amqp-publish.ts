@@ -12,13 +12,13 @@ export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, 
   connection.declare({ exchanges: [exchange], queues: [] }).catch((error: Error) => {
     log.warn('amqp.declare', { problem: error.message });
   });
+  let published = 0;
   const light = new ConnectionLight(connection, status, async () => {
     const outbox = config.guarantee === 'outbox' ? await connection.outbox() : undefined;
     return outbox === undefined || outbox.depth === 0
       ? { text: `${published} published` }
       : { text: `${outbox.depth} in outbox`, waiting: outbox.held > 0 || outbox.lag > 10_000 };
   });
-  let published = 0;
   const priority = config.priority === '' ? undefined : Number(config.priority);
 
   return {

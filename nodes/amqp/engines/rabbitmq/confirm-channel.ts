@@ -304,11 +304,13 @@ function causeOf({ message }: Pending, reason: string): Failure | undefined {
     return noExchange(exchange);
   }
   const refused = /access to (?:exchange|topic) '([^']*)'.* refused for user '([^']*)'/.exec(reason);
-  if (refused !== null && (refused[1] === message.exchange || refused[1] === message.routingKey)) {
+  // The default exchange, whose name is empty, is called `amq.default` here.
+  const name = message.exchange === '' ? 'amq.default' : message.exchange;
+  if (refused !== null && (refused[1] === name || refused[1] === message.routingKey)) {
     return new Failure(
       'configuration',
       'AMQP_ACCESS_REFUSED',
-      `The user "${refused[2]}" may not write to exchange "${message.exchange}". Grant it the write permission.`,
+      `The user "${refused[2]}" may not write to exchange "${name}". Grant it the write permission.`,
       { outcome: 'none' },
     );
   }

@@ -21,6 +21,8 @@ export interface ConsumerHost {
   /** Declares the queue again before a subscription that was cancelled. */
   redeclare(queue: string): Promise<void>;
   incoming(queue: string, message: ConsumeMessage): Omit<IncomingDelivery, 'handle'>;
+  /** Why the queue cannot be consumed from; undefined when it can. */
+  report(queue: string, trouble: Error | undefined): void;
   forget(consumer: RabbitConsumer): void;
 }
 
@@ -48,8 +50,6 @@ export class RabbitConsumer implements Consumer {
   #retry: NodeJS.Timeout | undefined;
   #failures = 0;
   #closing: Promise<void> | undefined;
-  /** Why it does not consume although it should, in words. */
-  problem: string | undefined;
 
   constructor(host: ConsumerHost, options: ConsumerOptions, onDelivery: (delivery: IncomingDelivery) => void) {
     this.queue = options.queue;
@@ -114,7 +114,7 @@ export class RabbitConsumer implements Consumer {
     this.#work = this.#work
       .then(() => this.#advance())
       .catch((error: unknown) => {
-        this.problem = toFailure(error).message;
+        this.#host.report(this.queue, error instanceof Error ? error : toFailure(error));
         this.#again();
       });
     return this.#work;
@@ -149,18 +149,14 @@ export class RabbitConsumer implements Consumer {
     );
     session.tag = consumerTag;
     this.#failures = 0;
-    this.problem = undefined;
+    this.#host.report(this.queue, undefined);
   }
 
   async #open(model: ChannelModel): Promise<Session> {
     const channel = await withDeadline(model.createChannel(), setupDeadline, 'opening a channel');
     const session: Session = { channel, generation: this.#host.registry.begin() };
-    channel.on('error', (error: Error) => {
-      this.problem = error.message;
-    });
-    channel.on('handler-error', (error: Error) => {
-      this.problem = error.message;
-    });
+    channel.on('error', (error: Error) => this.#host.report(this.queue, error));
+    channel.on('handler-error', (error: Error) => this.#host.report(this.queue, error));
     channel.on('close', () => {
       this.#host.registry.end(session.generation);
       if (this.#session !== session) return;
@@ -175,7 +171,6 @@ export class RabbitConsumer implements Consumer {
     if (message === null) {
       // basic.cancel: the queue was deleted or its leader moved. The channel stays, its deliveries stay valid.
       delete session.tag;
-      this.problem = `The broker cancelled the consumer of queue "${this.queue}" (deleted, or moved to another node).`;
       this.#work = this.#work.then(() => this.#host.redeclare(this.queue)).catch(() => undefined);
       void this.#step();
       return;

@@ -244,9 +244,18 @@ export class RabbitMqEngine implements MessagingEngine {
       registry: engine.#registry,
       redeclare: (queue) => engine.#redeclare(queue),
       incoming,
+      report: (queue, trouble) => engine.#reportConsumer(queue, trouble),
       forget: (consumer) => engine.#consumers.delete(consumer),
     };
   })();
+
+  /** Only what somebody must change is a state; everything else is tried again and passes. */
+  #reportConsumer(queue: string, trouble: Error | undefined): void {
+    const key = `consumer ${queue}`;
+    if (trouble === undefined) this.#problems.delete(key);
+    else if ((trouble as { code?: unknown }).code === 403) this.#problems.set(key, mayNotRead(queue));
+    this.#changed();
+  }
 
   #model(): ChannelModel {
     const { model } = this.#consumeLink;
@@ -375,6 +384,14 @@ export class RabbitMqEngine implements MessagingEngine {
     this.#shown = text;
     for (const listener of [...this.#listeners]) listener(state);
   }
+}
+
+function mayNotRead(queue: string): Failure {
+  return new Failure(
+    'configuration',
+    'AMQP_ACCESS_REFUSED',
+    `The user may not consume from queue "${queue}". Grant it the read permission.`,
+  );
 }
 
 /** An AMQP delivery in our words. */

@@ -1,0 +1,144 @@
+/** What lies between a subscription and a flow, on an engine in a temporary store. */
+import assert from 'node:assert/strict';
+import { after, before, describe, mock, test } from 'node:test';
+import { startConnection } from '../../nodes/amqp/connection-service.ts';
+import { FlowConsumer, type FlowConsumerOptions } from '../../nodes/amqp/flow-consumer.ts';
+import { defaultRetryPolicy } from '../../nodes/amqp/retry-policy.ts';
+import type { AmqpConnectionService } from '../../nodes/amqp/service.ts';
+import type { Failure } from '../../nodes/kernel/failure.ts';
+import type { FlowMessage } from '../../nodes/kernel/message.ts';
+import { type Bench, message, queue, sqliteKind, until } from './engines.ts';
+
+describe('Flow consumer', () => {
+  let bench: Bench;
+  let service: AmqpConnectionService;
+  let n = 0;
+  const consumers: FlowConsumer[] = [];
+
+  before(async () => {
+    bench = await sqliteKind.open();
+    const store = { id: 'store', store: bench.store! };
+    service = startConnection({ id: 'amqp', namespace: 'ns', engine: bench.engine, store }).service;
+  });
+  after(async () => {
+    for (const consumer of consumers) await consumer.close(0);
+    await bench.dispose();
+  });
+
+  async function consuming(more: Partial<FlowConsumerOptions> = {}) {
+    const name = `ns.q${++n}`;
+    await service.declare({ exchanges: [], queues: [queue(name)] });
+    const seen: FlowMessage[] = [];
+    const problems: Failure[] = [];
+    const consumer = new FlowConsumer({
+      connection: service,
+      queue: name,
+      prefetch: 10,
+      concurrency: 10,
+      orderByKey: false,
+      policy: { ...defaultRetryPolicy, steps: [50], cap: 50 },
+      maxBody: 100,
+      settleDeadline: 60_000,
+      node: { id: 'n1', type: 'amqp-consume' },
+      emit: (each) => seen.push(each),
+      onProblem: (failure) => problems.push(failure),
+      onChange: () => undefined,
+      ...more,
+    });
+    consumers.push(consumer);
+    return { name, seen, problems, consumer };
+  }
+
+  test('nothing is taken before the flows have started', async () => {
+    const { name, seen, consumer } = await consuming();
+    await service.publish(message('', name));
+    assert.equal((await service.depth(name)).ready, 1);
+    consumer.start();
+    await until('it came', () => seen.length === 1);
+    await service.settle(seen[0]!.delivery!.tag, { kind: 'done' });
+    assert.equal(consumer.inFlight, 0);
+  });
+
+  test('a body over the limit goes to the dead letters with its size and the node, and the flow never sees it', async () => {
+    const { name, seen, problems, consumer } = await consuming();
+    consumer.start();
+    await service.publish(message('', name, { body: Buffer.alloc(101) }));
+    await until(
+      'it is refused',
+      async () => problems.length === 1 && (await service.depth(`${name}.dead`)).ready === 1,
+    );
+    assert.equal(problems[0]!.code, 'AMQP_BODY_TOO_LARGE');
+    assert.equal(seen.length, 0);
+  });
+
+  test('what a flow never settles is reported once, and tried again as the next try', async () => {
+    const { name, seen, problems, consumer } = await consuming({ settleDeadline: 5 });
+    mock.timers.enable({ apis: ['setInterval'] });
+    try {
+      consumer.start();
+      await service.publish(message('', name));
+      await until('it came', () => seen.length === 1);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      mock.timers.tick(15_000);
+      mock.timers.tick(15_000);
+      await until('it came again', () => seen.length === 2);
+    } finally {
+      mock.timers.reset();
+    }
+    assert.deepEqual(
+      problems.map(({ code }) => code),
+      ['AMQP_UNSETTLED'],
+    );
+    assert.match(problems[0]!.message, /settle node/);
+    assert.equal(seen[1]!.delivery!.attempt, 2);
+    // The late settle of the first delivery reaches nothing.
+    assert.equal((await service.settle(seen[0]!.delivery!.tag, { kind: 'done' })).result, 'already-settled');
+    assert.equal((await service.settle(seen[1]!.delivery!.tag, { kind: 'done' })).result, 'settled');
+  });
+
+  test('a deploy hands back at once what the flow has not seen', async () => {
+    const { name, seen, consumer } = await consuming({ concurrency: 1 });
+    consumer.start();
+    for (let i = 0; i < 3; i++) await service.publish(message('', name));
+    await until('one is in the flow', () => seen.length === 1);
+    consumer.stop();
+    await until('two are back', async () => (await service.depth(name)).ready === 2);
+    assert.equal((await service.settle(seen[0]!.delivery!.tag, { kind: 'done' })).result, 'settled');
+    consumer.start();
+    await until('the next one comes', () => seen.length === 2);
+    await service.settle(seen[1]!.delivery!.tag, { kind: 'done' });
+    await until('and the last', () => seen.length === 3);
+    await service.settle(seen[2]!.delivery!.tag, { kind: 'done' });
+  });
+
+  test('a paused queue gives nothing until it is resumed', async () => {
+    const { name, seen, consumer } = await consuming();
+    await service.pause(name);
+    consumer.start();
+    await service.publish(message('', name));
+    assert.equal(consumer.paused, true);
+    assert.equal(seen.length, 0);
+    await service.resume(name);
+    await until('it came', () => seen.length === 1);
+    await service.settle(seen[0]!.delivery!.tag, { kind: 'done' });
+  });
+
+  test('the policy of the consumer decides what a failure becomes', async () => {
+    const { name, seen, consumer } = await consuming();
+    consumer.start();
+    await service.publish(message('', name));
+    await until('it came', () => seen.length === 1);
+    const outage = { class: 'dependency-outage', code: 'X', retryable: true, message: 'm' } as const;
+    const first = await service.settle(seen[0]!.delivery!.tag, { kind: 'failed', failure: outage });
+    assert.equal(first.disposition, 'retry');
+    assert.ok(first.delay! >= 50 && first.delay! <= 55);
+    await until('it came again', () => seen.length === 2);
+    const bad = { ...outage, class: 'data-quality', retryable: false } as const;
+    const second = await service.settle(seen[1]!.delivery!.tag, { kind: 'failed', failure: bad });
+    assert.deepEqual(second, {
+      result: 'settled',
+      disposition: 'dead-letter',
+      reason: 'A data-quality failure is not retried.',
+    });
+  });
+});
