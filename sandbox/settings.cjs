@@ -12,6 +12,8 @@ module.exports = {
   // Made by scripts/start.ts at the first start and kept in the user directory.
   credentialSecret: process.env.HEALTHFLOWS_CREDENTIAL_SECRET,
   nodesDir: join(__dirname, '..'),
+  // The sandbox's console may replay and discard without a login; its audit trail then names "anonymous".
+  healthflows: { allowUnauthenticatedOperations: true },
   telemetry: { enabled: false, updateNotification: false },
   externalModules: { autoInstall: false, palette: { allowInstall: false, allowUpload: false } },
   paletteCategories: ['subflows', 'healthflows', 'common', 'function', 'network', 'sequence', 'parser', 'storage'],
