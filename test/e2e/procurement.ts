@@ -4,22 +4,18 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { nodeRedVersions, type NodeRedVersion } from '../support/node-red.ts';
+import type { NodeRedVersion } from '../support/node-red.ts';
 import { waitUntil } from '../support/processes.ts';
 import { Ledger } from './ledger.ts';
 import { deliver, inParallel, post } from './sender.ts';
 import { type Engines, messageId, orderPost, type Stack, startStack, supplierOrder } from './stack.ts';
 
-const variants: { version: NodeRedVersion; engines: Engines }[] = [
-  ...nodeRedVersions.map((version) => ({ version, engines: 'embedded' as const })),
-  { version: '5.0', engines: 'servers' },
-];
-
 /** Order numbers of one test. */
 const numbers = (prefix: string, count: number) =>
   Array.from({ length: count }, (_, index) => `${prefix}-${index + 1}`);
 
-for (const variant of variants) {
+/** States the promises for one Node-RED and one set of engines; a file for each, so that they run side by side. */
+export function procurementPromises(variant: { version: NodeRedVersion; engines: Engines; kills: number }): void {
   describe(`the procurement flow on Node-RED ${variant.version}, ${variant.engines} engines`, {
     timeout: 900_000,
   }, () => {
@@ -212,7 +208,7 @@ for (const variant of variants) {
 
     it('kill -9 of Node-RED at random moments under load loses nothing and doubles nothing', async () => {
       const ledger = new Ledger();
-      const kills = Number(process.env.HEALTHFLOWS_KILLS ?? (variant.version === '5.0' ? 20 : 3));
+      const kills = Number(process.env.HEALTHFLOWS_KILLS ?? variant.kills);
       let number = 0;
       let sending = true;
       const sender = async () => {

@@ -1,0 +1,3 @@
+import { procurementPromises } from './procurement.ts';
+
+procurementPromises({ version: '4.1', engines: 'embedded', kills: 3 });
