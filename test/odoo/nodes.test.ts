@@ -261,18 +261,23 @@ describe('odoo-server endpoints', () => {
 
 describe('examples', () => {
   for (const name of ['01 - upsert a purchase order.json', '02 - read partners.json']) {
-    test(`${name} runs against the sandbox`, async () => {
-      process.env.ODOO_API_KEY = apiKeys.bot;
+    test(`${name} runs unchanged against the sandbox that the environment names`, async () => {
+      const environment = {
+        ODOO_URL: odoo.url,
+        ODOO_DB: odoo.database,
+        ODOO_LOGIN: 'bot',
+        ODOO_API_KEY: apiKeys.bot,
+      };
+      Object.assign(process.env, environment);
       try {
         const flow = JSON.parse(readFileSync(join(packageRoot, 'examples/05 Odoo', name), 'utf8')) as FlowNode[];
-        const moved = flow.map((node) => (node.type === 'odoo-server' ? { ...node, url: odoo.url } : node));
-        await nodeRed.setFlows(moved);
+        await nodeRed.setFlows(flow);
         const button = flow.find((node) => node.type === 'inject')!;
         const target = flow.find((node) => node.type === 'debug')!;
         const message = await send({ payload: JSON.parse(String(button.payload) || '""') }, target.id, button.id);
         assert.ok(message.odoo !== undefined);
       } finally {
-        delete process.env.ODOO_API_KEY;
+        for (const variable of Object.keys(environment)) delete process.env[variable];
       }
     });
   }

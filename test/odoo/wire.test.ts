@@ -6,7 +6,7 @@ import { numberLiteral, parseAnswer, plainDecimal } from '../../nodes/odoo/clien
 import { fromOdooDatetime, isDate, toOdooDatetime } from '../../nodes/odoo/client/instants.ts';
 import { versionOf } from '../../nodes/odoo/client/version.ts';
 import { ModelFields } from '../../nodes/odoo/client/fields.ts';
-import { checkValue, type Reference, toJson } from '../../nodes/odoo/client/values.ts';
+import { checkValue, fromOdoo, type Reference, toJson } from '../../nodes/odoo/client/values.ts';
 import type { FieldInfo } from '../../nodes/odoo/client/fields.ts';
 import { failure } from './support.ts';
 
@@ -44,6 +44,24 @@ describe('numbers on the wire', () => {
       e: '1.5',
     });
     assert.deepEqual(parseAnswer('[1,2,{"x":[3,false,null,"4"]}]'), [1, 2, { x: [3, false, null, '4'] }]);
+  });
+
+  test('where the types are known, short numbers may be numbers, and long ones still keep every digit', () => {
+    assert.deepEqual(parseAnswer('[{"a":4.20,"b":10.0}]', true), [{ a: 4.2, b: 10 }]);
+    assert.deepEqual(parseAnswer('[{"a":12345678901234.123456,"b":0.5}]', true), [
+      { a: '12345678901234.123456', b: '0.5' },
+    ]);
+    assert.deepEqual(parseAnswer('[9007199254740993]', true), ['9007199254740993']);
+    fc.assert(
+      fc.property(fc.integer({ min: -(10 ** 14), max: 10 ** 14 }), fc.integer({ min: 1, max: 14 }), (digits, scale) => {
+        const body = Math.abs(digits)
+          .toString()
+          .padStart(scale + 1, '0');
+        const text = `${digits < 0 ? '-' : ''}${body.slice(0, -scale)}.${body.slice(-scale)}`;
+        const [back] = parseAnswer(`[${text}]`, true) as [unknown];
+        assert.equal(compare(fromOdoo(field('float'), back) as string, text), 0);
+      }),
+    );
   });
 
   test('a key that could reach a prototype is dropped at every depth', () => {

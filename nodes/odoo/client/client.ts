@@ -60,6 +60,8 @@ export interface CallSettings extends CallerContext {
   effect: Effect;
   /** The call may be repeated after a lost reply without a second effect. Reads always may. */
   repeatable?: boolean;
+  /** The caller knows the types of what comes back; see `parseAnswer`. */
+  typed?: boolean;
 }
 
 export class OdooClient {
@@ -140,6 +142,7 @@ export class OdooClient {
               effect,
               signal,
               ...(traceparent === undefined ? {} : { traceparent }),
+              ...(settings.typed === undefined ? {} : { typed: settings.typed }),
             });
           } catch (error) {
             lost ||= error instanceof Failure && error.outcome === 'unknown';

@@ -45,7 +45,7 @@ export class Json2Transport implements Transport {
     if (answer.type !== 'application/json') throw failureOfAnswer(answer, effect, this.#http.url);
     let body: unknown;
     try {
-      body = parseAnswer(answer.text);
+      body = parseAnswer(answer.text, options.typed);
     } catch {
       throw new Failure('dependency-outage', 'ODOO_ANSWER_CUT', 'The answer of Odoo is not complete JSON.', {
         outcome: effect === 'write' ? 'unknown' : 'none',

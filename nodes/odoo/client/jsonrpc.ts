@@ -110,7 +110,7 @@ export class JsonRpcTransport implements Transport {
       throw failureOfAnswer(answer, effect, this.#http.url);
     let body: { result?: unknown; error?: { data?: OdooException } };
     try {
-      body = parseAnswer(answer.text) as typeof body;
+      body = parseAnswer(answer.text, options.typed) as typeof body;
     } catch {
       throw new Failure('dependency-outage', 'ODOO_ANSWER_CUT', 'The answer of Odoo is not complete JSON.', {
         outcome: effect === 'write' ? 'unknown' : 'none',

@@ -60,9 +60,9 @@ export async function* searchPages(
           ...(byKey || given === 0 ? {} : { offset: given }),
         },
       },
-      { effect: 'read', ...options },
+      { effect: 'read', typed: hasPlainTypes(known, fields), ...options },
     )) as OdooRecord[];
-    if (rows.length > 0) yield rows.map((row) => decode(known, row));
+    if (rows.length > 0) yield decodeAll(known, fields, rows);
     if (rows.length < size) return;
     given += rows.length;
     last = rows.at(-1)!.id;
@@ -95,9 +95,9 @@ export async function read(
   for (let from = 0; from < ids.length; from += readPage) {
     const rows = (await client.call(
       { model, method: 'read', ids: ids.slice(from, from + readPage), args: { fields: names } },
-      { effect: 'read', ...caller },
+      { effect: 'read', typed: hasPlainTypes(known, names), ...caller },
     )) as OdooRecord[];
-    for (const row of rows) byId.set(row.id, decode(known, row));
+    for (const row of decodeAll(known, names, rows)) byId.set(row.id, row);
   }
   return {
     records: ids.flatMap((id) => byId.get(id) ?? []),
@@ -203,12 +203,24 @@ export function refuseBadIds(ids: unknown, method: string): asserts ids is numbe
   );
 }
 
-export function decode(fields: ModelFields, row: Record<string, unknown>): OdooRecord {
-  const record: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(row)) {
-    record[fields.nameOut(name)] = fromOdoo(fields.all.get(name), value);
-  }
-  return record as OdooRecord;
+/** Types whose values {@link fromOdoo} brings into the flow's form; others may hold numbers somewhere inside. */
+const plainTypes = new Set(
+  'char text html integer float monetary boolean date datetime selection many2one one2many many2many binary'.split(' '),
+);
+
+function hasPlainTypes(known: ModelFields, names: readonly string[]): boolean {
+  return names.every((name) => plainTypes.has(known.all.get(name)?.type ?? ''));
+}
+
+function decodeAll(known: ModelFields, names: readonly string[], rows: readonly OdooRecord[]): OdooRecord[] {
+  const columns = names
+    .filter((name) => name !== 'id')
+    .map((name) => ({ name, out: known.nameOut(name), field: known.all.get(name) }));
+  return rows.map((row) => {
+    const record: OdooRecord = { id: row.id };
+    for (const { name, out, field } of columns) record[out] = fromOdoo(field, row[name]);
+    return record;
+  });
 }
 
 function namesOf(known: ModelFields, fields: readonly string[]): string[] {

@@ -20,6 +20,8 @@ export interface CallOptions {
   traceparent?: string;
   /** Milliseconds for this try; overrides the connection's. */
   timeout?: number;
+  /** The caller knows the types of what comes back; see `parseAnswer`. */
+  typed?: boolean;
 }
 
 export interface OdooVersion {

@@ -318,6 +318,10 @@ export function fromOdoo(field: FieldInfo | undefined, value: unknown): unknown 
   switch (field?.type) {
     case undefined:
       return value;
+    case 'char':
+    case 'text':
+    case 'selection':
+      return value === false ? null : value;
     case 'boolean':
       return value === true;
     case 'float':

@@ -17,18 +17,25 @@ export function numberLiteral(text: string): object {
   return rawJson(text);
 }
 
-const inexact = /[\d][.eE]|\d{16}|-0|__proto__|constructor|prototype/;
 const integer = /^-?\d{1,15}$/;
+
+/** A number a double may not hold exactly: with 16 digits or more. Shorter ones survive the way through it unchanged. */
+const long = /\d[\d.]{15}/;
+const fraction = /\d[.eE]/;
+const forbidden = ['__proto__', 'constructor', 'prototype'];
 
 /**
  * Parses an answer of Odoo. Numbers with a fraction, an exponent or more than 15 digits stay text; keys that could
  * reach a prototype once Node-RED clones the message are dropped.
  *
+ * @param typed the caller turns values into the flow's form by the types of their fields: then numbers of up to 15
+ * digits may come as numbers, which is several times faster
  * @throws SyntaxError when the text is not JSON
  */
-export function parseAnswer(text: string): unknown {
-  // Most answers hold nothing a double could not: then the parser's own numbers will do, at a fraction of the cost.
-  if (!inexact.test(text)) return JSON.parse(text);
+export function parseAnswer(text: string, typed = false): unknown {
+  const plain = typed || !fraction.test(text);
+  if (plain && !long.test(text) && !text.includes('-0') && !forbidden.some((key) => text.includes(key)))
+    return JSON.parse(text);
   return JSON.parse(text, ((key: string, value: unknown, context?: { source?: string }) => {
     if (isForbiddenKey(key)) return undefined;
     if (typeof value !== 'number') return value;
