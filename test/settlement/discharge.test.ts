@@ -59,8 +59,8 @@ for (const under of storesUnderTest()) {
       reach: Reach;
       answers: { next: () => Settlement };
     }) => Promise<void>,
-  ) =>
-    test(`${name} (${under.name})`, under.options, async () => {
+  ): void => {
+    void test(`${name} (${under.name})`, under.options, async () => {
       await using fixture = await under.fresh();
       const { store } = fixture;
       const order: string[] = [];
@@ -73,6 +73,7 @@ for (const under of storesUnderTest()) {
       };
       await body({ store, order, reach, answers });
     });
+  };
 
   promise('done: the key is durably completed before the delivery is acknowledged', async ({ store, order, reach }) => {
     const message: FlowMessage = { idempotency: await claimed(store), delivery, event: event('m1') };

@@ -360,7 +360,7 @@ export function failuresPage(main, session, query) {
       return;
     }
     const before = pretty(current);
-    const area = h('textarea', { class: 'payload', name: 'payload', spellcheck: 'false', value: before, 'aria-label': 'Payload' });
+    const area = h('textarea', { class: 'payload', name: 'payload', spellcheck: 'false', value: before });
     const changes = h('pre', { tabindex: '0', 'aria-label': 'What changes' }, 'No change yet.');
     area.addEventListener('input', () => {
       const gone = difference(before, area.value, 'gone', true);
