@@ -30,7 +30,7 @@ interface Contender {
   engine: Engine;
   subject: Subject;
   /** One request's work, durable when it resolves. */
-  request(key: string): Promise<unknown>;
+  readonly request: (key: string) => Promise<unknown>;
 }
 
 interface Measurement {
@@ -43,7 +43,7 @@ interface Measurement {
   p99: number;
 }
 
-const closers: (() => Promise<unknown> | unknown)[] = [];
+const closers: (() => unknown)[] = [];
 const run = randomBytes(4).toString('hex');
 
 /** On the disk under the working directory, since a temporary directory may be in memory. */

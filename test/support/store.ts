@@ -27,7 +27,7 @@ export interface StoreUnderTest {
   readonly name: 'sqlite' | 'postgresql';
   /** For `test(name, options, fn)`: says why an engine is skipped. */
   readonly options: { skip?: string };
-  fresh(): Promise<StoreFixture>;
+  readonly fresh: () => Promise<StoreFixture>;
 }
 
 export function storesUnderTest(): StoreUnderTest[] {

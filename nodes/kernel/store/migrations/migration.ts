@@ -19,7 +19,7 @@ export interface SqlTypes {
   /** To be put after the closing parenthesis of CREATE TABLE: makes SQLite check column types as PostgreSQL does. */
   readonly strict: string;
   /** A literal of bytes. */
-  bytes(hex: string): string;
+  readonly bytes: (hex: string) => string;
 }
 
 const typesOf: Record<Dialect, SqlTypes> = {

@@ -76,6 +76,8 @@ export class PostgresqlStore implements Store {
       max: options.readers ?? 4,
       idleTimeoutMillis: 60_000,
       query_timeout: this.#silence,
+      // The pool awaits it, whatever its type declarations say.
+      // oxlint-disable-next-line typescript/no-misused-promises
       onConnect: (client: pg.ClientBase) => setUpSession({ client, schema: this.#target.schema }),
     });
     // An idle connection that breaks is simply replaced.
@@ -374,7 +376,7 @@ export class PostgresqlStore implements Store {
 
   #report(): void {
     const status = this.status();
-    for (const listener of [...this.#listeners]) listener(status);
+    for (const listener of this.#listeners) listener(status);
   }
 }
 
@@ -391,7 +393,7 @@ function isOperationError(error: unknown): boolean {
  * their statements without waiting for one another's answers. Waits for all before it throws the first error.
  */
 async function alternating(jobs: readonly Job[], run: (job: Job) => Promise<unknown>): Promise<Outcome[]> {
-  const outcomes = new Array<Outcome>(jobs.length);
+  const outcomes: Outcome[] = Array.from({ length: jobs.length });
   let chains = new Map<string, Promise<void>>();
   const join = async (): Promise<void> => {
     const failed = (await Promise.allSettled(chains.values())).filter((result) => result.status === 'rejected');

@@ -70,7 +70,7 @@ export class Database {
    * @returns results in order; an error of the database itself is a Failure on every operation it hit
    */
   run(operations: readonly BoundOperation[], now: number): Result[] {
-    const results = new Array<Result>(operations.length);
+    const results: Result[] = Array.from({ length: operations.length });
     const writes = [...operations.keys()].filter((index) => !operations[index]!.readOnly);
     if (writes.length > 0) this.#write(operations, writes, results, now);
     if (writes.length < operations.length) {

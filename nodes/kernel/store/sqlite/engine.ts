@@ -225,7 +225,7 @@ export class SqliteStore implements Store {
 
   #report(): void {
     const status = this.status();
-    for (const listener of [...this.#listeners]) listener(status);
+    for (const listener of this.#listeners) listener(status);
   }
 }
 
