@@ -23,8 +23,8 @@ export function clientOptionsOf(
   return {
     url: set('address', config.url),
     protocol: config.protocol,
-    database: set('database', config.database),
-    login: set('login', config.login),
+    database: optional(config.database),
+    login: optional(config.login),
     apiKey: set('API key', credentials.apiKey ?? ''),
     language: config.language,
     ...(company === '' ? {} : { companyId: Number(company) }),
@@ -53,6 +53,11 @@ function set(what: string, text: string): string {
   const match = /^\$\{(\w+)\}$/.exec(text.trim());
   if (match === null) return text.trim();
   throw unusable(what, `is taken from the environment variable ${match[1]}, which is not set`);
+}
+
+/** A setting that may be left out: a variable that is not set leaves it out too. */
+function optional(text: string): string {
+  return /^\$\{\w+\}$/.test(text.trim()) ? '' : text.trim();
 }
 
 function positive(what: string, value: number): number {
