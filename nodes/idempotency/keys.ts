@@ -113,9 +113,9 @@ export const claim = defineOperation(
       now,
       wanted.owner,
       now,
-      wanted.lease,
-      now + wanted.lease,
-      now + wanted.retention,
+      Math.round(wanted.lease),
+      now + Math.round(wanted.lease),
+      now + Math.round(wanted.retention),
     );
     if (inserted.length > 0) return { kind: 'new', token: now } as ClaimVerdict;
 
@@ -151,9 +151,9 @@ export const claim = defineOperation(
         token,
         wanted.owner,
         now,
-        wanted.lease,
-        now + wanted.lease,
-        now + wanted.retention,
+        Math.round(wanted.lease),
+        now + Math.round(wanted.lease),
+        now + Math.round(wanted.retention),
         wanted.fingerprint,
         hash,
         row.fence,
@@ -264,8 +264,8 @@ export const renew = defineOperation(
     const renewed = yield* query(
       `UPDATE idempotency_keys SET lease = $1, lease_until = $2
      WHERE hash = $3 AND fence = $4 AND state = 'claimed' RETURNING fence`,
-      held.lease,
-      now + held.lease,
+      Math.round(held.lease),
+      now + Math.round(held.lease),
       keyHash(held),
       held.token,
     );
@@ -288,8 +288,8 @@ export const renewAll = defineOperation(
     const held = keys.map((_, index) => `(hash = $${2 * index + 3} AND fence = $${2 * index + 4})`).join(' OR ');
     const renewed = yield* query<{ hash: Uint8Array }>(
       `UPDATE idempotency_keys SET lease = $1, lease_until = $2 WHERE state = 'claimed' AND (${held}) RETURNING hash`,
-      lease,
-      now + lease,
+      Math.round(lease),
+      now + Math.round(lease),
       ...keys.flatMap(({ token }, index) => [hashes[index]!, token]),
     );
     const still = new Set(renewed.map(({ hash }) => Buffer.from(hash).toString('hex')));

@@ -88,6 +88,18 @@ for (const { name, options, fresh } of storesUnderTest()) {
     assert.equal((await store.run(claim, wanted())).kind, 'mismatch');
   });
 
+  test(
+    `times with a fraction of a millisecond, as days in a dialog give them, are taken (${name})`,
+    options,
+    async () => {
+      await using fixture = await fresh();
+      const { store } = fixture;
+      const token = tokenOf(await store.run(claim, wanted({ lease: 1000.4, retention: 0.7 * day + 0.1 })));
+      assert.equal(await store.run(renew, { ...reference, token, lease: 1000.6 }), 'renewed');
+      assert.deepEqual(await store.run(renewAll, { keys: [{ ...reference, token }], lease: 1000.6 }), [0]);
+    },
+  );
+
   test(`keys of different scopes never meet (${name})`, options, async () => {
     await using fixture = await fresh();
     const { store } = fixture;
