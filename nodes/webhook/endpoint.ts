@@ -2,8 +2,8 @@
  * A running webhook endpoint: the ingress in front, verification in the middle, the flow behind. Knows of Node-RED
  * only what {@link EndpointHost} offers.
  */
+import { randomUUID } from 'node:crypto';
 import { Failure, type FailureRecord } from '../kernel/failure.ts';
-import { uuidv7 } from '../kernel/id.ts';
 import type { FlowMessage } from '../kernel/message.ts';
 import { telemetry } from '../kernel/telemetry/telemetry.ts';
 import { accept, type Ingress, type IngressLimits } from './ingress/accept.ts';
@@ -126,7 +126,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
     const parameters = this.#parameters.get(request) ?? {};
     const signed = fromHttp(request, parameters, body, this.#options.publicUrl);
     const message: FlowMessage = {
-      _msgid: uuidv7(),
+      _msgid: randomUUID(),
       req: requestView(request, parameters, this.#options.secretPlaces),
       res: { _res: response },
     };

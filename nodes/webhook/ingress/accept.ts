@@ -48,10 +48,10 @@ export function inspectHead(request: HttpRequest, ingress: Ingress): ProblemCode
 }
 
 export async function accept(request: HttpRequest, response: HttpResponse, ingress: Ingress): Promise<void> {
-  const correlationId = correlationIdOf(request);
   const { limits } = ingress;
   const bodyLimits = { size: limits.bodySize, time: limits.bodyTime };
   const refuse = (code: ProblemCode) => {
+    const correlationId = correlationIdOf(request);
     sendProblem(response, ingress.refused(code, request, correlationId), correlationId);
     drain(request, bodyLimits);
   };
@@ -61,12 +61,7 @@ export async function accept(request: HttpRequest, response: HttpResponse, ingre
     refuse(objection);
     return;
   }
-  const exchange = ingress.exchanges.start(
-    request,
-    response,
-    correlationId,
-    declaredLength(request) ?? limits.bodySize,
-  );
+  const exchange = ingress.exchanges.start(request, response, declaredLength(request) ?? limits.bodySize);
   if (exchange === undefined) {
     refuse('saturated');
     return;

@@ -3,6 +3,7 @@
  * deadline, so that no caller hangs whatever happens to the flow behind.
  */
 import type { HttpRequest, HttpResponse } from './http.ts';
+import { correlationIdOf } from './identity.ts';
 import { type ProblemCode, type ProblemOptions, sendProblem } from './problem.ts';
 
 /** How a reply ended, for whoever has to know whether the work was accepted. */
@@ -11,22 +12,15 @@ export type Outcome = { kind: 'replied'; status: number } | { kind: 'aborted' };
 export class Exchange {
   readonly request: HttpRequest;
   readonly response: HttpResponse;
-  /** What our own replies quote; the event's, once it is known. */
-  correlationId: string;
+  #correlationId: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #open = true;
   #outcome: Outcome | undefined;
   #listener: ((outcome: Outcome) => void) | undefined;
 
-  constructor(
-    request: HttpRequest,
-    response: HttpResponse,
-    correlationId: string,
-    closed: (exchange: Exchange) => void,
-  ) {
+  constructor(request: HttpRequest, response: HttpResponse, closed: (exchange: Exchange) => void) {
     this.request = request;
     this.response = response;
-    this.correlationId = correlationId;
     response.once('close', () => {
       clearTimeout(this.#timer);
       this.#open = false;
@@ -42,6 +36,15 @@ export class Exchange {
   onOutcome(listener: (outcome: Outcome) => void): void {
     if (this.#outcome === undefined) this.#listener = listener;
     else listener(this.#outcome);
+  }
+
+  /** What our own replies quote: the event's, once it is known. */
+  get correlationId(): string {
+    return this.#correlationId ?? correlationIdOf(this.request);
+  }
+
+  set correlationId(id: string) {
+    this.#correlationId = id;
   }
 
   get open(): boolean {
@@ -98,9 +101,9 @@ export class Exchanges {
   }
 
   /** @param bytes the most its body can hold @returns undefined when no more can wait */
-  start(request: HttpRequest, response: HttpResponse, correlationId: string, bytes: number): Exchange | undefined {
+  start(request: HttpRequest, response: HttpResponse, bytes: number): Exchange | undefined {
     if (this.#open.size >= this.#count || bytesHeld + bytes > byteBudget) return undefined;
-    const exchange = new Exchange(request, response, correlationId, (ended) => {
+    const exchange = new Exchange(request, response, (ended) => {
       bytesHeld -= this.#open.get(ended) ?? 0;
       this.#open.delete(ended);
       if (this.#open.size === 0) this.#emptied?.();

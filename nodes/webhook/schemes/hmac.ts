@@ -2,7 +2,7 @@
  * The engine of every scheme that signs with a shared secret: a profile says where signature, time and id are and
  * what is signed; this does the rest the same way for all.
  */
-import { createHmac } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { Verification } from '../../kernel/message.ts';
 import { type Encoding, decodeCanonical, equalBytes, parseUnixSeconds, sha256Hex } from './encoding.ts';
 import { several } from './headers.ts';
@@ -134,6 +134,18 @@ export function verifyHmac(
   return verified(profile.name, current.key.id, proof, proof.at, content);
 }
 
+const keyObjects = new WeakMap<Buffer, KeyObject>();
+
+/** Made once a secret: an HMAC keyed with a KeyObject takes a quarter of the time of one keyed with bytes. */
+function keyObjectOf(secret: Buffer): KeyObject {
+  let key = keyObjects.get(secret);
+  if (key === undefined) {
+    key = createSecretKey(secret);
+    keyObjects.set(secret, key);
+  }
+  return key;
+}
+
 export function matchingKeys(
   algorithm: string,
   content: readonly (string | Buffer)[],
@@ -142,7 +154,7 @@ export function matchingKeys(
 ): Key<Buffer>[] {
   const matching: Key<Buffer>[] = [];
   for (const key of keys) {
-    const hmac = createHmac(algorithm, key.material);
+    const hmac = createHmac(algorithm, keyObjectOf(key.material));
     for (const part of content) hmac.update(part);
     const expected = hmac.digest();
     let matched = false;
