@@ -44,21 +44,21 @@ export interface NodeContext<C extends object> {
   readonly RED: RuntimeApi;
   /** For Node-RED's typed-input helpers, which want the node itself. */
   readonly node: RuntimeNode;
-  status(kind: StatusKind, text?: string): void;
+  readonly status: (kind: StatusKind, text?: string) => void;
   /**
    * The service a config node offers.
    * @throws Failure `configuration` when none is chosen, it is disabled, or it could not start
    */
-  resolve<A>(kind: ConfigNodeKind<A>, id: string | undefined): A;
+  readonly resolve: <A>(kind: ConfigNodeKind<A>, id: string | undefined) => A;
   /** Sends from a source, outside an input handler. `output` is an index or a name from the definition. */
-  emit(message: FlowMessage, output?: number | string): void;
+  readonly emit: (message: FlowMessage, output?: number | string) => void;
   /** Reports a failure that no input handler is waiting for; Catch nodes see it. */
-  fail(error: unknown, message?: FlowMessage): void;
+  readonly fail: (error: unknown, message?: FlowMessage) => void;
 }
 
 export interface InputContext {
   /** `output` is an index or a name from the definition; default the first. */
-  send(message: FlowMessage, output?: number | string): void;
+  readonly send: (message: FlowMessage, output?: number | string) => void;
 }
 
 export interface NodeHandlers {
