@@ -4,6 +4,9 @@ import { badge, count, empty, errorBox, h, instant, loading, render, table } fro
 
 const actions = ['message.accepted', 'message.rejected', 'message.settled', 'deadletter.replayed', 'deadletter.edited-and-replayed', 'deadletter.replay-finished', 'deadletter.replay-cancelled', 'deadletter.discarded', 'deadletter.revealed', 'queue.paused', 'queue.resumed'];
 
+/** Hashes and long ids by their beginning; whole in the tooltip or the export. */
+const short = (text) => (text.length > 24 && !text.includes(' ') ? `${text.slice(0, 14)}…` : text);
+
 export function auditPage(main, _session, query) {
   const filter = { action: query.get('action') ?? '', actor: query.get('actor') ?? '', subject: query.get('subject') ?? '', correlationId: query.get('correlationId') ?? '' };
   const list = h('div', {});
@@ -66,16 +69,16 @@ export function auditPage(main, _session, query) {
         ? empty('No entries', 'Nothing matches the filter.')
         : table(
             'Audit trail, newest first',
-            [{ title: 'No.', number: true }, { title: 'When' }, { title: 'What' }, { title: 'Who' }, { title: 'On' }, { title: 'Correlation id' }, { title: 'Reason', class: 'cause' }, { title: 'Details', class: 'cause' }],
+            [{ title: 'No.', number: true }, { title: 'When' }, { title: 'What' }, { title: 'Who' }, { title: 'On' }, { title: 'Correlation id' }, { title: 'Reason', class: 'cause' }, { title: 'Details' }],
             records.map((record) => [
               record.seq,
               instant(record.at),
               [record.outcome === 'success' ? '' : badge('bad', 'failed'), ' ', h('span', { class: 'mono' }, record.action)],
               record.actor,
-              h('span', { class: 'mono' }, record.subject ?? ''),
-              record.correlationId === undefined ? '' : h('button', { type: 'button', class: 'link mono', 'data-key': `c-${record.seq}`, onclick: () => { choose({ correlationId: record.correlationId }); } }, record.correlationId),
+              h('span', { class: 'mono', title: record.subject }, short(record.subject ?? '')),
+              record.correlationId === undefined ? '' : h('button', { type: 'button', class: 'link mono', 'data-key': `c-${record.seq}`, onclick: () => { choose({ correlationId: record.correlationId }); } }, short(record.correlationId)),
               record.reason ?? '',
-              h('span', { class: 'quiet' }, record.detail === undefined ? '' : Object.entries(record.detail).map(([name, value]) => `${name}: ${value}`).join(', ')),
+              h('span', { class: 'quiet', title: record.detail === undefined ? undefined : JSON.stringify(record.detail, null, 1) }, record.detail === undefined ? '' : Object.entries(record.detail).map(([name, value]) => `${name}: ${short(String(value))}`).join(', ')),
             ]),
           ),
       next !== undefined && h('div', { class: 'actions' }, h('button', { type: 'button', onclick: () => load(next) }, 'Show more')),

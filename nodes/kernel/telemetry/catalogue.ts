@@ -34,6 +34,16 @@ export const catalogue: Record<string, MetricDefinition> = {
     labels: ['flow', 'outcome'],
     values: { outcome: ['succeeded', 'retried', 'dead_lettered', 'rejected'] },
   },
+  mapper_rejected_total: {
+    kind: 'counter',
+    help: 'Documents that a mapper refused, by code.',
+    labels: ['code'],
+  },
+  deliveries_settled_total: {
+    kind: 'counter',
+    help: 'Deliveries given back to the broker, by how and whether they were still open.',
+    labels: ['disposition', 'result'],
+  },
   retries_total: {
     kind: 'counter',
     help: 'Messages given back for another try, by class of the failure.',

@@ -88,7 +88,7 @@ export class MetricsRegistry implements TelemetrySink {
   observe(name: string, labels: Record<string, string>, value: number): void {
     const series = this.#seriesOf(name, 'histogram', labels);
     if (series === undefined) return;
-    const buckets = this.#metrics.get(name)?.definition.buckets ?? durationBuckets;
+    const buckets = this.#metrics.get(this.#nameOf(name))?.definition.buckets ?? durationBuckets;
     series.counts ??= new Array(buckets.length + 1).fill(0);
     const bucket = buckets.findIndex((bound) => value <= bound);
     const index = bucket === -1 ? buckets.length : bucket;
@@ -118,8 +118,14 @@ export class MetricsRegistry implements TelemetrySink {
     return `${lines.join('\n')}\n`;
   }
 
+  /** A reporter may write the name with the prefix or without. */
+  #nameOf(reported: string): string {
+    return reported.startsWith(this.#prefix) ? reported.slice(this.#prefix.length) : reported;
+  }
+
   /** An unknown metric is defined by its first report: the names of its labels are then fixed. */
-  #seriesOf(name: string, kind: MetricKind, labels: Record<string, string>): Series | undefined {
+  #seriesOf(reported: string, kind: MetricKind, labels: Record<string, string>): Series | undefined {
+    const name = this.#nameOf(reported);
     let metric = this.#metrics.get(name);
     if (metric === undefined) {
       if (!namePattern.test(name) || this.#metrics.size >= 200) return undefined;

@@ -68,9 +68,10 @@ test('a metric nobody declared gets the labels of its first report; an impossibl
   const registry = new MetricsRegistry({});
   registry.count('webhook_requests_total', { outcome: 'accepted' });
   registry.count('webhook_requests_total', { outcome: 'accepted', partner: 'x' });
+  registry.count('healthflows_webhook_requests_total', { outcome: 'accepted' });
   registry.count('Not a name', {});
   registry.gauge('webhook_requests_total', { outcome: 'accepted' }, 7);
-  assert.match(await registry.expose(), /healthflows_webhook_requests_total\{outcome="accepted"\} 2/);
+  assert.match(await registry.expose(), /healthflows_webhook_requests_total\{outcome="accepted"\} 3/);
 });
 
 test('the last minute is told by node and class, and forgets what is older', () => {
