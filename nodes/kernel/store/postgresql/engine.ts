@@ -42,6 +42,7 @@ type Attempt =
 const lockTimeout = { together: 250, alone: 5000 };
 const aloneAttempts = 8;
 const longestRetryDelay = 5000;
+const goodbyeTime = 2000;
 
 export class PostgresqlStore implements Store {
   readonly engine = 'postgresql';
@@ -131,9 +132,13 @@ export class PostgresqlStore implements Store {
     this.#phase = { kind: 'closed' };
     this.#lane.down(closed());
     this.#stop.abort();
-    await this.#connecting?.end().catch(() => {});
-    if (phase.kind === 'ready') await phase.client.end().catch(() => {});
-    await this.#readers.end().catch(() => {});
+    const goodbyes = [
+      this.#connecting?.end(),
+      phase.kind === 'ready' ? phase.client.end() : undefined,
+      this.#readers.end(),
+    ];
+    // A server that does not answer does not say goodbye either.
+    await Promise.race([Promise.allSettled(goodbyes), sleep(goodbyeTime, undefined, { ref: false })]);
     this.#report();
     this.#listeners.clear();
   }
