@@ -14,7 +14,10 @@ import { orderDocument } from '../sandbox/supplier/order.ts';
 import { type OwnedProcess, spawnOwned, waitUntil } from '../test/support/processes.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const runtime = join(root, '.runtime');
+/** Tests set the variable, so that they do not meet a developer's own. */
+const runtime = process.env.HEALTHFLOWS_RUNTIME ?? join(root, '.runtime');
+/** How it is called in commands that are run in the project's folder. */
+const shown = process.env.HEALTHFLOWS_RUNTIME ?? '.runtime';
 
 const help = `Usage: npm start -- [options]
 
@@ -23,6 +26,7 @@ const help = `Usage: npm start -- [options]
   --odoo-port <number>   the sandbox Odoo's port. Default 8069, or the next free one
   --rabbitmq <url>       RabbitMQ instead of the embedded queue; also HEALTHFLOWS_AMQP_URL
   --postgres <url>       PostgreSQL instead of the embedded store; also HEALTHFLOWS_POSTGRES_URL
+  --no-build             run what dist/ holds
   --reset                start afresh: deletes .runtime/ (flows, store, queue, secrets) first
   --help                 this text`;
 
@@ -33,6 +37,7 @@ const { values: options } = parseArgs({
     'odoo-port': { type: 'string' },
     rabbitmq: { type: 'string' },
     postgres: { type: 'string' },
+    'no-build': { type: 'boolean', default: false },
     reset: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -165,9 +170,11 @@ async function main(): Promise<void> {
   if (options.reset) rmSync(runtime, { recursive: true, force: true });
   mkdirSync(runtime, { recursive: true });
 
-  console.log('Building …');
-  const build = spawnSync(process.execPath, [join(root, 'scripts/build.ts')], { cwd: root, encoding: 'utf8' });
-  if (build.status !== 0) throw new Refusal(`The build failed:\n${build.stdout}${build.stderr}`);
+  if (!options['no-build']) {
+    console.log('Building …');
+    const build = spawnSync(process.execPath, [join(root, 'scripts/build.ts')], { cwd: root, encoding: 'utf8' });
+    if (build.status !== 0) throw new Refusal(`The build failed:\n${build.stdout}${build.stderr}`);
+  }
   // Edits made in the editor are kept; --reset brings the originals back.
   const flowFile = join(runtime, 'flows.json');
   const isFirstStart = !existsSync(flowFile);
@@ -278,11 +285,11 @@ function printWelcome({ editor, ordersUrl, odoo, amqp, postgres, webhookSecret }
   const post = [
     `curl -i ${ordersUrl} -H 'content-type: application/json'`,
     `-H "webhook-id: $ID" -H "webhook-timestamp: $TIME" -H "webhook-signature: v1,$SIGNATURE"`,
-    '--data-binary @.runtime/order.json',
+    `--data-binary @${shown}/order.json`,
   ].join(' ');
   const sign = [
-    `SIGNATURE=$({ printf '%s.%s.' $ID $TIME; cat .runtime/order.json; }`,
-    'openssl dgst -sha256 -mac HMAC -macopt hexkey:$(cat .runtime/webhook-key.hex) -binary',
+    `SIGNATURE=$({ printf '%s.%s.' $ID $TIME; cat ${shown}/order.json; }`,
+    `openssl dgst -sha256 -mac HMAC -macopt hexkey:$(cat ${shown}/webhook-key.hex) -binary`,
     'base64)',
   ].join(' | ');
 
@@ -292,10 +299,10 @@ Running. Everything listens on this machine only, and therefore asks for no logi
   Editor        ${editor}
   Console       ${editor}healthflows/console
   Odoo          ${odoo.url}${odoo.isSandbox ? '/  (sandbox: a stand-in, not Odoo)' : ''}
-  Store         ${postgres === undefined ? 'SQLite in .runtime/' : withoutPassword(postgres)}
+  Store         ${postgres === undefined ? `SQLite in ${shown}/` : withoutPassword(postgres)}
   Queue         ${amqp === undefined ? 'embedded' : withoutPassword(amqp)}
   Orders go to  ${ordersUrl}
-  Logs          .runtime/node-red.log${odoo.isSandbox ? ', .runtime/sandbox-odoo.log' : ''}
+  Logs          ${shown}/node-red.log${odoo.isSandbox ? `, ${shown}/sandbox-odoo.log` : ''}
 
 Try it, in another terminal in this folder:
 
@@ -323,7 +330,7 @@ ${
 `
     : ''
 }
-Ctrl-C stops everything. Your changes are kept in .runtime/; npm start -- --reset starts afresh.`);
+Ctrl-C stops everything. Your changes are kept in ${shown}/; npm start -- --reset starts afresh.`);
 }
 
 // --- Go -----------------------------------------------------------------------------------------------------------------

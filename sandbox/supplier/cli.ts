@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { generateOrders, orderDocument } from './order.ts';
 import { type Delivery, deliveryOf, type Flaw, send } from './supplier.ts';
 
-const runtime = fileURLToPath(new URL('../../.runtime', import.meta.url));
+const runtime = process.env.HEALTHFLOWS_RUNTIME ?? fileURLToPath(new URL('../../.runtime', import.meta.url));
 const lastOrder = join(runtime, 'last-order.json');
 
 const { values: options } = parseArgs({
