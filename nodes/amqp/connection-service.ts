@@ -44,6 +44,8 @@ export interface ConnectionOptions {
 const bodyLimit = 16 * 1024 * 1024;
 const headersLimit = 60 * 1024;
 
+/** Milliseconds. */
+const gaugeInterval = 10_000;
 /** Milliseconds that a publish waits for declarations under way. */
 const declarationTime = 3_000;
 /** Milliseconds: longer than a publish may wait for its confirm. */
@@ -228,7 +230,6 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       const { disposition, settlement } = plan(outcome, open);
       const result = await engine.settle(tag, disposition);
       const queue = open?.delivery.queue ?? 'unknown';
-      telemetry.count('healthflows_deliveries_settled_total', { disposition: settlement.disposition, result });
       if (result === 'stale') counters.stale++;
       else if (result === 'already-settled') counters.alreadySettled++;
       else if (settlement.disposition === 'released') counters.released++;
@@ -254,9 +255,27 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
     onState: (listener) => engine.onState(listener),
   };
 
+  const gauges = setInterval(() => void measure().catch(() => undefined), gaugeInterval);
+  gauges.unref();
+
+  /** What the dashboards show. A broker or store that does not answer says so elsewhere. */
+  async function measure(): Promise<void> {
+    if (engine.state.kind !== 'ready') return;
+    for (const queue of consumers.keys()) {
+      telemetry.gauge('inflight', { queue }, engine.openDeliveries(queue).length);
+      const { ready, oldestAge } = await engine.depth(queue);
+      telemetry.gauge('queue_depth', { queue }, ready);
+      // RabbitMQ does not tell the age of a message.
+      if (engine.kind === 'embedded') telemetry.gauge('queue_oldest_seconds', { queue }, (oldestAge ?? 0) / 1000);
+    }
+    const outbox = await forwarder?.status();
+    if (outbox !== undefined) telemetry.gauge('outbox_unpublished', { connection: id }, outbox.depth);
+  }
+
   return {
     service,
     async close() {
+      clearInterval(gauges);
       await forwarder?.close();
       await engine.close();
     },

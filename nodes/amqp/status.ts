@@ -20,6 +20,8 @@ export interface Working {
 }
 
 const interval = 5_000;
+/** Milliseconds between two looks, however often something changes. */
+const pause = 500;
 
 export class ConnectionLight {
   readonly #connection: AmqpConnectionService;
@@ -27,7 +29,9 @@ export class ConnectionLight {
   readonly #working: () => Working | Promise<Working>;
   readonly #off: () => void;
   readonly #timer: NodeJS.Timeout;
+  #pausing: NodeJS.Timeout | undefined;
   #busy = false;
+  #again = false;
 
   constructor(
     connection: AmqpConnectionService,
@@ -43,15 +47,19 @@ export class ConnectionLight {
     setImmediate(() => this.refresh());
   }
 
-  /** Cheap to call often: a look under way answers for all. */
+  /** Cheap to call often: what comes while it looks or pauses is answered by one more look. */
   refresh(): void {
     const { state } = this.#connection;
     if (state.kind !== 'ready') {
       this.#show(...looks[state.kind]);
       return;
     }
-    if (this.#busy) return;
+    if (this.#busy) {
+      this.#again = true;
+      return;
+    }
     this.#busy = true;
+    this.#again = false;
     void Promise.resolve()
       .then(() => this.#working())
       .then(({ text, waiting, paused }) => {
@@ -60,12 +68,17 @@ export class ConnectionLight {
       // The store says itself why it does not answer.
       .catch(() => this.#show('waiting', 'store does not answer'))
       .finally(() => {
-        this.#busy = false;
+        this.#pausing = setTimeout(() => {
+          this.#busy = false;
+          if (this.#again) this.refresh();
+        }, pause);
+        this.#pausing.unref();
       });
   }
 
   stop(): void {
     this.#off();
     clearInterval(this.#timer);
+    clearTimeout(this.#pausing);
   }
 }

@@ -48,8 +48,8 @@ const arrivals = new EventEmitter().setMaxListeners(0);
 const alive = new Set<string>();
 
 const defaultDeliveryLimit = 20;
-/** A queue's length is counted again this often, in milliseconds, when it is bounded. */
-const countInterval = 5_000;
+/** A bounded queue is counted again this often, in milliseconds: counting takes longer the more it holds. */
+const countInterval = { nearlyFull: 5_000, roomy: 60_000 };
 /** Node's timers end at 2^31 - 1 ms; a longer wait is looked at again. */
 const longestTimer = 3_600_000;
 
@@ -173,7 +173,8 @@ export class EmbeddedEngine implements MessagingEngine {
     for (const queue of this.#queuesOf(message)) {
       const bound = this.#bounds.get(queue);
       if (bound === undefined) continue;
-      if (Date.now() - bound.countedAt > countInterval) {
+      const roomy = (bound.length ?? 0) < bound.maxLength / 2;
+      if (Date.now() - bound.countedAt > countInterval[roomy ? 'roomy' : 'nearlyFull']) {
         bound.countedAt = Date.now();
         bound.counting = this.#count(queue, bound);
       }

@@ -13,6 +13,8 @@ export interface PublisherOptions {
   window?: number;
   /** Messages waiting for a place in the window; one more is refused. Default 1,000. */
   line?: number;
+  /** Bytes of all bodies that wait or are on the wire. Default 64 MiB. */
+  bytes?: number;
   /** Milliseconds until a publish without a confirm fails. Default 15,000. */
   deadline?: number;
 }
@@ -45,6 +47,7 @@ const sendLimit = 5;
 export class ConfirmedPublisher {
   readonly #window: number;
   readonly #lineLimit: number;
+  readonly #byteLimit: number;
   readonly #deadline: number;
   readonly #reopen: () => void;
   /** On the wire, in the order sent. */
@@ -52,6 +55,8 @@ export class ConfirmedPublisher {
   #line: Pending[] = [];
   #channel: ConfirmChannel | undefined;
   #sentOnChannel = 0;
+  /** Of the bodies of all pending messages. */
+  #bytes = 0;
   #blocked: string | undefined;
   #closeReason: string | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -60,6 +65,7 @@ export class ConfirmedPublisher {
   constructor(options: PublisherOptions, reopen: () => void) {
     this.#window = options.window ?? 100;
     this.#lineLimit = options.line ?? 1_000;
+    this.#byteLimit = options.bytes ?? 64 * 1024 * 1024;
     this.#deadline = options.deadline ?? 15_000;
     this.#reopen = reopen;
   }
@@ -71,21 +77,27 @@ export class ConfirmedPublisher {
 
   publish(message: OutgoingMessage, terms: PublishTerms = {}): Promise<void> {
     if (this.#blocked !== undefined && terms.patient !== true) return Promise.reject(blocked(this.#blocked));
-    if (this.#line.length >= this.#lineLimit) {
+    const size = message.body.byteLength;
+    const full = this.#bytes > 0 && this.#bytes + size > this.#byteLimit;
+    if (full || this.#line.length >= this.#lineLimit) {
       return Promise.reject(
         new Failure(
           'saturation',
           'AMQP_WINDOW_FULL',
-          `${this.pending} messages wait for the broker's confirm, which is the limit. Slow the sender down and try again.`,
+          `${this.pending} messages of ${this.#bytes} bytes wait for the broker's confirm, which is the limit. Slow the sender down and try again.`,
           { retryAfter: 1_000 },
         ),
       );
     }
-    return new Promise((resolve, reject) => {
+    this.#bytes += size;
+    return new Promise<void>((resolve, reject) => {
       const until = Date.now() + this.#deadline * (terms.patient === true ? 4 : 1);
-      this.#line.push({ message, patient: terms.patient === true, until, sent: 0, returned: false, resolve, reject });
+      const patient = terms.patient === true;
+      this.#line.push({ message, patient, until, sent: 0, returned: false, resolve, reject });
       this.#timer ??= setInterval(() => this.#expire(), 250);
       this.#pump();
+    }).finally(() => {
+      this.#bytes -= size;
     });
   }
 

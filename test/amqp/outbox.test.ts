@@ -1,0 +1,178 @@
+/** The outbox against a broker that does as it is told, on both stores. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { startConnection } from '../../nodes/amqp/connection-service.ts';
+import type { EngineState, MessagingEngine, OutgoingMessage } from '../../nodes/amqp/engines/engine.ts';
+import { claim } from '../../nodes/idempotency/index.ts';
+import { Failure } from '../../nodes/kernel/failure.ts';
+import type { Store } from '../../nodes/kernel/store/index.ts';
+import { type Bench, message, postgresKind, sqliteKind, uniquePrefix, until } from './engines.ts';
+
+/** Confirms what `verdict` does not refuse, in its own time. */
+class ObedientBroker {
+  readonly kind = 'rabbitmq';
+  state: EngineState = { kind: 'ready', server: 'test' };
+  readonly sent: string[] = [];
+  readonly confirmed: string[] = [];
+  verdict: (id: string) => Failure | undefined | Promise<Failure | undefined> = () => undefined;
+  readonly #listeners = new Set<(state: EngineState) => void>();
+
+  onState(listener: (state: EngineState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+  set(state: EngineState): void {
+    this.state = state;
+    for (const listener of this.#listeners) listener(state);
+  }
+  async publish({ properties }: OutgoingMessage): Promise<void> {
+    this.sent.push(properties.messageId);
+    await new Promise((resolve) => setImmediate(resolve));
+    const failure = await this.verdict(properties.messageId);
+    if (failure !== undefined) throw failure;
+    this.confirmed.push(properties.messageId);
+  }
+  async declare(): Promise<void> {}
+  async close(): Promise<void> {}
+}
+
+const outage = new Failure('dependency-outage', 'AMQP_UNCONFIRMED', 'No confirm.', { outcome: 'unknown' });
+const unroutable = new Failure('configuration', 'AMQP_UNROUTABLE', 'No queue is bound to routing key "x".');
+
+for (const kind of [sqliteKind, postgresKind]) {
+  describe(`Outbox ${kind.title.replace('embedded ', '')}`, { skip: kind.skip }, () => {
+    let bench: Bench;
+    let store: Store;
+    const closers: (() => Promise<void>)[] = [];
+    before(async () => {
+      bench = await kind.open();
+      store = bench.store!;
+    });
+    after(async () => {
+      for (const close of closers) await close();
+      await bench?.dispose();
+    });
+
+    function start(limit = 1_000, id = uniquePrefix()) {
+      const broker = new ObedientBroker();
+      const engine = broker as unknown as MessagingEngine;
+      const { service, close } = startConnection({
+        id,
+        namespace: 'ns',
+        engine,
+        store: { id: 'store', store },
+        outboxLimit: limit,
+      });
+      closers.push(close);
+      const accept = (name: string, partitionKey?: string) => {
+        const sent = message('ns.events', 'x', partitionKey === undefined ? {} : { partitionKey });
+        sent.properties.messageId = name;
+        return service.accept({ message: sent }, 'outbox');
+      };
+      const empty = () => until('the outbox is empty', async () => (await service.outbox())!.depth === 0);
+      return { broker, service, close, accept, empty, id };
+    }
+
+    test('accepting completes the key and keeps the reply, and what was accepted is forwarded', async () => {
+      const { broker, service, empty } = start();
+      const key = { scope: 's', key: uniquePrefix(), fingerprint: 'f', owner: 'o', lease: 60_000, retention: 60_000 };
+      const verdict = await store.run(claim, key);
+      assert.equal(verdict.kind, 'new');
+      const { token } = verdict as { token: number };
+      const reply = { statusCode: 202, headers: { 'content-type': 'application/json' }, body: '{"a":1}' };
+      const lease = { store: 'store', scope: key.scope, key: key.key, token };
+      const sent = message('ns.events', 'x');
+      assert.deepEqual(await service.accept({ message: sent, lease, reply }, 'outbox'), { completed: true });
+      const again = await store.run(claim, key);
+      assert.equal(again.kind, 'duplicate');
+      assert.equal(again.kind === 'duplicate' ? again.reply?.statusCode : undefined, 202);
+      await empty();
+      assert.deepEqual(broker.confirmed, [sent.properties.messageId]);
+      const stale = { message: message('ns.events', 'x'), lease: { ...lease, token: token - 1 } };
+      await assert.rejects(service.accept(stale, 'outbox'), { class: 'conflict', code: 'IDEMPOTENCY_LEASE_LOST' });
+      const elsewhere = { message: message('ns.events', 'x'), lease: { ...lease, store: 'other' } };
+      await assert.rejects(service.accept(elsewhere, 'outbox'), { class: 'configuration', code: 'AMQP_OTHER_STORE' });
+      assert.equal((await service.outbox())!.depth, 0, 'a refused message is in the outbox');
+    });
+
+    test('a full outbox refuses as saturation, and takes again when the broker does', async () => {
+      const { broker, accept, empty } = start(5);
+      broker.set({ kind: 'down', problem: 'away' });
+      for (let i = 0; i < 5; i++) await accept(`f${i}`);
+      await assert.rejects(accept('f5'), { class: 'saturation', code: 'OUTBOX_FULL' });
+      broker.set({ kind: 'ready', server: 'test' });
+      await empty();
+      await accept('f6');
+      await empty();
+      assert.deepEqual(broker.confirmed.toSorted(), ['f0', 'f1', 'f2', 'f3', 'f4', 'f6']);
+    });
+
+    test('messages of one key go one after the other, others beside them, whatever fails', async () => {
+      const { broker, accept, empty } = start();
+      const failing = new Set(['a1', 'b0']);
+      broker.verdict = (id) => (failing.delete(id) ? outage : undefined);
+      for (let i = 0; i < 4; i++) for (const key of ['a', 'b', 'c']) await accept(`${key}${i}`, key);
+      await empty();
+      for (const key of ['a', 'b', 'c']) {
+        assert.deepEqual(
+          broker.confirmed.filter((id) => id.startsWith(key)),
+          [0, 1, 2, 3].map((i) => `${key}${i}`),
+        );
+      }
+      assert.equal(broker.confirmed.length, 12, 'a confirmed message was sent again');
+    });
+
+    test('a message that nobody takes holds up its own key only, says so, and goes once there is a queue', async () => {
+      const { broker, service, accept, empty } = start();
+      let bound = false;
+      broker.verdict = (id) => (id.startsWith('x') && !bound ? unroutable : undefined);
+      await accept('x1', 'x');
+      await accept('x2', 'x');
+      await accept('y1', 'y');
+      await accept('z1');
+      await until('the others passed', () => broker.confirmed.length === 2);
+      await until('it is held', async () => (await service.outbox())!.held === 1);
+      assert.match((await service.outbox())!.problem!, /No queue is bound/);
+      assert.equal(broker.sent.includes('x2'), false);
+      bound = true;
+      // Deploying the consumer declares its queue: that alone must set it going.
+      await service.declare({ exchanges: [], queues: [] });
+      await empty();
+      assert.deepEqual(broker.confirmed.slice(2), ['x1', 'x2']);
+      assert.equal((await service.outbox())!.problem, undefined);
+    });
+
+    test('without a store there is no outbox, and the sentence says what to choose', async () => {
+      const engine = new ObedientBroker() as unknown as MessagingEngine;
+      const { service } = startConnection({ id: 'none', namespace: 'ns', engine });
+      await assert.rejects(service.accept({ message: message('e', 'k') }, 'outbox'), /Choose one in it, or choose/);
+      assert.deepEqual(await service.accept({ message: message('e', 'k') }, 'confirmed'), { completed: false });
+    });
+
+    test('what a broker would refuse for good is refused before it is accepted', async () => {
+      const { accept, service } = start();
+      await accept('ok');
+      const large = message('ns.events', 'x', { body: Buffer.alloc(16 * 1024 * 1024 + 1) });
+      await assert.rejects(service.accept({ message: large }, 'outbox'), { code: 'AMQP_MESSAGE_TOO_LARGE' });
+      const wordy = message('ns.events', 'x');
+      wordy.properties.headers.long = 'x'.repeat(61 * 1024);
+      await assert.rejects(service.accept({ message: wordy }, 'outbox'), { code: 'AMQP_MESSAGE_TOO_LARGE' });
+    });
+
+    if (kind === postgresKind) {
+      test('of two Node-REDs one forwards for both; when it leaves, the other does', async () => {
+        const first = start(1_000, 'shared');
+        await until('the first leads', async () => (await first.service.outbox())!.leader);
+        const second = start(1_000, 'shared');
+        await second.accept('s1');
+        await first.accept('s2');
+        await until('both are forwarded', () => first.broker.confirmed.length === 2);
+        assert.equal((await second.service.outbox())!.leader, false);
+        await first.close();
+        await second.accept('s3');
+        await until('the second took over', () => second.broker.confirmed.length === 1);
+        assert.deepEqual(second.broker.confirmed, ['s3']);
+      });
+    }
+  });
+}
