@@ -4,7 +4,7 @@ import { isTextFormat, writeDocument } from './formats/index.ts';
 import { read } from './mapper.ts';
 import { sourcesOf, uncovered } from './mapping/check.ts';
 import type { CompiledMapping, RowTrace } from './mapping/compile.ts';
-import type { Mapping } from './mapping/mapping.ts';
+import type { Mapping, Side } from './mapping/mapping.ts';
 import { parsePath } from './mapping/path.ts';
 import { entityNamed } from './model/fields.ts';
 import { type Validation, validatorOf } from './model/validate.ts';
@@ -65,8 +65,16 @@ export function preview(compiled: CompiledMapping, sample: string, asOf?: string
     violations: problems.slice(0, 100),
     unmapped: unread(mapping, leaves),
     missing,
-    source: leaves.slice(0, leafLimit).map(({ path, value: leaf }) => ({ path, value: shorten(leaf) })),
+    source: shownLeaves(leaves),
   };
+}
+
+const shownLeaves = (leaves: readonly Leaf[]): Preview['source'] =>
+  leaves.slice(0, leafLimit).map(({ path, value }) => ({ path, value: shorten(value) }));
+
+/** The leaves of a sample alone, for a mapping that has no usable row yet. @throws Failure for an unreadable sample */
+export function sourceOf(source: Side | undefined, sample: string): Preview['source'] {
+  return source === undefined ? [] : shownLeaves(leavesOf(read(source, sample)));
 }
 
 const told = (validation: Validation, side: string): Preview['violations'] =>

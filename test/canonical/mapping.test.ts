@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { checkMapping } from '../../nodes/canonical/mapping/check.ts';
+import { checkDraft, checkMapping } from '../../nodes/canonical/mapping/check.ts';
 import { mappingFromCsv, mappingToCsv } from '../../nodes/canonical/mapping/csv.ts';
 import type { Row } from '../../nodes/canonical/mapping/mapping.ts';
 import { transforms } from '../../nodes/canonical/mapping/transforms.ts';
@@ -358,6 +358,37 @@ describe('a mapping is not deployed', () => {
 
   test('when it is no mapping at all', () => {
     for (const wrong of [null, 'text', [], 42, {}]) assert.ok(checkMapping(wrong).problems.length > 0);
+  });
+});
+
+describe('an unfinished mapping', () => {
+  test('runs the rows that can be used, under their own numbers', () => {
+    const rows = [
+      { from: 'a', to: '' },
+      { from: 'n', to: 'number' },
+      { from: 'x', to: 'number', transforms: ['shout'] },
+      { from: 'd', to: 'issueDate', transforms: ['date'] },
+    ];
+    const { problems, compiled } = checkDraft(file(rows, { id: '', target: { entity: 'order' } }));
+    assert.ok(problems.length >= 2);
+    const { value, violations } = compiled!.run({ n: '1', d: 'never' });
+    assert.deepEqual(value, { number: '1' });
+    assert.deepEqual(
+      violations.map(({ row }) => row),
+      [4],
+    );
+  });
+
+  test('of any shape ends in problems, never in a crash', () => {
+    const shapes = [
+      null,
+      [],
+      { rows: 3 },
+      { rows: [] },
+      { rows: [null, 3, 'x', { to: {} }] },
+      { rows: [{ from: 'a', to: 'b' }], target: 'x' },
+    ];
+    for (const shape of shapes) assert.ok(checkDraft(shape).problems.length > 0);
   });
 });
 

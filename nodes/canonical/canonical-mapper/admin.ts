@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { Failure } from '../../kernel/failure.ts';
 import { parseJson } from '../../kernel/json.ts';
 import { type AdminRequest, type AdminRoutes, onFlowsStopping, type RuntimeApi } from '../../node/index.ts';
-import { checkMapping } from '../mapping/check.ts';
+import { checkDraft } from '../mapping/check.ts';
 import { mappingFromCsv, mappingToCsv } from '../mapping/csv.ts';
 import type { Mapping } from '../mapping/mapping.ts';
 import { suggest } from '../mapping/suggest.ts';
 import { transforms } from '../mapping/transforms.ts';
 import { MappingLibrary } from '../mappings/library.ts';
 import { entityNamed, fieldsOf } from '../model/fields.ts';
-import { preview, requiredTargets } from '../preview.ts';
+import { preview, requiredTargets, sourceOf } from '../preview.ts';
 import { entities } from '../schemas/index.ts';
 
 const configure = 'healthflows.configure';
@@ -103,11 +103,13 @@ export function admin({ get, post, RED }: AdminRoutes): void {
     const { id = '', mapping, sample = '' } = bodyOf(request);
     const library = freshLibrary(RED);
     const file = mapping === undefined ? library.source(id) : mappingOf(mapping);
-    const { problems, compiled } = checkMapping(file, library.tables());
-    const uncovered = Array.isArray((file as Mapping | null)?.rows) ? safeRequired(file as Mapping) : [];
+    const { problems, compiled } = checkDraft(file, library.tables());
+    const draft = file as Mapping | null;
+    const uncovered = Array.isArray(draft?.rows) ? safeRequired(draft) : [];
     const answer = { problems, uncovered };
-    if (compiled === undefined || sample.trim() === '') response.json(answer);
-    else response.json({ ...answer, preview: preview(compiled, sample) });
+    if (sample.trim() === '') response.json(answer);
+    else if (compiled !== undefined) response.json({ ...answer, preview: preview(compiled, sample) });
+    else response.json({ ...answer, source: sourceOf(draft?.source, sample) });
   });
 
   post('suggest', configure, (request, response) => {

@@ -49,7 +49,11 @@ const rowLimit = 2_000;
  * Checks and compiles a mapping.
  * @param tables shared lookup tables by name
  */
-export function checkMapping(file: unknown, tables: ReadonlyMap<string, LookupTable> = new Map()): CheckedMapping {
+export function checkMapping(
+  file: unknown,
+  tables: ReadonlyMap<string, LookupTable> = new Map(),
+  options: { coverage: boolean } = { coverage: true },
+): CheckedMapping {
   const problems: Problem[] = [];
   const error = (message: string, row?: number, field?: string): void => {
     problems.push({
@@ -86,7 +90,7 @@ export function checkMapping(file: unknown, tables: ReadonlyMap<string, LookupTa
   if (problems.length > 0) return { problems };
 
   const mapping = file as unknown as Mapping;
-  checkCanonicalPaths(mapping, problems);
+  checkCanonicalPaths(mapping, problems, options.coverage);
   try {
     const compiled = compileMapping(mapping, tables);
     return problems.some((p) => p.severity === 'error') ? { problems } : { problems, compiled };
@@ -94,6 +98,31 @@ export function checkMapping(file: unknown, tables: ReadonlyMap<string, LookupTa
     if (!(thrown instanceof MappingInvalid)) throw thrown;
     return { problems: [...problems, ...thrown.problems] };
   }
+}
+
+/** Stands for a row that cannot be used yet; a row that is only read backwards is not run. */
+const unusable: Row = { from: 'unusable', to: 'unusable', direction: 'reverse' };
+
+/**
+ * Checks a mapping that somebody is still working on: `compiled` has the rows that can be used already, under their
+ * own numbers, so that a preview can show them.
+ */
+export function checkDraft(file: unknown, tables: ReadonlyMap<string, LookupTable> = new Map()): CheckedMapping {
+  const { problems, compiled } = checkMapping(file, tables);
+  if (compiled !== undefined || !isObject(file) || !Array.isArray(file.rows))
+    return { problems, ...(compiled ? { compiled } : {}) };
+  const draft = { source: file.source, target: file.target, lookups: file.lookups, falseIsAbsent: file.falseIsAbsent };
+  let rows: unknown[] = file.rows;
+  // Rows that stand alone are checked before rows that depend on each other, so this settles in a few rounds.
+  for (let round = 0; round < 4; round++) {
+    const known = Object.entries(draft).filter(([, value]) => value !== undefined);
+    const trial = { ...Object.fromEntries(known), id: 'draft', version: '0.0.0', title: 'Draft', rows };
+    const checked = checkMapping(trial, tables, { coverage: false });
+    if (checked.compiled !== undefined) return { problems, compiled: checked.compiled };
+    const wrong = new Set(checked.problems.map(({ row }) => row));
+    rows = rows.map((row, i) => (wrong.has(i + 1) ? unusable : row));
+  }
+  return { problems };
 }
 
 type Report = (message: string, row?: number, field?: string) => void;
@@ -215,16 +244,19 @@ function checkPath(path: unknown, field: string, row: number | undefined, error:
 const fieldPath = (steps: readonly Step[]): string =>
   steps.map((s) => (s.kind === 'field' ? s.key : `${s.key}[]`)).join('.');
 
-function checkCanonicalPaths(mapping: Mapping, problems: Problem[]): void {
+function checkCanonicalPaths(mapping: Mapping, problems: Problem[], coverage: boolean): void {
   const rows = mapping.rows.map((row, i) => ({ row, number: i + 1 }));
   const forward = rows.filter(({ row }) => row.direction !== 'reverse');
   if ('entity' in mapping.target) {
     const fields = fieldIndex(mapping.target.entity);
     for (const { row, number } of forward) unknownPath(row.to, fields, 'to', number, mapping.target, problems);
-    for (const missing of uncovered(
-      mapping.target.entity,
-      forward.map(({ row }) => row),
-    )) {
+    const missed = coverage
+      ? uncovered(
+          mapping.target.entity,
+          forward.map(({ row }) => row),
+        )
+      : [];
+    for (const missing of missed) {
       problems.push({
         message: `no row fills "${missing.path}", which is required (${missing.description})`,
         field: missing.path,

@@ -100,15 +100,15 @@ function shapeScore(value: unknown, field: Field): number {
 }
 
 /** At most five suggestions a target, for the targets that matter: required ones and those with a strong match. */
-export function suggest(mapping: Pick<Mapping, 'source' | 'target' | 'rows'>, sample: string): Suggestion[] {
-  if (!('entity' in mapping.target)) return [];
-  const entity = entityNamed(mapping.target.entity);
-  if (entity === undefined || sample.trim() === '') return [];
-  const source = mapping.source;
+export function suggest(mapping: Partial<Pick<Mapping, 'source' | 'target' | 'rows'>>, sample: string): Suggestion[] {
+  const { source, target } = mapping;
+  const entity = target !== undefined && 'entity' in target ? entityNamed(target.entity) : undefined;
+  if (source === undefined || entity === undefined || sample.trim() === '') return [];
   const leaves = leavesOf(
     'entity' in source ? readDocument('json', sample) : readDocument(source.format, sample, source.options),
   );
-  const rows = Array.isArray(mapping.rows) ? mapping.rows : [];
+  // The mapping may be unfinished.
+  const rows = (Array.isArray(mapping.rows) ? mapping.rows : []).filter((row) => typeof row?.to === 'string');
   const filled = new Set(rows.map((row) => row.to.replace(/\[[^\]]*\]/g, '[]')));
   const used = new Set(rows.flatMap(sourcesOf));
   const found: Suggestion[] = [];

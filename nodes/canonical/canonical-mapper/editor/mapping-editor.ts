@@ -402,9 +402,12 @@ class MappingEditor {
     if (side === undefined) return;
     get<{ fields: Field[] }>(`entities/${encodeURIComponent(side.entity)}`).then(
       ({ fields }) => {
-        this.#fields = fields.filter(
+        // What every entity has comes last: an analyst looks for the business fields.
+        const common = ({ path }: Field): number => Number(/^(id|identifiers|ext)\b/.test(path));
+        const leaves = fields.filter(
           ({ type, path }) => type !== 'object' && type !== 'array' && !path.startsWith('meta.'),
         );
+        this.#fields = leaves.sort((a, b) => common(a) - common(b));
         this.#drawFields();
       },
       () => undefined,
@@ -425,7 +428,7 @@ class MappingEditor {
       const badge = $('<span>').css({ display: 'inline-block', minWidth: '30px', opacity: 0.8 });
       badge.append(
         document.createTextNode(
-          `${used.has(field.path) ? '✓' : field.required ? '*' : ' '} ${field.sensitivity ?? ''} `,
+          `${used.has(field.path) ? '✓' : field.mandatory ? '*' : ' '} ${field.sensitivity ?? ''} `,
         ),
       );
       const sensitive = field.sensitivity === 'N' || field.sensitivity === 'H' || field.sensitivity === 'S';
@@ -460,18 +463,13 @@ class MappingEditor {
       'color',
       answer.uncovered.length === 0 ? 'var(--red-ui-text-color-success)' : 'var(--red-ui-text-color-error)',
     );
-    if ('entity' in this.#mapping.target && answer.preview !== undefined) {
-      const unmapped = new Set(answer.preview.unmapped);
+    const leaves = answer.preview?.source ?? answer.source;
+    if ('entity' in this.#mapping.target && leaves !== undefined) {
+      const unmapped = new Set(answer.preview?.unmapped ?? leaves.map(({ path }) => path));
       this.#sourceList.empty();
-      for (const { path, value } of answer.preview.source) {
-        this.#item(
-          this.#sourceList,
-          'source',
-          path,
-          value,
-          unmapped.has(path) ? 'var(--red-ui-text-color-warning)' : undefined,
-          undefined,
-        );
+      for (const { path, value } of leaves) {
+        const colour = unmapped.has(path) ? 'var(--red-ui-text-color-warning)' : undefined;
+        this.#item(this.#sourceList, 'source', path, value, colour, undefined);
       }
       $('#hf-mapper-editor-source-search').trigger('input');
     }

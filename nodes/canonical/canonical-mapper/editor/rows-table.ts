@@ -215,7 +215,7 @@ export class RowsTable {
   #select(parent: JQuery, key: string, values: [value: string, label: string][], value: string): JQuery {
     const select = $('<select>')
       .attr('aria-label', this.#options.t(`canonical-mapper.editor.${key}`))
-      .css({ ...small, width: 'auto' })
+      .css({ ...small, width: 'auto', padding: '0 4px' })
       .appendTo(parent);
     for (const [each, label] of values) $('<option>').val(each).text(label).appendTo(select);
     return select.val(value);

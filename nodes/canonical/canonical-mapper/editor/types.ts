@@ -31,6 +31,8 @@ export interface PreviewAnswer {
   problems: Problem[];
   uncovered: { path: string; description: string }[];
   preview?: Preview;
+  /** Leaves of the sample, where no row can be used yet. */
+  source?: { path: string; value: string }[];
 }
 
 export type Side =

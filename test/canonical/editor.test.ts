@@ -1,0 +1,132 @@
+/** An analyst builds a mapping from a sample, by mouse and keyboard, and a message passes. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { launchBrowser, openEditor } from '../editor/editor.ts';
+import { type NodeRed, startNodeRed } from '../support/node-red.ts';
+import { waitUntil } from '../support/processes.ts';
+
+const sample = {
+  po: { no: 'PO-9', date: '2026-11-23', cur: 'EUR', comment: 'Dock 4' },
+  vendor: 'ACME',
+  site: 'WH',
+  rows: [
+    { pos: 1, article: 'GLOVE-M', text: 'Gloves', count: '10', uom: 'EA', price: '235.40', until: '2026-12-01' },
+    { pos: 2, article: 'SYR-10', text: 'Syringe', count: '200', uom: 'EA', price: '0.10', until: '2026-12-01' },
+  ],
+};
+
+/** Source field and target field, as the panes show them. */
+const pairs: [from: string, to: string][] = [
+  ['po.no', 'number'],
+  ['po.date', 'issueDate'],
+  ['po.cur', 'currency'],
+  ['po.comment', 'note'],
+  ['vendor', 'supplier.identifiers[].value'],
+  ['site', 'shipTo.identifiers[].value'],
+  ['rows[].pos', 'lines[].number'],
+  ['rows[].article', 'lines[].product.identifiers[].value'],
+  ['rows[].text', 'lines[].description'],
+  ['rows[].count', 'lines[].quantity.value'],
+  ['rows[].uom', 'lines[].quantity.unit'],
+  ['rows[].until', 'lines[].neededBy'],
+];
+
+describe('the mapping editor', () => {
+  let browser: Browser;
+  let nodeRed: NodeRed;
+  before(async () => {
+    nodeRed = await startNodeRed({
+      flows: [
+        { id: 'f1', type: 'tab', label: 'mapping' },
+        { id: 'in', type: 'http in', z: 'f1', url: '/map', method: 'post', wires: [['m1']] },
+        {
+          id: 'm1',
+          type: 'canonical-mapper',
+          z: 'f1',
+          name: '',
+          mode: 'to-canonical',
+          mapping: '',
+          edited: '',
+          entity: 'order',
+          reading: 'strict',
+          allow: 'PI',
+          hide: 'drop',
+          wires: [['reply']],
+        },
+        { id: 'reply', type: 'http response', z: 'f1', statusCode: '200', wires: [] },
+      ],
+    });
+    browser = await launchBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    await nodeRed?.stop();
+  });
+
+  const field = (page: Page, side: 'source' | 'target', path: string) =>
+    page.locator(`#hf-mapper-editor-${side} [data-path="${path}"]`);
+  const rows = (page: Page) => page.locator('#hf-mapper-editor-rows .hf-mapper-to');
+
+  test('lets an analyst build twelve rows from a sample, mend an error from the preview, and deploy', async () => {
+    const editor = await openEditor(browser, nodeRed, 'light');
+    const { page } = editor;
+    await editor.openNode('m1');
+    await page.locator('#hf-mapper-open').click();
+    const sampleBox = page.locator('#hf-mapper-editor-sample');
+    await sampleBox.waitFor();
+    // A row of its own, so that the sample can be read before the mapping is complete.
+    await sampleBox.fill(JSON.stringify(sample));
+    await page.locator('#hf-mapper-editor-entity').selectOption('location');
+    await page.locator('#hf-mapper-editor-entity').selectOption('order');
+    await field(page, 'target', 'number').waitFor();
+    await field(page, 'source', 'po.no').waitFor();
+
+    for (const [i, [from, to]] of pairs.entries()) {
+      if (i % 2 === 0) await field(page, 'source', from).dragTo(field(page, 'target', to));
+      else {
+        await field(page, 'source', from).press('Enter');
+        await field(page, 'target', to).press('Enter');
+      }
+      await waitUntil(`row ${i + 1} is there`, async () => (await rows(page).count()) === i + 1);
+    }
+    assert.equal(await rows(page).nth(4).inputValue(), 'supplier.identifiers[type=CODE].value');
+    await page.getByText('All required fields are filled.').waitFor();
+
+    // The line number is a number where text belongs: the preview says so, and the analyst mends it; then the unit.
+    await page.locator('#hf-mapper-editor-findings').getByText('/lines/0/number').waitFor();
+    const row = (n: number) => page.locator('#hf-mapper-editor-rows li').nth(n);
+    await row(6).locator('.hf-mapper-details').click();
+    await row(6).locator('.hf-mapper-add-transform').selectOption('text');
+    await row(10).locator('.hf-mapper-details').click();
+    await row(10).getByLabel('lookup table').selectOption('unit-to-ucum');
+    await page.locator('#hf-mapper-editor-findings .hf-mapper-ok').waitFor();
+    assert.match(await row(10).locator('.hf-mapper-outcome').innerText(), /EA → \{each\}/);
+
+    await page.locator('#hf-mapper-editor-undo').click();
+    await page.locator('#hf-mapper-editor-findings').getByText('The sample maps').waitFor();
+    await page.locator('#hf-mapper-editor-redo').click();
+    await waitUntil('the lookup is back', async () => /lookup\(unit-to-ucum\)/.test(await row(10).innerText()));
+    await editor.screenshot('mapping-editor');
+
+    await page.locator('#hf-mapper-editor-done').click();
+    await page.getByText('This node has a mapping of its own').waitFor();
+    await editor.done();
+    assert.equal(await editor.deploy(), '');
+    assert.deepEqual(editor.complaints, []);
+
+    const response = await fetch(`${nodeRed.url}/map`, {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain' },
+      body: JSON.stringify(sample),
+    });
+    assert.equal(response.status, 200);
+    const order = (await response.json()) as { number: string; lines: { quantity: { unit: string } }[] };
+    assert.equal(order.number, 'PO-9');
+    assert.deepEqual(
+      order.lines.map(({ quantity }) => quantity.unit),
+      ['{each}', '{each}'],
+    );
+    await editor.close();
+  });
+});

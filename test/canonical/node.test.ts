@@ -1,0 +1,165 @@
+/** The mapper in a real Node-RED: messages, failures, and what the dialog asks of it. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { type EmbeddedNodeRed, embedNodeRed, type FlowNode, packageRoot } from '../support/node-red.ts';
+import { supplierOrder, withLine } from './order.ts';
+
+const mapper = (id: string, more: Record<string, unknown>): FlowNode => ({
+  id,
+  type: 'canonical-mapper',
+  z: 'f1',
+  wires: [['out']],
+  ...more,
+});
+
+const flow: FlowNode[] = [
+  { id: 'f1', type: 'tab', label: 'mapping' },
+  mapper('to', { mode: 'to-canonical', mapping: 'supplier-order-json-to-order', wires: [['from', 'out']] }),
+  mapper('from', { mode: 'from-canonical', mapping: 'order-to-odoo-purchase-order', wires: [['odoo']] }),
+  mapper('project', { mode: 'project', entity: 'order', allow: 'PI', hide: 'mask' }),
+  mapper('broken', { mode: 'to-canonical', mapping: 'no-such-mapping' }),
+  mapper('inline', {
+    mode: 'to-canonical',
+    edited: JSON.stringify({
+      id: 'inline',
+      version: '1.0.0',
+      title: 'In place',
+      source: { format: 'json', name: 'in' },
+      target: { entity: 'location' },
+      rows: [
+        { from: 'c', to: 'code' },
+        { from: 'n', to: 'name' },
+      ],
+    }),
+  }),
+  { id: 'out', type: 'debug', active: false, z: 'f1', wires: [] },
+  { id: 'odoo', type: 'debug', active: false, z: 'f1', wires: [] },
+  { id: 'catch', type: 'catch', z: 'f1', scope: null, wires: [['caught']] },
+  { id: 'caught', type: 'debug', active: false, z: 'f1', wires: [] },
+];
+
+describe('canonical-mapper in Node-RED', () => {
+  let red: EmbeddedNodeRed;
+  before(async () => {
+    red = await embedNodeRed();
+    await red.setFlows(flow);
+  });
+  after(() => red.stop());
+
+  const through = async (from: string, to: string, message: Record<string, unknown>) => {
+    const arrived = red.receive(to);
+    red.node(from).receive(message);
+    const [first] = await arrived;
+    return first as Record<string, unknown>;
+  };
+
+  test('maps an order to the canonical model and on to Odoo, and describes it', async () => {
+    const odoo = await through('to', 'odoo', { payload: JSON.stringify(supplierOrder) });
+    assert.equal((odoo.payload as { externalId: string }).externalId, 'hf_orders.po_ACME_PO__2d1001');
+    const event = odoo.event as Record<string, unknown>;
+    assert.equal(event.subject, 'ACME/PO-1001');
+    assert.equal(event.partitionkey, 'ACME/PO-1001');
+    assert.equal(event.sensitivity, 'C');
+  });
+
+  test('hands every violation to Catch', async () => {
+    const caught = await through('to', 'caught', { payload: withLine({ qty: 'ten', unit: 'HANDFUL' }) });
+    const failure = caught.failure as { class: string; detail: { count: number } };
+    assert.equal(failure.class, 'data-quality');
+    assert.equal(failure.detail.count, 2);
+  });
+
+  test('minimises', async () => {
+    const canonical = await through('to', 'out', { payload: JSON.stringify(supplierOrder) });
+    const projected = await through('project', 'out', { payload: canonical.payload });
+    assert.doesNotMatch(JSON.stringify(projected.payload), /235\.40/);
+    assert.match(JSON.stringify(projected.payload), /"\*\*\*"/);
+  });
+
+  test('maps with a mapping edited in place', async () => {
+    const mapped = await through('inline', 'out', { payload: { c: 'WH', n: 'Store' } });
+    assert.equal((mapped.payload as { code: string }).code, 'WH');
+  });
+
+  test('says what is wrong with its settings, when it starts and with every message', async () => {
+    const caught = await through('broken', 'caught', { payload: '{}' });
+    assert.equal((caught.failure as { code: string }).code, 'MAPPING_UNKNOWN');
+  });
+
+  const endpoint = async (path: string, body?: unknown) => {
+    const response = await fetch(`${red.url}/healthflows/canonical-mapper/${path}`, {
+      ...(body === undefined
+        ? {}
+        : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+
+  test('lists mappings, the model and its fields for the dialog', async () => {
+    const { body } = await endpoint('mappings');
+    const ids = (body.mappings as { id: string }[]).map(({ id }) => id);
+    assert.ok(ids.includes('supplier-order-json-to-order') && ids.includes('order-to-odoo-purchase-order'));
+    const { body: model } = await endpoint('model');
+    assert.ok((model.transforms as unknown[]).length >= 30);
+    const { body: order } = await endpoint('entities/order');
+    assert.ok((order.fields as { path: string }[]).some(({ path }) => path === 'lines[].quantity.value'));
+    assert.equal((await endpoint('entities/__proto__')).status, 422);
+    assert.equal((await endpoint('mappings/nowhere')).status, 500);
+  });
+
+  test('previews a sample through the same engine', async () => {
+    const { body } = await endpoint('preview', {
+      id: 'supplier-order-json-to-order',
+      sample: JSON.stringify(supplierOrder),
+    });
+    const { preview, problems } = body as unknown as {
+      preview: { violations: unknown[]; result: string };
+      problems: unknown[];
+    };
+    assert.deepEqual([preview.violations, problems], [[], []]);
+    assert.equal(JSON.parse(preview.result).number, 'PO-1001');
+  });
+
+  test('answers a bad sample or mapping with what is wrong, never with a crash', async () => {
+    for (const body of [
+      {},
+      { mapping: '[]' },
+      { mapping: '{"rows":[{"to":3}]}' },
+      { id: 'supplier-order-json-to-order', sample: '<xml/>' },
+      { mapping: '{' },
+      { id: 7 },
+    ]) {
+      const { status, body: answer } = await endpoint('preview', body);
+      assert.ok(status < 600 && ('error' in answer || 'problems' in answer), JSON.stringify(body));
+    }
+    assert.deepEqual((await endpoint('suggest', { mapping: '{}', sample: '{}' })).body, { suggestions: [] });
+  });
+
+  test('suggests with reasons, and changes nothing by itself', async () => {
+    const mapping = { target: { entity: 'order' }, source: { format: 'json', name: 'x' }, rows: [] };
+    const { body } = await endpoint('suggest', {
+      mapping: JSON.stringify(mapping),
+      sample: JSON.stringify(supplierOrder),
+    });
+    const suggestions = body.suggestions as { to: string; from: string; score: number; reasons: string[] }[];
+    const best = suggestions.find(({ to }) => to === 'currency');
+    assert.equal(best?.from, 'currency');
+    assert.ok(best!.reasons.length > 0);
+  });
+});
+
+test('the example maps as it is', async () => {
+  const file = `${packageRoot}/examples/03 Mapping/01 - map a supplier order.json`;
+  const nodes = JSON.parse(readFileSync(file, 'utf8')) as (FlowNode & { payload?: string })[];
+  const red = await embedNodeRed();
+  try {
+    await red.setFlows(nodes);
+    const arrived = red.receive('c0a1b2c3d4e50008');
+    red.node('c0a1b2c3d4e50005').receive({ payload: nodes.find(({ name }) => name === 'a good order')!.payload });
+    const [message] = await arrived;
+    assert.match(JSON.stringify(message!.payload), /"price_unit":"4\.20"/);
+  } finally {
+    await red.stop();
+  }
+});
