@@ -36,7 +36,7 @@ export default defineNode(
           map(message);
         } catch (error) {
           const { code } = toFailure(error);
-          telemetry.count('healthflows_mapper_rejected_total', { code });
+          telemetry.count('mapper_rejected_total', { code });
           status('degraded', code.slice(0, 20).toLowerCase());
           throw error;
         }
