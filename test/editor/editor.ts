@@ -51,6 +51,8 @@ export interface OpenedEditor {
   canvas(): Promise<{ id: string; type: string; config: boolean }[]>;
   /** Imports from Import → Examples; `path` is folders and name. */
   importExample(...path: string[]): Promise<void>;
+  /** Brings a node into view, on its tab. */
+  reveal(id: string): Promise<void>;
   /** Opens a node's dialog and waits until it stands still. */
   openNode(id: string): Promise<Locator>;
   openConfig(type: string, id: string): Promise<Locator>;
@@ -140,6 +142,7 @@ export async function openEditor(browser: Browser, nodeRed: NodeRed, theme: Them
       await page.locator('#red-ui-clipboard-dialog-ok').click();
       await page.locator('#red-ui-clipboard-dialog-ok').waitFor({ state: 'hidden' });
     },
+    reveal: (id) => page.evaluate((node) => RED.view.reveal(node), id),
     async openNode(id) {
       await page.evaluate((node) => {
         RED.view.reveal(node);

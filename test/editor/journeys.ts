@@ -83,6 +83,8 @@ export function describeJourneys(version: NodeRedVersion, theme: Theme): void {
         await nodeRed.deploy([]);
         const editor = await openEditor(browser, nodeRed, theme);
         await editor.importExample(...menuPath(file));
+        const onCanvas = file.nodes.find((node) => ours.has(node.type) && node.z !== undefined);
+        if (onCanvas !== undefined) await editor.reveal(onCanvas.id);
         await editor.screenshot(`${version}-${theme}-flow-${title}`);
         assert.equal(await editor.deploy(), '', 'Node-RED asks before it deploys the flow as imported');
 
