@@ -1,6 +1,6 @@
 /** Dead letters over HTTP: groups, letters, payloads, replay, edit, discard, jobs. */
 import { createHash, randomUUID } from 'node:crypto';
-import { Failure } from '../kernel/failure.ts';
+import { Failure, toFailure } from '../kernel/failure.ts';
 import { parseJson } from '../kernel/json.ts';
 import type { Store } from '../kernel/store/store.ts';
 import type { AdminRequest } from '../node/index.ts';
@@ -64,7 +64,7 @@ export function letterRoutes(routes: Routes): void {
       ...facts,
       properties: undefined,
       edited: edited !== null,
-      outline: outline(letter.contentType, plainBody(letter, storeId)),
+      outline: shapeOf(letter, storeId),
       replayable: deskFor(letter.queue, storeId) !== undefined,
       mayReveal: allowed(request, 'reveal', RED),
     };
@@ -222,6 +222,15 @@ function editOf({ body }: PersonalAct, letter: Letter, storeId: string): Edit {
     originalHash: sha256(original),
     editedHash: sha256(edited),
   };
+}
+
+/** Without the key of an encrypted payload the rest of the letter is still worth reading. */
+function shapeOf(letter: Letter, storeId: string): unknown {
+  try {
+    return outline(letter.contentType, plainBody(letter, storeId));
+  } catch (error) {
+    return toFailure(error).message;
+  }
 }
 
 function sha256(bytes: Uint8Array): string {

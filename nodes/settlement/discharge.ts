@@ -5,7 +5,7 @@
  * between the two brings a redelivery that the gate knows as a duplicate. Failed: the key is released, then the
  * delivery goes to the retry or the dead letters; a crash between the two brings a redelivery that simply runs again.
  */
-import type { AmqpConnectionService, Settlement as DeliverySettlement } from '../amqp/index.ts';
+import type { Settlement as DeliverySettlement } from '../amqp/index.ts';
 import type { StoredReply } from '../idempotency/index.ts';
 import type { AuditEntry } from '../kernel/audit/entry.ts';
 import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
@@ -17,6 +17,7 @@ import type { Resolution } from './letters/collect.ts';
 import { generationOf } from './letters/letter.ts';
 import { type HttpReply, problemReply } from './problem.ts';
 import { type Recorded, type SettleRecord, settleMessage } from './record.ts';
+import type { DeliverySource } from './sources.ts';
 
 /** `msg.settlement`: what became of the message. */
 export interface MessageSettlement {
@@ -38,7 +39,7 @@ export interface Reach {
   /** @throws Failure when the config node is missing */
   store(id: string): Store;
   /** @throws Failure when the config node is missing */
-  connection(id: string): AmqpConnectionService;
+  connection(id: string): DeliverySource;
   /** Store for the audit entry of a message that has no key; empty for that of the queue's dead letters. */
   fallbackStore?: string;
   /** Where the dead letters of a queue are. */
@@ -111,7 +112,7 @@ async function withoutRecord(
   message: FlowMessage,
   intent: Intent,
   failure: Failure,
-  connection: AmqpConnectionService | undefined,
+  connection: DeliverySource | undefined,
 ): Promise<MessageSettlement> {
   const { delivery, idempotency } = message;
   if (delivery === undefined || connection === undefined) throw failure;
@@ -142,7 +143,7 @@ async function record(
   intent: Intent,
   answer: HttpReply | undefined,
   reach: Reach,
-  connection: AmqpConnectionService | undefined,
+  connection: DeliverySource | undefined,
 ): Promise<Recorded | undefined> {
   const { delivery, idempotency: lease } = message;
   // A delivery that is no longer open was settled before or comes again: whoever settles that one writes the record.

@@ -1,6 +1,7 @@
 /** What other slices may use of settlement. */
 export { type Desk, openDesk, openDesks } from './desk.ts';
 export { type HttpReply, type ProblemDetails, problemReply } from './problem.ts';
+export { type DeliverySource, offerDeliveries } from './sources.ts';
 export * from './letters/act.ts';
 export { type LetterFilter, parseFilter } from './letters/filter.ts';
 export { letterTotals, type LetterGroup, type LetterTotals, listGroups } from './letters/groups.ts';

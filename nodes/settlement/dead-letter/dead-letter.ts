@@ -20,6 +20,7 @@ export default defineNode(deadLetterDefinition, ({ id, flowId, config, log, stat
   let problem: Problem | undefined;
   const show = () => {
     if (problem !== undefined) status('down', problem.code.toLowerCase().replaceAll('_', ' '));
+    else if (connection.state.kind !== 'ready') status('waiting', `broker ${connection.state.kind}`);
     else if (waiting > 0) status('failed', `${waiting} open`);
     else status('working', 'none open');
   };
@@ -58,12 +59,14 @@ export default defineNode(deadLetterDefinition, ({ id, flowId, config, log, stat
     cipher,
     wake,
   });
+  const unwatch = connection.onState(show);
   collector.start();
   replayer.start();
   show();
   return {
     async close() {
       closeDesk();
+      unwatch();
       await Promise.all([collector.close(), replayer.close()]);
     },
   };

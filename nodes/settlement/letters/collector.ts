@@ -49,6 +49,7 @@ export class LetterCollector {
   #looking: Promise<void> | undefined;
   #lookAgain = false;
   #purgeAt = 0;
+  #storeFailed = false;
 
   constructor(options: CollectorOptions) {
     this.#options = options;
@@ -92,6 +93,7 @@ export class LetterCollector {
         );
         if (this.#closed) await consumer.close();
         else this.#consumer = consumer;
+        this.#options.onProblem(undefined);
         return;
       } catch (error) {
         this.#options.onProblem(toFailure(error));
@@ -132,13 +134,16 @@ export class LetterCollector {
       const totals = await store.run(letterTotals, { queue });
       telemetry.gauge('dead_letters_open', { queue }, totals.waiting);
       this.#options.onTotals(totals);
+      if (this.#storeFailed) this.#options.onProblem(undefined);
+      this.#storeFailed = false;
       const now = Date.now();
       if (now >= this.#purgeAt) {
         const removed = await store.run(purgeLetters, { queue, before: now - retention, limit: purgeSlice });
         this.#purgeAt = removed < purgeSlice ? now + purgeEvery : 0;
       }
     } catch (error) {
-      this.#options.onProblem(toFailure(error));
+      this.#storeFailed = true;
+      if (!this.#closed) this.#options.onProblem(toFailure(error));
     }
   }
 

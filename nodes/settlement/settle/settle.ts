@@ -5,6 +5,7 @@ import { defineNode } from '../../node/index.ts';
 import { openDesks } from '../desk.ts';
 import { discharge, type MessageSettlement } from '../discharge.ts';
 import { isOutcome } from '../intent.ts';
+import { deliverySource } from '../sources.ts';
 import { settleDefinition } from './settle.def.ts';
 
 type Tally = Record<'done' | 'retried' | 'dead' | 'anomalies', number>;
@@ -26,7 +27,7 @@ export default defineNode(settleDefinition, ({ id, flowId, config, log, status, 
   const tally: Tally = { done: 0, retried: 0, dead: 0, anomalies: 0 };
   const reach = {
     store: (storeId: string) => resolve(integrationStore, storeId).store,
-    connection: (connectionId: string) => resolve(amqpConnection, connectionId),
+    connection: (connectionId: string) => deliverySource(connectionId) ?? resolve(amqpConnection, connectionId),
     fallbackStore,
     letters: (queue: string, connection: string) =>
       openDesks().find((desk) => desk.queue === queue && desk.connection === connection),
