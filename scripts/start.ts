@@ -30,18 +30,27 @@ const help = `Usage: npm start -- [options]
   --reset                start afresh: deletes .runtime/ (flows, store, queue, secrets) first
   --help                 this text`;
 
-const { values: options } = parseArgs({
-  options: {
-    port: { type: 'string' },
-    odoo: { type: 'string' },
-    'odoo-port': { type: 'string' },
-    rabbitmq: { type: 'string' },
-    postgres: { type: 'string' },
-    'no-build': { type: 'boolean', default: false },
-    reset: { type: 'boolean', default: false },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-});
+const options = readOptions();
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        port: { type: 'string' },
+        odoo: { type: 'string' },
+        'odoo-port': { type: 'string' },
+        rabbitmq: { type: 'string' },
+        postgres: { type: 'string' },
+        'no-build': { type: 'boolean', default: false },
+        reset: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${help}`);
+    process.exit(2);
+  }
+}
 
 /** A reason not to start that is told in one sentence, without a stack. */
 class Refusal extends Error {}

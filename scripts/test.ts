@@ -25,10 +25,20 @@ npm test -- --quick               without the slow folders (runtime, end to end,
 
 AMQP_URL and POSTGRES_URL name servers to use; without them private ones are started and removed again.`;
 
-const { values: options, positionals: words } = parseArgs({
-  allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
-});
+const { values: options, positionals: words } = readArguments();
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { quick: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
+    });
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${help}`);
+    process.exit(2);
+  }
+}
+
 if (options.help) {
   console.log(help);
   process.exit(0);
