@@ -141,6 +141,8 @@ describe('validation', () => {
     const secret = 'Jane-Patient-1970';
     const document = { ...order(), issueDate: secret, currency: secret, [`${secret} x`]: secret, supplier: secret };
     assert.doesNotMatch(JSON.stringify(strict(document)), /Jane|1970/);
+    const hidden = strict({ ...order(), ext: { [`acme:x ${secret}`]: 1, [secret]: 2 } });
+    assert.doesNotMatch(JSON.stringify(hidden), /Jane|1970/);
   });
 
   test('bounds the list of violations, however many there are', () => {

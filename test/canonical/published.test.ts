@@ -9,6 +9,8 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { changesBetween, isStep, levelOf } from '../../nodes/canonical/model/compatibility.ts';
 import { overview, pageOf, publishedSchema } from '../../nodes/canonical/model/documentation.ts';
+import { mappingsPage } from '../../nodes/canonical/mappings/documentation.ts';
+import { MappingLibrary } from '../../nodes/canonical/mappings/library.ts';
 import { entities, type JsonSchema } from '../../nodes/canonical/schemas/index.ts';
 
 const folder = fileURLToPath(new URL('../../docs/canonical', import.meta.url));
@@ -28,8 +30,9 @@ function same(file: string, text: string): void {
   );
 }
 
-test('the pages of the model say what the schemas say', () => {
+test('the pages of the model and of mappings say what the code says', () => {
   same('README.md', overview());
+  same('mappings.md', mappingsPage(new MappingLibrary()));
   for (const entity of entities) same(`${entity.name}.md`, pageOf(entity));
 });
 

@@ -191,7 +191,10 @@ function render(error: ErrorObject): Violation {
   if (error.keyword === 'required') path += `/${params.missingProperty}`;
   const unknown = params.unevaluatedProperty ?? params.additionalProperty;
   if (unknown !== undefined) path += `/${safeName(unknown)}`;
-  return { path: path.slice(0, 256), rule: ruleOf(error.keyword), expected: expectationOf(error, params) };
+  const parts = path.split('/').map((part, i) => (i === 0 ? part : safeName(part)));
+  // An extension's key is the sender's own; it is repeated only when it is the name of one.
+  if (parts[1] === 'ext' && parts[2] !== undefined && !/^[a-z][a-z0-9-]*:/.test(parts[2])) parts[2] = unknownField;
+  return { path: parts.join('/').slice(0, 256), rule: ruleOf(error.keyword), expected: expectationOf(error, params) };
 }
 
 const rules: Record<string, string> = {
@@ -215,7 +218,9 @@ function expectationOf(error: ErrorObject, params: Record<string, unknown>): str
   return expectations[error.keyword]?.(params) ?? `right by the rule ${error.keyword}`;
 }
 
+const unknownField = '(unknown field)';
+
 /** Names of unknown fields come from the document; only such as look like names are repeated. */
 function safeName(name: unknown): string {
-  return typeof name === 'string' && /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/.test(name) ? name : '(unknown field)';
+  return typeof name === 'string' && /^([A-Za-z_][A-Za-z0-9_:-]{0,63}|\d{1,6})$/.test(name) ? name : unknownField;
 }
