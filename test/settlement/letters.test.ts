@@ -272,6 +272,25 @@ for (const under of storesUnderTest()) {
     assert.deepEqual(await store.run(letterTotals, {}), { waiting: 2, unresolved: 3, groups: 1 });
   });
 
+  test(
+    name('a letter whose replay never has a result can be acted on by itself, not in bulk'),
+    under.options,
+    async () => {
+      await using fixture = await under.fresh();
+      const { store } = fixture;
+      const letter = death({ messageId: '1' });
+      await store.run(collectLetter, letter);
+      await store.run(startReplay, { ...act('t1'), jobId: 'j1', filter: { queue }, rate: 1 });
+      const [item] = await store.run(claimReplays, { queue, limit: 1, lease: 1 });
+      await store.run(noteReplays, { items: [{ id: item!.id, generation: 1, jobId: 'j1', outcome: 'sent' }] });
+      await assert.rejects(store.run(discardLetters, { ...act('d1'), filter: { queue } }), {
+        code: 'NOTHING_TO_DISCARD',
+      });
+      assert.deepEqual(await store.run(discardLetters, { ...act('d2'), filter: { ids: [letter.id] } }), { count: 1 });
+      assert.deepEqual(await store.run(letterTotals, {}), { waiting: 0, unresolved: 0, groups: 0 });
+    },
+  );
+
   test(name('closed letters go after their retention, open ones stay'), under.options, async () => {
     await using fixture = await under.fresh();
     const { store } = fixture;

@@ -265,7 +265,8 @@ export function failuresPage(main, session, query) {
       toast(error.message);
       return;
     }
-    const waits = letter.state === 'open' || letter.state === 'failed-again';
+    // A replay without a result may be acted on again: its consumer may never report one.
+    const waits = ['open', 'failed-again', 'replayed'].includes(letter.state);
     const next = await openDialog((close) =>
       h(
         'div',

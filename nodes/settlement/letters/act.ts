@@ -7,7 +7,7 @@ import { defineOperation, query, type Row, type Statement } from '../../kernel/s
 import { conditionOf, type LetterFilter } from './filter.ts';
 import { moveAll } from './groups.ts';
 import { type Letter, readLetter } from './inspect.ts';
-import { type LetterState, waitingStates } from './state.ts';
+import { actableStates, type LetterState } from './state.ts';
 
 type Step<R> = Generator<Statement, R, Row[]>;
 
@@ -83,7 +83,7 @@ function* change(
   values: (string | number)[],
 ): Step<Touched[]> {
   const touched: Touched[] = [];
-  for (const from of waitingStates) {
+  for (const from of actableStates(filter.ids !== undefined)) {
     const condition = conditionOf({ ...filter, states: [from] }, values.length + 2);
     const rows = yield* query<Touched>(
       `UPDATE dead_letters SET state = '${to}', ${assignments}

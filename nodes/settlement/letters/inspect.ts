@@ -1,7 +1,7 @@
 /** Reading letters: lists without payloads, one letter with its payload, and the count of a dry run. */
 import { defineOperation, query, type Row, type Statement } from '../../kernel/store/operation.ts';
 import { conditionOf, type LetterFilter } from './filter.ts';
-import { type LetterState, waitingStates } from './state.ts';
+import { actableStates, type LetterState } from './state.ts';
 
 type Step<R> = Generator<Statement, R, Row[]>;
 
@@ -220,7 +220,7 @@ export const previewAct = defineOperation(
   import.meta.url,
   'previewAct',
   function* (args: { filter: LetterFilter }): Step<Preview> {
-    const condition = conditionOf({ ...args.filter, states: [...waitingStates] }, 1);
+    const condition = conditionOf({ ...args.filter, states: actableStates(args.filter.ids !== undefined) }, 1);
     const rows = yield* query<{
       queue: string;
       count: number;

@@ -14,3 +14,11 @@ export type LetterState = (typeof letterStates)[number];
 export const waitingStates = ['open', 'failed-again'] as const satisfies LetterState[];
 /** Not at an end. */
 export const unresolvedStates = ['open', 'replaying', 'replayed', 'failed-again'] as const satisfies LetterState[];
+
+/**
+ * States from which people may act. One by one also on letters whose replay has no result: a consumer outside this
+ * package never reports one, and such a letter must not be stuck.
+ */
+export function actableStates(oneByOne: boolean): LetterState[] {
+  return oneByOne ? [...waitingStates, 'replayed'] : [...waitingStates];
+}
