@@ -2,6 +2,7 @@
 import { toFailure } from '../kernel/failure.ts';
 import { actions } from './client/actions.ts';
 import type { OdooClient } from './client/client.ts';
+import { type KeyExpiry, keyExpiry, warningAt } from './key-watch.ts';
 
 export interface ConnectionReport {
   version: string;
@@ -11,7 +12,7 @@ export interface ConnectionReport {
   user: string;
   company: string;
   /** Of the integration user's API keys, the one that ends first. */
-  key?: { name: string; days: number; warning: boolean };
+  key?: KeyExpiry & { warning: boolean };
   /** Models the flows use, with what the user may do. */
   rights: ModelRights[];
 }
@@ -50,9 +51,6 @@ const commonModels = [
   'stock.quant',
   'uom.uom',
 ] as const;
-const day = 86_400_000;
-/** Days before its end at which a key is worth a warning; again at 7 and at 1, which the number itself tells. */
-const warnFrom = 30;
 
 /** @throws Failure when the server does not answer or refuses the key */
 export async function testConnection(client: OdooClient): Promise<ConnectionReport> {
@@ -65,7 +63,7 @@ export async function testConnection(client: OdooClient): Promise<ConnectionRepo
     { effect: 'read' },
   )) as { name: string; login: string; company_id: [number, string] | false }[];
   const latency = Math.round(performance.now() - started);
-  const key = await firstKeyToExpire(client, uid);
+  const key = await keyExpiry(client);
   const rights = await Promise.all(usedModels.map((model) => rightsOn(client, model, version.major)));
   return {
     version: version.text,
@@ -73,37 +71,9 @@ export async function testConnection(client: OdooClient): Promise<ConnectionRepo
     latency,
     user: user === undefined ? String(uid) : `${user.name} (${user.login})`,
     company: Array.isArray(user?.company_id) ? user.company_id[1] : '',
-    ...(key === undefined ? {} : { key }),
+    ...(key === undefined ? {} : { key: { ...key, warning: warningAt(key.days) !== undefined } }),
     rights,
   };
-}
-
-async function firstKeyToExpire(client: OdooClient, uid: number): Promise<ConnectionReport['key']> {
-  try {
-    const keys = (await client.call(
-      {
-        model: 'res.users.apikeys',
-        method: 'search_read',
-        args: { domain: [['user_id', '=', uid]], fields: ['name', 'expiration_date'], limit: 50 },
-      },
-      { effect: 'read' },
-    )) as { name: string; expiration_date: string | false }[];
-    const now = Date.now();
-    const ends = keys
-      .flatMap(({ name, expiration_date }) =>
-        typeof expiration_date === 'string' ? [{ name, at: Date.parse(`${expiration_date.replace(' ', 'T')}Z`) }] : [],
-      )
-      .filter(({ at }) => at > now)
-      .sort((a, b) => a.at - b.at);
-    const first = ends[0];
-    if (first === undefined) return undefined;
-    const days = Math.ceil((first.at - now) / day);
-    return { name: first.name, days, warning: days <= warnFrom };
-  } catch (error) {
-    // Not every version lets a user see its keys; the test is about the connection.
-    toFailure(error);
-    return undefined;
-  }
 }
 
 async function rightsOn(client: OdooClient, model: string, major: number): Promise<ModelRights> {

@@ -67,6 +67,7 @@ export const catalogue: Record<string, MetricDefinition> = {
   queue_oldest_seconds: { kind: 'gauge', help: 'Age of the oldest message waiting in a queue.', labels: ['queue'] },
   inflight: { kind: 'gauge', help: 'Messages taken from a queue and not settled yet.', labels: ['queue'] },
   outbox_unpublished: { kind: 'gauge', help: 'Messages accepted and not yet at the broker.', labels: ['connection'] },
+  odoo_key_days: { kind: 'gauge', help: 'Days until the first API key of a server ends.', labels: ['server'] },
   store_pending: { kind: 'gauge', help: 'Store operations that wait for a transaction.', labels: ['store'] },
   store_size_bytes: { kind: 'gauge', help: 'Size of the store on disk.', labels: ['store'] },
   operator_actions_total: {

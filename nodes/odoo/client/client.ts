@@ -5,12 +5,14 @@
 import { setImmediate } from 'node:timers/promises';
 import { Failure, toFailure } from '../../kernel/failure.ts';
 import { childTraceparent } from '../../kernel/id.ts';
-import type { BreakerOptions, BreakerState } from '../../kernel/resilience/breaker.ts';
+import type { Breaker, BreakerOptions, BreakerState } from '../../kernel/resilience/breaker.ts';
+import { Deadline } from '../../kernel/resilience/deadline.ts';
 import { Guard } from '../../kernel/resilience/guard.ts';
+import { keepProbing } from '../../kernel/resilience/recovery.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { detect } from './detect.ts';
 import { fieldAttributes, ModelFields } from './fields.ts';
-import { Http, type HttpOptions } from './http.ts';
+import { failureOfAnswer, Http, type HttpOptions } from './http.ts';
 import { Json2Transport } from './json2.ts';
 import { JsonRpcTransport } from './jsonrpc.ts';
 import { KeyedLock } from './keyed-lock.ts';
@@ -111,6 +113,11 @@ export class OdooClient {
     return this.#guard.breaker.state;
   }
 
+  /** What stops the calls to this server while it is down. */
+  get circuit(): Breaker {
+    return this.#guard.breaker;
+  }
+
   /** Calls running and waiting. */
   get load(): { active: number; queued: number } {
     return { active: this.#guard.bulkhead.active, queued: this.#guard.bulkhead.queued };
@@ -162,6 +169,36 @@ export class OdooClient {
         `${failure.message} Repeating ${call.model}/${call.method} could do it twice: look in Odoo first, then replay or discard the message.`,
         { retryable: false, outcome: 'unknown', detail: failure.detail, cause: failure },
       );
+    }
+  }
+
+  /** Finds out by itself when the server is back after an outage. @returns a function that ends it */
+  keepProbing(): () => void {
+    return keepProbing(this.#guard.breaker, () => this.ready());
+  }
+
+  /**
+   * Whether the server can work now: its own health page (which alone tells of PostgreSQL behind it), then the
+   * cheapest call that needs database and key.
+   * @throws Failure when it cannot, or takes more than 10 s
+   */
+  async ready(): Promise<void> {
+    const late = () =>
+      new Failure('dependency-outage', 'DEADLINE', `Odoo at ${this.url} did not say within 10 s that it is ready.`, {
+        outcome: 'none',
+      });
+    const deadline = new Deadline(10_000, late, this.#closed.signal);
+    const { signal } = deadline;
+    try {
+      const path = '/web/health?db_server_status=1';
+      const health = await this.#http.exchange({ method: 'GET', path, effect: 'read', signal });
+      // A proxy may keep the page to itself; only a server that says it is unwell is believed.
+      if (health.status >= 500) throw failureOfAnswer(health, 'read', this.url);
+      const transport = await this.#connect(signal);
+      const myself = { model: 'res.users', method: 'search_count', args: { domain: [['id', '=', 1]] } };
+      await transport.call(myself, { effect: 'read', signal });
+    } finally {
+      deadline.clear();
     }
   }
 

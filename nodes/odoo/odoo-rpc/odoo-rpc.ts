@@ -1,13 +1,14 @@
 import { Failure, toFailure } from '../../kernel/failure.ts';
 import type { FlowMessage } from '../../kernel/message.ts';
 import { defineNode } from '../../node/index.ts';
-import { odooServer } from '../index.ts';
+import { serverOf } from '../stage.ts';
 import { inputOf } from './inputs.ts';
 import { odooRpcDefinition } from './odoo-rpc.def.ts';
 import { operations } from './operations.ts';
 
-export default defineNode(odooRpcDefinition, ({ config, RED, node, resolve, status }) => {
-  const { client } = resolve(odooServer, config.server);
+export default defineNode(odooRpcDefinition, (nodeContext) => {
+  const { config, RED, node, status } = nodeContext;
+  const { client } = serverOf(nodeContext);
   const operation = operations[config.operation];
   if (operation === undefined || (config.model.trim() === '' && config.operation !== 'action')) {
     throw new Failure('configuration', 'ODOO_RPC_INCOMPLETE', 'This odoo-rpc has no operation or no model chosen.');

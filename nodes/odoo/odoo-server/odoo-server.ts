@@ -1,7 +1,10 @@
 import { Failure } from '../../kernel/failure.ts';
+import { registerDependency } from '../../kernel/resilience/dependencies.ts';
+import { telemetry } from '../../kernel/telemetry/telemetry.ts';
 import { type AdminRoutes, defineConfigNode, serviceOf } from '../../node/index.ts';
 import { OdooClient } from '../client/client.ts';
 import { fieldChoices, methodChoices, modelChoices, testConnection } from '../inspect.ts';
+import { type KeyExpiry, keyExpiry, warningAt, watchKey } from '../key-watch.ts';
 import { clientOptionsOf } from '../settings.ts';
 import { unsavedSettings } from '../unsaved.ts';
 import { type OdooServerConfig, odooServerDefinition } from './odoo-server.def.ts';
@@ -10,18 +13,57 @@ import { type OdooServerConfig, odooServerDefinition } from './odoo-server.def.t
 export interface OdooServer {
   readonly client: OdooClient;
   readonly environment: OdooServerConfig['environment'];
+  /** The API key of its user that ends first, once known. */
+  readonly key: KeyExpiry | undefined;
 }
 
 const odooServer = defineConfigNode<OdooServerConfig, OdooServer>(
   odooServerDefinition,
-  ({ config, credentials, status, log }) => {
+  ({ id, name, config, credentials, status, log }) => {
     const client = new OdooClient(clientOptionsOf(config, credentials));
-    client.onBreaker((state) => {
-      log.info('breaker', { state: state.kind });
-      if (state.kind === 'closed') status('working', client.url);
-      else status(state.kind === 'half-open' ? 'waiting' : 'down', state.kind);
-    });
-    return { service: { client, environment: config.environment }, close: () => client.close() };
+    let key: KeyExpiry | undefined;
+    const show = () => {
+      const { kind } = client.breaker;
+      if (kind !== 'closed') status(kind === 'half-open' ? 'waiting' : 'down', kind);
+      else if (key !== undefined && warningAt(key.days) !== undefined)
+        status('degraded', `API key ends in ${key.days} d`);
+      else status('working', client.url);
+    };
+    const offs = [
+      client.onBreaker((state) => {
+        log.info('breaker', { state: state.kind });
+        show();
+      }),
+      registerDependency(id, name || 'Odoo', client.circuit),
+      client.keepProbing(),
+      watchKey({
+        look: () => keyExpiry(client),
+        onDays: (expiry) => {
+          key = expiry;
+          telemetry.gauge('odoo_key_days', { server: id }, expiry.days);
+          show();
+        },
+        onWarning: ({ name, days }) =>
+          log.warn('odoo.key', {
+            key: name,
+            days,
+            problem: `The API key "${name}" ends in ${days} days. Make a new one in Odoo and enter it in the odoo-server node.`,
+          }),
+      }),
+    ];
+    return {
+      service: {
+        client,
+        environment: config.environment,
+        get key() {
+          return key;
+        },
+      },
+      close: () => {
+        for (const off of offs) off();
+        return client.close();
+      },
+    };
   },
   { admin },
 );

@@ -1,0 +1,81 @@
+/**
+ * The systems that flows depend on, by the id of their config node. Who owns a circuit breaker registers it here; who
+ * feeds a flow (a consumer) looks here whether what is behind the flow can be reached, and holds its messages
+ * meanwhile rather than spend their tries. Neither knows the other.
+ */
+import type { Breaker, BreakerState } from './breaker.ts';
+
+export type Availability =
+  | { kind: 'available' }
+  /** Calls are refused, or only probes pass. `cause` is the code of the failure that began it. */
+  | { kind: 'unavailable'; since: number; cause?: string };
+
+export interface Dependency {
+  /** Of the config node. */
+  readonly id: string;
+  /** As an operator knows it. */
+  readonly name: string;
+  readonly availability: Availability;
+}
+
+const dependencies = new Map<string, Dependency>();
+const listeners = new Set<() => void>();
+
+/**
+ * Registers what a breaker protects. Between opening and closing again it is unavailable, probes included.
+ * @returns a function that takes it out again
+ */
+export function registerDependency(id: string, name: string, breaker: Breaker): () => void {
+  let availability = availabilityOf(breaker.state);
+  const dependency: Dependency = {
+    id,
+    name,
+    get availability() {
+      return availability;
+    },
+  };
+  dependencies.set(id, dependency);
+  const off = breaker.onChange((state) => {
+    const before = availability;
+    const now = availabilityOf(state);
+    // The outage began when the breaker first opened, whatever probes have found since.
+    availability = before.kind === 'unavailable' && now.kind === 'unavailable' ? { ...now, ...before } : now;
+    if (before.kind !== now.kind) changed();
+  });
+  changed();
+  return () => {
+    off();
+    // A redeployed config node may have taken the id over.
+    if (dependencies.get(id) !== dependency) return;
+    dependencies.delete(id);
+    changed();
+  };
+}
+
+/** Undefined for an id that stands for no dependency, or for none that runs. */
+export function dependency(id: string): Dependency | undefined {
+  return dependencies.get(id);
+}
+
+/** Of `ids`, the dependencies that cannot be reached now. */
+export function unavailable(ids: Iterable<string>): Dependency[] {
+  return [...ids].flatMap((id) => {
+    const known = dependencies.get(id);
+    return known?.availability.kind === 'unavailable' ? [known] : [];
+  });
+}
+
+/** Tells when any dependency comes, goes, fails or is back. @returns a function that unsubscribes */
+export function onDependencies(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+function availabilityOf(state: BreakerState): Availability {
+  if (state.kind === 'closed') return { kind: 'available' };
+  return { kind: 'unavailable', since: state.since, ...(state.kind === 'open' ? { cause: state.cause } : {}) };
+}
+
+function changed(): void {
+  for (const listener of [...listeners]) listener();
+}
