@@ -283,6 +283,14 @@ test('business keys keep apart what is apart', () => {
   const keyOf = (supplier: string, number: string) =>
     subjectOf(entity, { supplier: { identifiers: [{ type: 'CODE', value: supplier }] }, number });
   assert.notEqual(keyOf('A/B', 'C'), keyOf('A', 'B/C'));
+  const both = [
+    { type: 'GLN', value: '4000009000021' },
+    { type: 'CODE', value: 'ACME' },
+  ];
+  const subject = (identifiers: unknown[]) => subjectOf(entity, { supplier: { identifiers }, number: '1' });
+  assert.equal(subject(both), 'ACME/1');
+  assert.equal(subject(both.toReversed()), 'ACME/1', 'the order of identifiers does not matter');
+  assert.equal(subject([...both, { type: 'VAT', value: 'BE1', use: 'official' }]), 'BE1/1');
   const receipt = entities.find(({ name }) => name === 'receipt')!;
   const arrived = {
     number: 'R1',

@@ -149,17 +149,42 @@ describe('canonical-mapper in Node-RED', () => {
   });
 });
 
-test('the example maps as it is', async () => {
-  const file = `${packageRoot}/examples/03 Mapping/01 - map a supplier order.json`;
-  const nodes = JSON.parse(readFileSync(file, 'utf8')) as (FlowNode & { payload?: string })[];
-  const red = await embedNodeRed();
-  try {
-    await red.setFlows(nodes);
-    const arrived = red.receive('c0a1b2c3d4e50008');
-    red.node('c0a1b2c3d4e50005').receive({ payload: nodes.find(({ name }) => name === 'a good order')!.payload });
+describe('the examples', () => {
+  const exampleOf = (name: string) =>
+    JSON.parse(readFileSync(`${packageRoot}/examples/03 Mapping/${name}.json`, 'utf8')) as (FlowNode & {
+      payload?: string;
+    })[];
+  let red: EmbeddedNodeRed;
+  before(async () => {
+    red = await embedNodeRed();
+  });
+  after(() => red.stop());
+
+  /** Sends what an inject node would send, and returns what arrives at another node. */
+  const press = async (nodes: ReturnType<typeof exampleOf>, button: string, at: string) => {
+    const inject = nodes.find(({ name }) => name === button)!;
+    const arrived = red.receive(nodes.find(({ name }) => name === at)!.id);
+    red.node(inject.wires![0]![0]!).receive({ payload: inject.payload });
     const [message] = await arrived;
-    assert.match(JSON.stringify(message!.payload), /"price_unit":"4\.20"/);
-  } finally {
-    await red.stop();
-  }
+    return message as { payload: Record<string, unknown>; event: Record<string, unknown> };
+  };
+
+  test('map a supplier order as they are', async () => {
+    const nodes = exampleOf('01 - map a supplier order');
+    await red.setFlows(nodes);
+    const { payload } = await press(nodes, 'a good order', 'Odoo document');
+    assert.match(JSON.stringify(payload), /"price_unit":"4\.20"/);
+  });
+
+  test('make one model of many formats, and leave prices behind', async () => {
+    const nodes = exampleOf('02 - one model for many formats');
+    await red.setFlows(nodes);
+    for (const button of ['UBL order', 'X12 850 order']) {
+      const { payload, event } = await press(nodes, button, 'without prices');
+      assert.equal(event.subject, 'ACME/PO-1001', 'one order has one key in every format');
+      assert.doesNotMatch(JSON.stringify(payload), /4\.20?"/);
+    }
+    const { payload } = await press(nodes, 'HL7 v2 requisition', 'canonical document');
+    assert.equal((payload.lines as unknown[]).length, 2);
+  });
 });

@@ -1,14 +1,32 @@
+import { identifierTypes } from '../schemas/common.ts';
 import type { EntitySchema } from '../schemas/index.ts';
 
-/** The name by which a pointer's target is known: its canonical id, else its official identifier, else its first. */
+interface Named {
+  type?: unknown;
+  value?: unknown;
+  use?: unknown;
+}
+
+/** Official identifiers first, then by the order of the kinds in the model: our own code before those of registries. */
+function rank({ type, use }: Named): number {
+  const kind = (identifierTypes as readonly unknown[]).indexOf(type);
+  return (use === 'official' ? 0 : use === 'old' ? 2_000 : 1_000) + (kind < 0 ? identifierTypes.length : kind);
+}
+
+/**
+ * The name by which a pointer's target is known: its preferred identifier, whatever order they came in, so that one
+ * document has one key in every format; else its canonical id.
+ */
 function nameOf(value: unknown): string | undefined {
   if (typeof value === 'string' || typeof value === 'number') return String(value);
   if (typeof value !== 'object' || value === null) return undefined;
   const { id, identifiers } = value as { id?: unknown; identifiers?: unknown };
   if (Array.isArray(identifiers)) {
-    const chosen =
-      (identifiers as { value?: unknown; use?: unknown }[]).find((i) => i.use === 'official') ?? identifiers[0];
-    if (typeof chosen?.value === 'string') return chosen.value;
+    let chosen: Named | undefined;
+    for (const each of identifiers as Named[]) {
+      if (typeof each?.value === 'string' && (chosen === undefined || rank(each) < rank(chosen))) chosen = each;
+    }
+    if (chosen !== undefined) return chosen.value as string;
   }
   return typeof id === 'string' ? id : undefined;
 }
