@@ -85,7 +85,7 @@ export function poll(path, show, trouble, every = 3000) {
     } catch (error) {
       if (ended) return;
       tag = undefined;
-      window.dispatchEvent(new CustomEvent('console:live', { detail: false }));
+      window.dispatchEvent(new CustomEvent('console:live', { detail: error.code === 'NO_STORE' }));
       trouble(error);
     }
     if (!ended) timer = setTimeout(look, document.hidden ? every * 5 : every);

@@ -71,6 +71,8 @@ export function empty(title, text) {
 }
 
 export function errorBox(error, retry) {
+  // Nothing is wrong with a Node-RED that has no such flow yet.
+  if (error.code === 'NO_STORE') return empty('Nothing to show yet', error.message);
   return h('div', { class: 'error', role: 'alert' }, h('p', {}, error.message), retry && h('button', { type: 'button', onclick: retry }, 'Try again'));
 }
 

@@ -45,7 +45,7 @@ export function failuresPage(main, session, query) {
       page = found;
       showLetters();
     },
-    (error) => render(letters, errorBox(error, () => liveLetters.now())),
+    (error) => render(letters, error.code !== 'NO_STORE' && errorBox(error, () => liveLetters.now())),
   );
   const liveJobs = poll(() => 'jobs', showJobs, () => render(jobs), 2000);
   const refresh = () => {
