@@ -7,8 +7,16 @@ import { idempotency } from './0002-idempotency.ts';
 import { deadLetters } from './0003-dead-letters.ts';
 import { messaging } from './0004-messaging.ts';
 import { webhookReplay } from './0005-webhook-replay.ts';
+import { checkpoints } from './0006-checkpoints.ts';
 import type { Migration } from './migration.ts';
 
-export const migrations: readonly Migration[] = [audit, idempotency, deadLetters, messaging, webhookReplay];
+export const migrations: readonly Migration[] = [
+  audit,
+  idempotency,
+  deadLetters,
+  messaging,
+  webhookReplay,
+  checkpoints,
+];
 
 export type { Migration, SqlTypes } from './migration.ts';
