@@ -415,50 +415,31 @@ class Compiler {
   #fastRow(row: Row, number: number, binding: Binding): Producer {
     const { get, absent, when, fallback } = this.#parts(row, number, binding);
     const steps = this.#steps(row, number);
-    const [first] = steps;
-    const run: (value: unknown, state: State) => unknown =
-      steps.length === 0
-        ? (value) => value
-        : steps.length === 1
-          ? (value, state) => first!.apply(value, state.day)
-          : (value, state) => {
-              let current = value;
-              for (const step of steps) {
-                current = step.apply(current, state.day);
-                if (current === undefined) return undefined;
-              }
-              return current;
-            };
-    const produce: Producer = (state) => {
+    const first = steps[0]?.apply;
+    const rest = steps.slice(1).map((step) => step.apply);
+    // Text that is there is by far the most common value; everything else takes the slower way.
+    const plain = (value: unknown): boolean => typeof value === 'string' && value !== '';
+    const whole: Producer = (state) => {
       const value = get(state);
+      if (plain(value) || typeof value === 'number' || value === true) return value;
+      if (value === ambiguous) return fallback(state, manyValues());
       if (absent(value)) return fallback(state, undefined);
+      return typeof value === 'object' ? fallback(state, notOneValue()) : value;
+    };
+    const changed: Producer = (state) => {
+      const value = get(state);
+      if (value === ambiguous) return fallback(state, manyValues());
+      if (!plain(value) && absent(value)) return fallback(state, undefined);
       try {
-        const result = run(value, state);
+        let result = first!(value, state.day);
+        for (let i = 0; i < rest.length && result !== undefined; i++) result = rest[i]!(result, state.day);
         return result === undefined || result === '' ? fallback(state, undefined) : result;
       } catch (error) {
         return fallback(state, error);
       }
     };
-    const guarded: Producer =
-      steps.length === 0
-        ? (state) => {
-            const value = get(state);
-            return absent(value) || typeof value === 'symbol' || typeof value === 'object'
-              ? produceSlow(state, value)
-              : value;
-          }
-        : (state) => {
-            const value = get(state);
-            return value === ambiguous ? produceSlow(state, value) : produce(state);
-          };
-    const produceSlow = (state: State, value: unknown): unknown => {
-      if (value === ambiguous) return fallback(state, manyValues());
-      if (absent(value)) return fallback(state, undefined);
-      if (typeof value === 'object')
-        return fallback(state, new TransformProblem('one value was expected, not an object or a list'));
-      return value;
-    };
-    return when === undefined ? guarded : (state) => (when(state) ? guarded(state) : undefined);
+    const produce = first === undefined ? whole : changed;
+    return when === undefined ? produce : (state) => (when(state) ? produce(state) : undefined);
   }
 
   #tracedRow(row: Row, number: number, binding: Binding): Producer {
@@ -490,8 +471,7 @@ class Compiler {
             trace.steps.push({ name: step.name, value: result });
             if (result === undefined) break;
           }
-          if (steps.length === 0 && typeof value === 'object')
-            throw new TransformProblem('one value was expected, not an object or a list');
+          if (steps.length === 0 && typeof value === 'object') throw notOneValue();
         } catch (caught) {
           error = caught;
           result = undefined;
@@ -640,8 +620,8 @@ class Compiler {
     }
   }
 
-  #steps(row: Row, number: number): { name: string; apply(value: unknown, day: string | undefined): unknown }[] {
-    const steps: { name: string; apply(value: unknown, day: string | undefined): unknown }[] = [];
+  #steps(row: Row, number: number): { name: string; apply: (value: unknown, day: string | undefined) => unknown }[] {
+    const steps: { name: string; apply: (value: unknown, day: string | undefined) => unknown }[] = [];
     let type: ValueType = 'any';
     for (const use of row.transforms ?? []) {
       const name = nameOf(use);
@@ -661,7 +641,7 @@ class Compiler {
       steps.push({
         name: `lookup ${row.lookup}`,
         apply: (value, day) => {
-          if (typeof value === 'object') throw new TransformProblem('one value was expected, not an object or a list');
+          if (typeof value === 'object') throw notOneValue();
           return lookup(String(value), day);
         },
       });
@@ -686,6 +666,8 @@ const manyValues = () =>
     'one value; the source has several and the path does not say which, with [0] or [field=value]',
     'MAPPING_AMBIGUOUS',
   );
+
+const notOneValue = () => new TransformProblem('one value was expected, not an object or a list');
 
 const firstOf = (from: Row['from']): string | undefined => (typeof from === 'string' ? from : from?.[0]);
 
