@@ -206,7 +206,7 @@ export function procurementPromises(variant: { version: NodeRedVersion; engines:
       await stack.assertDelivered(ledger);
     });
 
-    it('kill -9 of Node-RED at random moments under load loses nothing and doubles nothing', async () => {
+    it('kill -9 of Node-RED at random moments under load loses nothing and doubles nothing', async (t) => {
       const ledger = new Ledger();
       const kills = Number(process.env.HEALTHFLOWS_KILLS ?? variant.kills);
       let number = 0;
@@ -229,6 +229,7 @@ export function procurementPromises(variant: { version: NodeRedVersion; engines:
       await Promise.all(senders);
       assert.ok(ledger.accepted.length >= kills * 6);
       await stack.assertDelivered(ledger);
+      t.diagnostic(`campaign: ${ledger.accepted.length} orders accepted, replies ${JSON.stringify(ledger.statuses())}`);
     });
 
     it('SIGTERM with work in flight ends within 15 s, and what was accepted is delivered after the next start', async () => {
