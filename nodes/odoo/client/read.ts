@@ -69,6 +69,41 @@ export async function* searchPages(
   }
 }
 
+export interface PageOptions extends CallerContext {
+  fields: readonly string[];
+  /** Records with a higher id than this; 0 = from the first. */
+  after: number;
+  /** Records at most, up to 5,000. */
+  size: number;
+}
+
+/** One page in the order of the ids, and whether there are more behind it. */
+export async function searchPage(
+  client: OdooClient,
+  model: string,
+  domain: unknown,
+  { fields, after, size, ...caller }: PageOptions,
+): Promise<{ records: OdooRecord[]; more: boolean }> {
+  const known = await client.fields(model);
+  const names = namesOf(known, fields);
+  const checked = await checkDomain(client, model, domain);
+  const rows = (await client.call(
+    {
+      model,
+      method: 'search_read',
+      // One more than asked for tells whether this page is the last.
+      args: {
+        domain: after > 0 ? [['id', '>', after], ...checked] : checked,
+        fields: names,
+        limit: size + 1,
+        order: 'id',
+      },
+    },
+    { effect: 'read', typed: hasPlainTypes(known, names), ...caller },
+  )) as OdooRecord[];
+  return { records: decodeAll(known, names, rows.slice(0, size)), more: rows.length > size };
+}
+
 export async function searchRead(
   client: OdooClient,
   model: string,

@@ -36,6 +36,12 @@ export interface OdooRpcConfig {
   /** Records at most; 0 = all, up to 100,000. */
   limit: number;
   order: string;
+  /** `pages`: one message a page, the next when the message comes back to the input. */
+  paging: 'all' | 'pages';
+  /** Records in a page, 1 to 5,000. */
+  pageSize: number;
+  /** 2 when reading in pages: the pages, and the end. */
+  outputs: number;
   /** Fields to group by, separated by commas. */
   groupBy: string;
   /** `field:sum` and the like, separated by commas. */
@@ -68,6 +74,9 @@ export const odooRpcDefinition: NodeDefinition<OdooRpcConfig> = {
     fields: 'display_name',
     limit: 1000,
     order: '',
+    paging: 'all',
+    pageSize: 500,
+    outputs: 1,
     groupBy: '',
     aggregates: '',
     action: 'confirm-purchase',

@@ -15,6 +15,9 @@ interface RpcFields extends EditorNodeProperties {
   fields: string;
   limit: number;
   order: string;
+  paging: string;
+  pageSize: number;
+  outputs: number;
   groupBy: string;
   aggregates: string;
   action: string;
@@ -63,6 +66,11 @@ function isLimit(value: unknown, _options: unknown): true | string {
   return (value !== '' && Number.isInteger(number) && number >= 0 && number <= 100_000) || words('error.limit');
 }
 
+function isPageSize(value: unknown, _options: unknown): true | string {
+  const number = Number(value);
+  return (value !== '' && Number.isInteger(number) && number >= 1 && number <= 5_000) || words('error.pageSize');
+}
+
 const typedInputs = {
   values: ['msg', 'jsonata', 'json', 'str'],
   ids: ['msg', 'jsonata', 'json'],
@@ -87,6 +95,9 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
     fields: { value: 'display_name', validate: hasFields as never },
     limit: { value: 1000, validate: isLimit as never },
     order: { value: '' },
+    paging: { value: 'all' },
+    pageSize: { value: 500, validate: isPageSize as never },
+    outputs: { value: 1 },
     groupBy: { value: '' },
     aggregates: { value: '' },
     action: { value: 'confirm-purchase' },
@@ -100,6 +111,10 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
   },
   inputs: 1,
   outputs: 1,
+  outputLabels(index) {
+    if (this.operation !== 'search-read' || this.paging !== 'pages') return undefined as never;
+    return this._(index === 0 ? 'odoo-rpc.output.page' : 'odoo-rpc.output.end');
+  },
   icon: 'hf-odoo-rpc.svg',
   paletteLabel: 'odoo rpc',
   label() {
@@ -207,10 +222,13 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
       $('.hf-odoo-for').hide();
       $(`.hf-odoo-${operation}`).show();
       if (operation === 'action' && value('action') === 'validate-picking') $('.hf-odoo-picking').show();
-      $('#hf-odoo-tip').text(words(`tip.${operation}`));
+      const paged = operation === 'search-read' && value('paging') === 'pages';
+      $('.hf-odoo-paged').toggle(paged);
+      $('#node-input-outputs').val(paged ? 2 : 1);
+      $('#hf-odoo-tip').text(words(paged ? 'tip.pages' : `tip.${operation}`));
       showFields();
     };
-    $('#node-input-operation, #node-input-action').on('change', show);
+    $('#node-input-operation, #node-input-action, #node-input-paging').on('change', show);
     $('#node-input-model, #node-input-server').on('change', showFields);
     show();
   },

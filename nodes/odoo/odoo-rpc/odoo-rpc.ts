@@ -5,6 +5,7 @@ import { serverOf } from '../stage.ts';
 import { inputOf } from './inputs.ts';
 import { odooRpcDefinition } from './odoo-rpc.def.ts';
 import { operations } from './operations.ts';
+import { pagedRead } from './pages.ts';
 
 export default defineNode(odooRpcDefinition, (nodeContext) => {
   const { config, RED, node, status } = nodeContext;
@@ -18,6 +19,10 @@ export default defineNode(odooRpcDefinition, (nodeContext) => {
   const domain = inputOf(RED, node, 'domain', config.domain, config.domainType);
   const fileName = inputOf(RED, node, 'file name', config.fileName, config.fileNameType);
   const replaces = config.output === 'result' || (config.output === 'auto' && operation.reads);
+  const pages =
+    config.operation === 'search-read' && config.paging === 'pages'
+      ? pagedRead(node.id, config, client, () => RED.util.generateId())
+      : undefined;
   let running = 0;
 
   const show = () => {
@@ -34,11 +39,16 @@ export default defineNode(odooRpcDefinition, (nodeContext) => {
       running++;
       show();
       let failure: Failure | undefined;
+      const caller = { traceparent: message.event?.traceparent };
       try {
+        if (pages !== undefined) {
+          context.send(message, await pages.next(message, () => domain(message), caller));
+          return;
+        }
         const report = await operation.run({
           client,
           config,
-          caller: { traceparent: message.event?.traceparent },
+          caller,
           values: () => values(message),
           ids: () => ids(message),
           domain: () => domain(message),
