@@ -17,7 +17,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Failure } from '../kernel/failure.ts';
-import { defineOperation, query, type Row } from '../kernel/store/operation.ts';
+import { defineOperation, type OperationContext, query, type Row, rowsOf } from '../kernel/store/operation.ts';
 
 /** The answer a duplicate gets again. */
 export interface StoredReply {
@@ -99,74 +99,119 @@ export const claim = defineOperation(
   import.meta.url,
   'claim',
   function* (wanted: Claim, { now }) {
-    const hash = keyHash(wanted);
-    // The clock as first token keeps tokens rising even when a key returns after it was purged.
+    const row = newKey(wanted, now);
     const inserted = yield* query(
       `INSERT INTO idempotency_keys
+         (hash, scope, key, fingerprint, state, fence, owner, attempts, claimed_at, lease, lease_until, expires_at)
+       VALUES ($1, $2, $3, $4, 'claimed', $5, $6, 1, $7, $8, $9, $10)
+       ON CONFLICT (hash) DO NOTHING RETURNING fence`,
+      row.hash,
+      row.scope,
+      row.key,
+      row.fingerprint,
+      row.fence,
+      row.owner,
+      row.claimed_at,
+      row.lease,
+      row.lease_until,
+      row.expires_at,
+    );
+    if (inserted.length > 0) return { kind: 'new', token: now } as ClaimVerdict;
+    return yield* claimKnown(wanted, row.hash, now);
+  },
+  { ...onOneKey, together: claimAll },
+);
+
+/** {@link claim} for keys that differ, on PostgreSQL: one statement when all are new, as most are. */
+export function* claimAll(all: readonly Claim[], { now }: Pick<OperationContext, 'now'>) {
+  const rows = all.map((wanted) => newKey(wanted, now));
+  // In the order of the hashes, so that two processes with the same keys do not wait for one another.
+  const inserted = yield* query<{ hash: Uint8Array }>(
+    `INSERT INTO idempotency_keys
        (hash, scope, key, fingerprint, state, fence, owner, attempts, claimed_at, lease, lease_until, expires_at)
-     VALUES ($1, $2, $3, $4, 'claimed', $5, $6, 1, $7, $8, $9, $10)
-     ON CONFLICT (hash) DO NOTHING RETURNING fence`,
+     SELECT decode(hash, 'hex'), scope, key, fingerprint, 'claimed', fence, owner, 1, claimed_at, lease, lease_until,
+       expires_at
+     FROM json_to_recordset($1::json) AS row (hash text, scope text, key text, fingerprint text, fence bigint,
+       owner text, claimed_at bigint, lease bigint, lease_until bigint, expires_at bigint)
+     ORDER BY hash
+     ON CONFLICT (hash) DO NOTHING RETURNING hash`,
+    rowsOf(rows),
+  );
+  const fresh = hashSet(inserted);
+  const verdicts: ClaimVerdict[] = [];
+  for (const [index, wanted] of all.entries()) {
+    const { hash } = rows[index]!;
+    verdicts.push(fresh.has(hash.toString('hex')) ? { kind: 'new', token: now } : yield* claimKnown(wanted, hash, now));
+  }
+  return verdicts;
+}
+
+/** The clock as first token keeps tokens rising even when a key returns after it was purged. */
+function newKey({ scope, key, fingerprint, owner, lease, retention }: Claim, now: number) {
+  return {
+    hash: keyHash({ scope, key }),
+    scope,
+    key,
+    fingerprint,
+    fence: now,
+    owner,
+    claimed_at: now,
+    lease: Math.round(lease),
+    lease_until: now + Math.round(lease),
+    expires_at: now + Math.round(retention),
+  };
+}
+
+function hashSet(rows: readonly { hash: Uint8Array }[]): Set<string> {
+  return new Set(rows.map(({ hash }) => Buffer.from(hash).toString('hex')));
+}
+
+function* claimKnown(wanted: Claim, hash: Uint8Array, now: number) {
+  for (;;) {
+    const [row] = yield* query<KeyRow>(
+      `SELECT state, fence, fingerprint, claimed_at, lease, lease_until, completed_at
+       FROM idempotency_keys WHERE hash = $1`,
       hash,
-      wanted.scope,
-      wanted.key,
-      wanted.fingerprint,
-      now,
+    );
+    // Purged between the two statements by another process: the sender's retry will find it new.
+    if (row === undefined) return { kind: 'in-progress', retryAfter: 1000 } as ClaimVerdict;
+    // A released key has had no effect: a corrected document may come under it (an edited replay, a sender's fix).
+    if (row.fingerprint !== wanted.fingerprint && row.state !== 'released') return { kind: 'mismatch' } as ClaimVerdict;
+    if (row.state === 'completed') {
+      const reply = yield* storedReply(hash);
+      return {
+        kind: 'duplicate',
+        completedAt: row.completed_at!,
+        ...(reply === undefined ? {} : { reply }),
+      } as ClaimVerdict;
+    }
+    if (row.state === 'claimed' && row.lease_until > now) {
+      const retryAfter = yield* boundedWait(hash, row, now);
+      return { kind: 'in-progress', retryAfter } as ClaimVerdict;
+    }
+    const token = Math.max(row.fence + 1, now);
+    const taken = yield* query(
+      `UPDATE idempotency_keys
+       SET state = 'claimed', fence = $1, owner = $2, attempts = attempts + 1, claimed_at = $3, lease = $4,
+           lease_until = $5, expires_at = $6, fingerprint = $7
+       WHERE hash = $8 AND fence = $9 AND state = $10 RETURNING fence`,
+      token,
       wanted.owner,
       now,
       Math.round(wanted.lease),
       now + Math.round(wanted.lease),
       now + Math.round(wanted.retention),
+      wanted.fingerprint,
+      hash,
+      row.fence,
+      row.state,
     );
-    if (inserted.length > 0) return { kind: 'new', token: now } as ClaimVerdict;
-
-    for (;;) {
-      const [row] = yield* query<KeyRow>(
-        `SELECT state, fence, fingerprint, claimed_at, lease, lease_until, completed_at
-       FROM idempotency_keys WHERE hash = $1`,
-        hash,
-      );
-      // Purged between the two statements by another process: the sender's retry will find it new.
-      if (row === undefined) return { kind: 'in-progress', retryAfter: 1000 } as ClaimVerdict;
-      // A released key has had no effect: a corrected document may come under it (an edited replay, a sender's fix).
-      if (row.fingerprint !== wanted.fingerprint && row.state !== 'released')
-        return { kind: 'mismatch' } as ClaimVerdict;
-      if (row.state === 'completed') {
-        const reply = yield* storedReply(hash);
-        return {
-          kind: 'duplicate',
-          completedAt: row.completed_at!,
-          ...(reply === undefined ? {} : { reply }),
-        } as ClaimVerdict;
-      }
-      if (row.state === 'claimed' && row.lease_until > now) {
-        const retryAfter = yield* boundedWait(hash, row, now);
-        return { kind: 'in-progress', retryAfter } as ClaimVerdict;
-      }
-      const token = Math.max(row.fence + 1, now);
-      const taken = yield* query(
-        `UPDATE idempotency_keys
-       SET state = 'claimed', fence = $1, owner = $2, attempts = attempts + 1, claimed_at = $3, lease = $4,
-           lease_until = $5, expires_at = $6, fingerprint = $7
-       WHERE hash = $8 AND fence = $9 AND state = $10 RETURNING fence`,
-        token,
-        wanted.owner,
-        now,
-        Math.round(wanted.lease),
-        now + Math.round(wanted.lease),
-        now + Math.round(wanted.retention),
-        wanted.fingerprint,
-        hash,
-        row.fence,
-        row.state,
-      );
-      if (taken.length > 0) {
-        return { kind: row.state === 'released' ? 'new' : 'taken-over', token } as ClaimVerdict;
-      }
-      // Another process was faster: look again.
+    if (taken.length > 0) {
+      return { kind: row.state === 'released' ? 'new' : 'taken-over', token } as ClaimVerdict;
     }
-  },
-  onOneKey,
-);
+    // Another process was faster: look again.
+  }
+}
 
 /**
  * Milliseconds until the lease ends. More than a whole lease to wait means that the clock was set back since: then the
@@ -197,6 +242,8 @@ function* storedReply(hash: Uint8Array) {
   return reply;
 }
 
+export type Completion = HeldKey & { reply?: StoredReply };
+
 /**
  * Marks a held key as done and keeps the reply for its duplicates. Completing again with the same token is
  * `completed`, so that a caller who lost the answer may repeat.
@@ -206,7 +253,7 @@ function* storedReply(hash: Uint8Array) {
 export const complete = defineOperation(
   import.meta.url,
   'complete',
-  function* ({ reply, ...held }: HeldKey & { reply?: StoredReply }, { now }) {
+  function* ({ reply, ...held }: Completion, { now }) {
     const hash = keyHash(held);
     const done = yield* query(
       `UPDATE idempotency_keys SET state = 'completed', completed_at = COALESCE(completed_at, $1)
@@ -217,28 +264,64 @@ export const complete = defineOperation(
     );
     if (done.length === 0) return 'lost-lease' as 'completed' | 'lost-lease';
     if (reply !== undefined) {
-      const headers = JSON.stringify(reply.headers ?? {});
-      const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : (reply.body ?? null);
-      if (headers.length > limits.replyHeaders || (body?.byteLength ?? 0) > limits.replyBody) {
-        throw new Failure(
-          'data-quality',
-          'IDEMPOTENCY_REPLY_TOO_LARGE',
-          `The reply to keep for duplicates of a message in scope ${held.scope} is larger than ${limits.replyBody} bytes. Answer with a reference instead of the document.`,
-        );
-      }
+      const { status_code, headers, body } = replyRow(held, hash, reply);
       yield* query(
         `INSERT INTO idempotency_replies (hash, status_code, headers, body) VALUES ($1, $2, $3, $4)
          ON CONFLICT (hash) DO NOTHING`,
         hash,
-        reply.statusCode,
+        status_code,
         headers,
         body,
       );
     }
     return 'completed' as 'completed' | 'lost-lease';
   },
-  onOneKey,
+  { ...onOneKey, together: completeAll },
 );
+
+/** {@link complete} for keys that differ, on PostgreSQL: one statement for all. */
+export function* completeAll(all: readonly Completion[], { now }: Pick<OperationContext, 'now'>) {
+  const hashes = all.map((held) => keyHash(held).toString('hex'));
+  const tokens = Object.fromEntries(all.map(({ token }, index) => [hashes[index]!, token]));
+  const replies = all.flatMap(({ reply, ...held }) =>
+    reply === undefined ? [] : [replyRow(held, keyHash(held), reply)],
+  );
+  // The keys are not joined, because a join planned while the table was empty would go on reading all of it.
+  const done = hashSet(
+    yield* query<{ hash: Uint8Array }>(
+      `WITH done AS (
+         UPDATE idempotency_keys SET state = 'completed', completed_at = COALESCE(completed_at, $1)
+         WHERE hash = ANY (ARRAY(SELECT decode(jsonb_object_keys($2::jsonb), 'hex')))
+           AND fence = ((SELECT $2::jsonb) ->> encode(hash, 'hex'))::bigint AND state IN ('claimed', 'completed')
+         RETURNING hash
+       ), kept AS (
+         INSERT INTO idempotency_replies (hash, status_code, headers, body)
+         SELECT done.hash, status_code, headers, decode(body, 'hex')
+         FROM json_to_recordset($3::json) AS reply (hash text, status_code bigint, headers text, body text)
+           JOIN done ON done.hash = decode(reply.hash, 'hex')
+         ON CONFLICT (hash) DO NOTHING
+       )
+       SELECT hash FROM done`,
+      now,
+      JSON.stringify(tokens),
+      rowsOf(replies),
+    ),
+  );
+  return hashes.map((hash) => (done.has(hash) ? 'completed' : 'lost-lease'));
+}
+
+function replyRow({ scope }: HeldKey, hash: Uint8Array, reply: StoredReply) {
+  const headers = JSON.stringify(reply.headers ?? {});
+  const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : (reply.body ?? null);
+  if (headers.length > limits.replyHeaders || (body?.byteLength ?? 0) > limits.replyBody) {
+    throw new Failure(
+      'data-quality',
+      'IDEMPOTENCY_REPLY_TOO_LARGE',
+      `The reply to keep for duplicates of a message in scope ${scope} is larger than ${limits.replyBody} bytes. Answer with a reference instead of the document.`,
+    );
+  }
+  return { hash, status_code: reply.statusCode, headers, body };
+}
 
 /** Gives a held key back undone: the next claim of it is new. */
 export const release = defineOperation(

@@ -41,6 +41,46 @@ for (const { name, options, fresh } of storesUnderTest()) {
     assert.equal(kinds.filter((kind) => kind === 'in-progress').length, 63);
   });
 
+  test(`many keys at once each get their own verdict, whatever became of the others (${name})`, options, async () => {
+    await using fixture = await fresh();
+    const { store } = fixture;
+    const keys = Array.from({ length: 30 }, (_, index) => ({ scope: 'many', key: `\ud800"\\é${index}` }));
+    const claims = () => Promise.all(keys.map((key) => store.run(claim, wanted(key))));
+    const tokens = (await claims()).map(tokenOf);
+    // Of each three one is completed with its reply, one is released and one stays held; every tenth token is wrong.
+    const outcomes = await Promise.all(
+      keys.map((key, index) => {
+        const held = { ...key, token: tokens[index]! + (index % 10 === 0 ? 1 : 0) };
+        if (index % 3 === 0)
+          return store.run(complete, { ...held, reply: { statusCode: 200 + index, body: `${index}` } });
+        if (index % 3 === 1) return store.run(release, held);
+        return store.run(renew, { ...held, lease: minute });
+      }),
+    );
+    const expected = ['completed', 'released', 'renewed'] as const;
+    assert.deepEqual(
+      outcomes,
+      keys.map((_, index) => (index % 10 === 0 ? 'lost-lease' : expected[index % 3])),
+    );
+    for (const [index, verdict] of (await claims()).entries()) {
+      const kind = index % 10 === 0 ? 'in-progress' : ['duplicate', 'new', 'in-progress'][index % 3];
+      assert.equal(verdict.kind, kind, `key ${index}`);
+      if (verdict.kind !== 'duplicate') continue;
+      assert.equal(verdict.reply?.statusCode, 200 + index);
+      assert.equal(Buffer.from(verdict.reply?.body as Uint8Array).toString(), `${index}`);
+    }
+    const tooLarge = { statusCode: 200, body: 'x'.repeat(256 * 1024 + 1) };
+    const mixed = await Promise.allSettled(
+      [2, 5].map((index) =>
+        store.run(complete, { ...keys[index]!, token: tokens[index]!, ...(index === 5 ? { reply: tooLarge } : {}) }),
+      ),
+    );
+    assert.deepEqual(
+      mixed.map(({ status }) => status),
+      ['fulfilled', 'rejected'],
+    );
+  });
+
   test(
     `a completed key is a duplicate and gives the first reply again, also after a restart (${name})`,
     options,

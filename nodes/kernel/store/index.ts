@@ -15,6 +15,7 @@ export {
   type OperationContext,
   query,
   type Row,
+  rowsOf,
   type SqlValue,
   type Statement,
 } from './operation.ts';

@@ -39,9 +39,16 @@ export interface Operation<A, R> {
   readonly readOnly: boolean;
   /** Names what the operation works on; absent: it may touch anything. */
   readonly key?: (args: A) => string;
+  readonly together?: TogetherBody<A, R>;
 }
 
-export interface OperationOptions<A> {
+/** Does what the body does, for several arguments at once; the results are in their order. */
+export type TogetherBody<A, R> = (
+  all: readonly A[],
+  context: OperationContext,
+) => Generator<Statement, readonly R[], Row[]>;
+
+export interface OperationOptions<A, R> {
   readOnly?: boolean;
   /**
    * Names what the operation works on, e.g. its idempotency key. By giving it, the author says that operations with
@@ -50,6 +57,12 @@ export interface OperationOptions<A> {
    * those without, run one after the other.
    */
   key?(args: A): string;
+  /**
+   * For an operation on the path of every message, with a `key`: PostgreSQL runs neighbours of different keys by this
+   * instead, because there a statement costs more than a row. One statement for all needs {@link rowsOf}. What it
+   * throws concerns all; they then run by the body one at a time.
+   */
+  together?: TogetherBody<A, R>;
 }
 
 /**
@@ -60,9 +73,23 @@ export function defineOperation<A, R>(
   module: string,
   name: string,
   body: OperationBody<A, R>,
-  options: OperationOptions<A> = {},
+  options: OperationOptions<A, R> = {},
 ): Operation<A, R> {
   return { module, name, body, ...options, readOnly: options.readOnly ?? false };
+}
+
+/**
+ * Rows as the one argument of a statement that reads them `FROM json_to_recordset($1::json) AS …` (PostgreSQL only).
+ * Bytes arrive as hexadecimal text for `decode(…, 'hex')`; what UTF-8 cannot hold as U+FFFD, as in any parameter.
+ */
+export function rowsOf(rows: readonly Row[]): string {
+  const plain = (value: SqlValue): unknown => {
+    if (typeof value === 'string') return value.replace(/\p{Surrogate}/gu, '\ufffd');
+    return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
+  };
+  return JSON.stringify(
+    rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)]))),
+  );
 }
 
 /** Runs one statement inside an operation: `const rows = yield* query<{ fence: number }>('SELECT …', key)`. */

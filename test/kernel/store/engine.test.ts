@@ -86,6 +86,35 @@ for (const { name, options, fresh } of storesUnderTest()) {
     },
   );
 
+  test(
+    `operations that PostgreSQL does together come out as one by one, also when one is refused (${name})`,
+    options,
+    async () => {
+      await using fixture = await fresh();
+      const { store } = fixture;
+      await store.run(op.prepare, undefined);
+      const names = Array.from({ length: 20 }, (_, index) => `n${index}`);
+      for (const each of [...names, 'refused']) await store.run(op.put, { name: each, number: 0 });
+      const twice = [...names, ...names.toReversed()];
+      const results = await Promise.all(twice.map((each) => store.run(op.incrementTogether, each)));
+      for (const [index, { number }] of results.entries()) assert.equal(number, index < names.length ? 1 : 2);
+      assert(results.every(({ by }) => by === (name === 'postgresql' ? 'together' : 'body')));
+
+      const mixed = await Promise.allSettled(
+        [...names, 'refused'].map((each) => store.run(op.incrementTogether, each)),
+      );
+      assert.deepEqual(
+        mixed.map((result) =>
+          result.status === 'fulfilled' ? result.value.number : code('TEST_REFUSED')(result.reason),
+        ),
+        [...names.map(() => 3), true],
+      );
+      assert.equal((await store.run(op.get, 'refused'))?.number, 0);
+      const trail = await store.run(op.sql, { text: 'SELECT subject FROM audit_trail' });
+      assert.equal(trail.length, 60);
+    },
+  );
+
   test(`a Failure keeps its class, code and detail on its way out (${name})`, options, async () => {
     await using fixture = await fresh();
     const { store } = fixture;

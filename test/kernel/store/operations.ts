@@ -1,6 +1,6 @@
 /** Operations for the tests of the engines. They use the audit trail's neighbour: a table of their own. */
 import { Failure } from '../../../nodes/kernel/failure.ts';
-import { defineOperation, query } from '../../../nodes/kernel/store/index.ts';
+import { defineOperation, query, rowsOf } from '../../../nodes/kernel/store/index.ts';
 
 /** Makes the table `things`; not a migration, because it is the tests' own. */
 export const prepare = defineOperation(import.meta.url, 'prepare', function* (_: undefined, { dialect }) {
@@ -101,6 +101,34 @@ export const incrementSlowly = defineOperation(
     return row!.number + 1;
   },
   { key: (name) => name },
+);
+
+/** Several at once by `together`, which refuses what `body` refuses; `by` tells which of the two ran. */
+export const incrementTogether = defineOperation(
+  import.meta.url,
+  'incrementTogether',
+  function* (name: string, context) {
+    const number = yield* increment.body(name, context);
+    if (name.startsWith('refused')) throw new Failure('conflict', 'TEST_REFUSED', 'Refused on purpose.');
+    context.audit({ action: 'thing.incremented', outcome: 'success', actor: 'body', subject: name });
+    return { number, by: 'body' };
+  },
+  {
+    key: (name) => name,
+    *together(names, context) {
+      const numbers = yield* query<{ name: string; number: number }>(
+        `UPDATE things SET number = number + 1
+         WHERE name = ANY (ARRAY(SELECT name FROM json_to_recordset($1::json) AS row (name text)))
+         RETURNING name, number`,
+        rowsOf(names.map((name) => ({ name }))),
+      );
+      if (names.includes('refused')) throw new Failure('conflict', 'TEST_REFUSED', 'Refused on purpose.');
+      for (const name of names) {
+        context.audit({ action: 'thing.incremented', outcome: 'success', actor: 'together', subject: name });
+      }
+      return names.map((name) => ({ number: numbers.find((row) => row.name === name)!.number, by: 'together' }));
+    },
+  },
 );
 
 /** Any SQL, for the tests that damage things. */

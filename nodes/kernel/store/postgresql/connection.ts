@@ -104,6 +104,14 @@ export async function setUpSession({ client, schema }: { client: pg.ClientBase; 
   );
 }
 
+/**
+ * The writer looks rows up by key. A statement is prepared once, maybe while its table is empty, and would go on reading
+ * the whole table when that has grown; with this it is planned for the index from the start.
+ */
+export async function preferIndexes(client: pg.ClientBase): Promise<void> {
+  await client.query('SET enable_seqscan = off');
+}
+
 /** Any number that no other program is likely to use for its advisory lock. */
 const migrationLock = 0x48_46_53;
 

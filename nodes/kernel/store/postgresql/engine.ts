@@ -7,9 +7,17 @@ import { Failure } from '../../failure.ts';
 import { drive } from '../drive.ts';
 import { auditInto, busy, closed, operationDefect } from '../failures.ts';
 import { GroupCommit, type Job } from '../group-commit.ts';
-import type { Operation, OperationContext } from '../operation.ts';
+import type { Operation, OperationContext, Row, Statement } from '../operation.ts';
 import type { Store, StoreStatus } from '../store.ts';
-import { execute, type PostgresqlAddress, prepareSchema, setUpSession, type Target, targetOf } from './connection.ts';
+import {
+  execute,
+  type PostgresqlAddress,
+  preferIndexes,
+  prepareSchema,
+  setUpSession,
+  type Target,
+  targetOf,
+} from './connection.ts';
 import { connectFailure, kindOf, outage, sqlState } from './errors.ts';
 
 export interface PostgresqlOptions extends PostgresqlAddress {
@@ -173,6 +181,7 @@ export class PostgresqlStore implements Store {
       await client.connect();
       await setUpSession({ client, schema: this.#target.schema });
       const version = await prepareSchema(client, this.#target);
+      await preferIndexes(client);
       if ((this.#phase as Phase).kind === 'closed') throw closed();
       this.#phase = { kind: 'ready', client, version };
     } catch (error) {
@@ -271,14 +280,24 @@ export class PostgresqlStore implements Store {
     try {
       const now = await this.#begin(client, `SET LOCAL lock_timeout = ${locks};`);
       const audit: AuditEntry[] = [];
-      const runOne = async ({ operation, args }: Job): Promise<unknown> => {
+      const audited = async <R>(body: (context: OperationContext) => Generator<Statement, R, Row[]>): Promise<R> => {
         const own: AuditEntry[] = [];
-        const context: OperationContext = { now, dialect: 'postgresql', audit: auditInto(own) };
-        const value = await drive(operation.body(args, context), watched);
+        const value = await drive(body({ now, dialect: 'postgresql', audit: auditInto(own) }), watched);
         audit.push(...own);
         return value;
       };
-      const outcomes = isolated ? await inSavepoints(client, jobs, runOne) : await alternating(jobs, runOne);
+      const runOne = ({ operation, args }: Job) => audited((context) => operation.body(args, context));
+      const runAll = ([first, ...rest]: Job[]): Promise<readonly unknown[]> => {
+        const { together } = first!.operation;
+        if (together === undefined || rest.length === 0) return settled([first!, ...rest].map(runOne));
+        return audited((context) =>
+          together(
+            [first!, ...rest].map(({ args }) => args),
+            context,
+          ),
+        );
+      };
+      const outcomes = isolated ? await inSavepoints(client, jobs, runOne) : await alternating(jobs, runAll);
       await drive(appendAudit(audit, now, 'postgresql'), watched);
       watchdog.refresh();
       committing = true;
@@ -395,34 +414,62 @@ function isOperationError(error: unknown): boolean {
 
 /**
  * Runs operations in order, except that neighbours with different keys run at the same time: the connection sends
- * their statements without waiting for one another's answers. Waits for all before it throws the first error.
+ * their statements without waiting for one another's answers, or one statement does several operations of a kind.
  */
-async function alternating(jobs: readonly Job[], run: (job: Job) => Promise<unknown>): Promise<Outcome[]> {
+async function alternating(
+  jobs: readonly Job[],
+  run: (alike: Job[]) => Promise<readonly unknown[]>,
+): Promise<Outcome[]> {
   const outcomes: Outcome[] = Array.from({ length: jobs.length });
-  let chains = new Map<string, Promise<void>>();
-  const join = async (): Promise<void> => {
-    const failed = (await Promise.allSettled(chains.values())).filter((result) => result.status === 'rejected');
-    chains = new Map();
-    if (failed.length === 0) return;
-    throw (failed.find(({ reason }) => !isAftermath(reason)) ?? failed[0]!).reason;
-  };
+  for (const round of roundsOf(jobs)) {
+    const kinds = new Map<Job['operation'], number[]>();
+    for (const index of round) {
+      const { operation } = jobs[index]!;
+      const alike = kinds.get(operation);
+      if (alike === undefined) kinds.set(operation, [index]);
+      else alike.push(index);
+    }
+    await settled(
+      [...kinds.values()].map(async (alike) => {
+        const values = await run(alike.map((index) => jobs[index]!));
+        for (const [place, index] of alike.entries()) outcomes[index] = { kind: 'value', value: values[place] };
+      }),
+    );
+  }
+  return outcomes;
+}
+
+/**
+ * The indexes of jobs that may run at the same time, round after round: a job comes after those before it with its own
+ * key, and one without a key alone.
+ */
+function roundsOf(jobs: readonly Job[]): number[][] {
   // Before anything runs, because a key may throw.
   const keys = jobs.map(({ operation, args }) => operation.key?.(args));
-  for (const [index, job] of jobs.entries()) {
-    const step = async (): Promise<void> => {
-      outcomes[index] = { kind: 'value', value: await run(job) };
-    };
-    const key = keys[index];
+  const rounds: number[][] = [];
+  let first = 0;
+  let turns = new Map<string, number>();
+  for (const [index, key] of keys.entries()) {
     if (key === undefined) {
-      await join();
-      await step();
-    } else {
-      const before = chains.get(key);
-      chains.set(key, before === undefined ? step() : before.then(step));
+      rounds.push([index]);
+      first = rounds.length;
+      turns = new Map();
+      continue;
     }
+    const turn = turns.get(key) ?? first;
+    turns.set(key, turn + 1);
+    if (turn === rounds.length) rounds.push([index]);
+    else rounds[turn]!.push(index);
   }
-  await join();
-  return outcomes;
+  return rounds;
+}
+
+/** Waits for all before it throws the first error, because the connection is still at work for the others. */
+async function settled<T>(works: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(works);
+  const failed = results.filter((result) => result.status === 'rejected');
+  if (failed.length > 0) throw (failed.find(({ reason }) => !isAftermath(reason)) ?? failed[0]!).reason;
+  return results.map((result) => (result as PromiseFulfilledResult<T>).value);
 }
 
 /** 25P02, 26000: another statement of the transaction failed before, so that this one was not run or not prepared. */
