@@ -33,6 +33,7 @@ const colours: Record<string, string> = {
   'amqp-publish': '#F3C99F',
   'amqp-consume': '#F3C99F',
   'odoo-rpc': '#CBB5DE',
+  'odoo-changes': '#CBB5DE',
   settle: '#E7BFC0',
   'dead-letter': '#E7BFC0',
 };
