@@ -31,9 +31,9 @@ export interface ForwarderOptions {
 /** Rows read at once, and rows kept in memory at most. */
 const page = 500;
 const buffered = 1_000;
-/** Milliseconds. */
-const leaseDuration = 10_000;
-const leaseRenewal = 3_000;
+/** Milliseconds. A forwarder that was killed is replaced when its lease ends, so the lease is short. */
+const leaseDuration = 6_000;
+const leaseRenewal = 2_000;
 const holdTime = 5_000;
 const pauseAfterOutage = 500;
 

@@ -184,18 +184,19 @@ describe('The outbox under kill -9', { skip: amqpUrl === undefined ? 'AMQP_URL i
         'accepted and lost',
       ),
     );
+    await consumer.close();
+    await close();
+    // A transaction that was under way at the kill may commit late, so only what was accepted has a place in the order.
     for (const key of keys) {
       const numbers = arrived()
-        .filter((id) => id.startsWith(`${key}:`))
+        .filter((id) => id.startsWith(`${key}:`) && accepted.has(id))
         .map((id) => Number(id.split(':')[1]));
       assert.deepEqual(
         numbers,
-        numbers.toSorted((a, b) => a - b),
+        numbers.toSorted((one, other) => one - other),
         `order of key ${key}`,
       );
     }
-    await consumer.close();
-    await close();
   }
 
   async function withQueue(work: (prefix: string) => Promise<void>): Promise<void> {
