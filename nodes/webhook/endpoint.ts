@@ -6,7 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { Failure, type FailureRecord } from '../kernel/failure.ts';
 import type { FlowMessage } from '../kernel/message.ts';
 import { telemetry } from '../kernel/telemetry/telemetry.ts';
-import { accept, type Ingress, type IngressLimits } from './ingress/accept.ts';
+import { accept, type Counted, type Ingress, type IngressLimits } from './ingress/accept.ts';
+import type { CorsPolicy } from './ingress/cors.ts';
 import type { Endpoint } from './ingress/dispatcher.ts';
 import { type Exchange, Exchanges } from './ingress/exchange.ts';
 import type { HttpRequest, HttpResponse } from './ingress/http.ts';
@@ -34,8 +35,10 @@ export interface Rejection {
 
 export interface EndpointHost {
   emit(message: FlowMessage, output: 'verified' | 'rejected'): void;
-  /** Writes the audit trail; never throws. */
-  audit(rejection: Rejection): void;
+  /** Writes the audit trail. @returns what the reply waits for; never rejects */
+  audit(rejection: Rejection): Promise<void> | undefined;
+  /** Resolves when the audit trail holds what it was given. */
+  audited(): Promise<void>;
   /** The body was read before us: somebody has to change settings. */
   misconfigured(): void;
   /** CloudEvents source and type of a message. */
@@ -48,6 +51,7 @@ export interface EndpointOptions {
   limits: IngressLimits;
   contentTypes: string;
   maxPending: number;
+  cors: CorsPolicy | undefined;
   json: { depth: number; members: number };
   publicUrl: string;
   answer: boolean;
@@ -68,6 +72,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
   readonly limits: IngressLimits;
   readonly mediaTypes: MediaTypes;
   readonly exchanges: Exchanges;
+  readonly cors: CorsPolicy | undefined;
   readonly #options: EndpointOptions;
   readonly #host: EndpointHost;
   readonly #failures: FailureRate;
@@ -83,15 +88,17 @@ export class WebhookEndpoint implements Endpoint, Ingress {
     this.limits = options.limits;
     this.mediaTypes = new MediaTypes(options.contentTypes);
     this.exchanges = new Exchanges(options.maxPending);
-    this.#failures = new FailureRate(options.failureLimit, ({ source, suppressed }) =>
-      host.audit({
+    this.cors = options.cors;
+    this.#failures = new FailureRate(options.failureLimit, ({ source, suppressed }) => {
+      void host.audit({
         code: 'too-many-failures',
         reason: 'failures beyond the limit of one source',
         correlationId: '',
         source,
         count: suppressed,
-      }),
-    );
+      });
+    });
+    void options.verify.ready?.(undefined);
   }
 
   isOpen(): boolean {
@@ -108,14 +115,16 @@ export class WebhookEndpoint implements Endpoint, Ingress {
     clearInterval(this.#sweep);
     this.#failures.sweep(Number.POSITIVE_INFINITY);
     await this.exchanges.drain(closeGrace);
+    await this.#host.audited();
   }
 
   accept(request: HttpRequest, response: HttpResponse, parameters: Record<string, string>): void {
     this.#parameters.set(request, parameters);
+    this.cors?.apply(request, response);
     accept(request, response, this).catch((error: unknown) => this.#broke(request, response, error));
   }
 
-  refused(code: ProblemCode, request: HttpRequest, correlationId: string): ProblemCode {
+  refused(code: ProblemCode, request: HttpRequest, correlationId: string): Counted {
     if (code === 'body-consumed-upstream') this.#host.misconfigured();
     const source = request.ip ?? request.socket.remoteAddress ?? '';
     return this.#count({ kind: 'refused', code, reason: code }, correlationId, source);
@@ -144,9 +153,11 @@ export class WebhookEndpoint implements Endpoint, Ingress {
   async #verify(message: FlowMessage, signed: SignedRequest, exchange: Exchange | undefined): Promise<void> {
     const started = performance.now();
     const now = Date.now();
+    const keys = this.#options.verify.ready?.(signed);
+    if (keys !== undefined) await keys;
     const decision = decide(this.#options.verify, signed, this.#options.json, now);
     if (decision.kind === 'refused') {
-      this.#reject(message, decision, signed, exchange, started);
+      await this.#reject(message, decision, signed, exchange, started);
       return;
     }
     const { verification, proof } = decision.verified;
@@ -160,7 +171,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
       const seen = await replay.admit(proof(), exchange);
       if (seen.kind === 'refused') {
         delete message.payload;
-        this.#reject(message, seen, signed, exchange, started);
+        await this.#reject(message, seen, signed, exchange, started);
         return;
       }
     }
@@ -177,17 +188,18 @@ export class WebhookEndpoint implements Endpoint, Ingress {
     this.#host.emit(message, 'verified');
   }
 
-  #reject(
+  async #reject(
     message: FlowMessage,
     refused: Refused,
     signed: SignedRequest,
     exchange: Exchange | undefined,
     started: number,
-  ): void {
+  ): Promise<void> {
     const correlationId =
       exchange?.correlationId ??
       correlationIdOf({ headers: { 'x-correlation-id': signed.headers.all('x-correlation-id')[0] } });
-    const code = this.#count(refused, correlationId, signed.client);
+    const { code, recorded } = this.#count(refused, correlationId, signed.client);
+    if (recorded !== undefined) await recorded;
     const options = this.#problemOptions(code, refused);
     message.failure = { ...failureOf(code === refused.code ? refused : { code }), at: new Date().toISOString() };
     message.payload = problemBody(code, correlationId, options);
@@ -222,15 +234,15 @@ export class WebhookEndpoint implements Endpoint, Ingress {
   }
 
   /** Counts and audits a refusal. @returns what to answer: the refusal, or that there have been too many */
-  #count(refused: Refused, correlationId: string, source: string): ProblemCode {
+  #count(refused: Refused, correlationId: string, source: string): Counted {
     telemetry.count('webhook_requests_total', { outcome: refused.code });
     const ours = problems[refused.code].status >= 500;
     this.#sweep ??= setInterval(() => this.#failures.sweep(Date.now()), sweepInterval).unref();
-    if (!ours && this.#failures.failed(source, Date.now())) return 'too-many-failures';
-    if (refused.code !== 'saturated') {
-      this.#host.audit({ code: refused.code, reason: refused.reason, correlationId, source, count: 1 });
-    }
-    return refused.code;
+    if (!ours && this.#failures.failed(source, Date.now())) return { code: 'too-many-failures', recorded: undefined };
+    const { code, reason } = refused;
+    const recorded =
+      code === 'saturated' ? undefined : this.#host.audit({ code, reason, correlationId, source, count: 1 });
+    return { code, recorded };
   }
 
   #hop(message: FlowMessage, started: number, failure?: FailureRecord): void {
@@ -251,7 +263,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
   /** A dependency failed or a bug of ours: the caller is asked to come again, whatever it was. */
   #broke(request: HttpRequest, response: HttpResponse, error: unknown): void {
     const code: ProblemCode = error instanceof Failure && error.class === 'saturation' ? 'saturated' : 'not-ready';
-    this.#host.audit({
+    void this.#host.audit({
       code,
       reason: error instanceof Failure ? error.code : 'defect',
       correlationId: correlationIdOf(request),

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { addTelemetrySink } from '../../nodes/kernel/telemetry/telemetry.ts';
+import { corsPolicy } from '../../nodes/webhook/ingress/cors.ts';
 import { MediaTypes, parseMediaType } from '../../nodes/webhook/ingress/media-type.ts';
 import { parseRoute, RouteTable } from '../../nodes/webhook/ingress/routes.ts';
 import { parseNetworks, within } from '../../nodes/webhook/schemes/networks.ts';
 import type { Verify } from '../../nodes/webhook/schemes/scheme.ts';
 import { parseCaptured } from '../../nodes/webhook/verification/check.ts';
-import { endingKey, keyEntries } from '../../nodes/webhook/verification/configured-keys.ts';
+import { keyEntries } from '../../nodes/webhook/verification/configured-keys.ts';
+import { endingKeys, watchKeys } from '../../nodes/webhook/verification/key-watch.ts';
+import { Health } from '../../nodes/webhook/webhook-verifier/health.ts';
 import { readContent } from '../../nodes/webhook/verification/content.ts';
 import { requestView } from '../../nodes/webhook/verification/event.ts';
 import { FailureRate, networkOf } from '../../nodes/webhook/verification/failure-rate.ts';
@@ -198,16 +202,94 @@ describe('keys as configured', () => {
     assert.throws(two({ notBefore: '2027-02-01', notAfter: '2027-01-01' }, {}), { code: 'KEY_WINDOW_INVALID' });
     assert.throws(two({ notAfter: 'soon' }, {}), { code: 'KEY_WINDOW_INVALID' });
   });
-  test('the last key to end is warned of fourteen days before, not one with a successor', () => {
-    const key = (id: string, days?: number) => ({
-      id,
-      secret: 's',
-      ...(days === undefined ? {} : { notAfter: at + days * 86_400_000 }),
+
+  const day = 86_400_000;
+  const key = (id: string, days?: number) => ({
+    id,
+    secret: 's',
+    ...(days === undefined ? {} : { notAfter: at + days * day }),
+  });
+  test('the last key to end is warned of thirty days before, not one with a successor', () => {
+    assert.deepEqual(endingKeys([key('a', 3), key('b', 30)], false, at), [{ id: 'b', days: 30 }]);
+    assert.deepEqual(endingKeys([key('a', 3), key('b', 31)], false, at), []);
+    assert.deepEqual(endingKeys([key('a', 3), key('b')], false, at), []);
+    assert.deepEqual(endingKeys([key('a', -1)], false, at), [{ id: 'a', days: -1 }]);
+    assert.deepEqual(endingKeys([], false, at), []);
+  });
+
+  test("each of several senders' keys is warned of, the next to end first", () => {
+    assert.deepEqual(endingKeys([key('a'), key('b', 20), key('c', 3), key('d', 90)], true, at), [
+      { id: 'c', days: 3 },
+      { id: 'b', days: 20 },
+    ]);
+  });
+
+  test('a key is warned of once at 30, 7 and 1 days and at its end, in log, status and metrics', (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    let now = at - 40 * day;
+    const warned: string[] = [];
+    const counted: string[] = [];
+    const shown = new Set<string>();
+    const unsubscribe = addTelemetrySink({
+      count: (name, labels) => void (name === 'webhook_key_warnings_total' && counted.push(String(labels.left))),
     });
-    assert.deepEqual(endingKey([key('a', 3), key('b', 13)], at), { id: 'b', days: 13 });
-    assert.equal(endingKey([key('a', 3), key('b', 15)], at), undefined);
-    assert.equal(endingKey([key('a', 3), key('b')], at), undefined);
-    assert.deepEqual(endingKey([key('a', -1)], at), { id: 'a', days: -1 });
+    const stop = watchKeys(
+      [key('k', 0)],
+      false,
+      {
+        warn: ({ id, days }) => void warned.push(`${id} ${days}`),
+        next: (next) => void shown.add(next === undefined ? 'none' : next.days < 0 ? 'ended' : 'ending'),
+      },
+      () => now,
+    );
+    for (let hours = 0; hours < 42 * 24; hours++) {
+      now += 3_600_000;
+      t.mock.timers.tick(3_600_000);
+    }
+    stop();
+    unsubscribe();
+    assert.deepEqual(warned, ['k 30', 'k 7', 'k 1', 'k -1']);
+    assert.deepEqual(counted, ['30 d', '7 d', '1 d', 'ended']);
+    assert.deepEqual([...shown], ['none', 'ending', 'ended']);
+  });
+});
+
+test('of several troubles the worst is shown, and what is left once it has gone', () => {
+  const shown: string[] = [];
+  const health = new Health((kind, text) => void shown.push(`${kind} ${text}`), 'POST /x');
+  health.set('keys', { kind: 'degraded', text: 'key' });
+  health.set('key-set', { kind: 'down', text: 'set' });
+  health.set('rival', { kind: 'degraded', text: 'rival' });
+  health.set('key-set', undefined);
+  health.set('keys', undefined);
+  health.set('rival', undefined);
+  assert.deepEqual(shown, [
+    'working POST /x',
+    'degraded key',
+    'down set',
+    'down set',
+    'degraded key',
+    'degraded rival',
+    'working POST /x',
+  ]);
+});
+
+describe('cross-origin requests', () => {
+  for (const origin of [
+    '*',
+    'null',
+    'portal.example.org',
+    'https://portal.example.org/',
+    'https://a.example/x',
+    'HTTPS://A.example',
+  ]) {
+    test(`${JSON.stringify(origin)} is no origin to list`, () => {
+      assert.throws(() => corsPolicy(origin), { code: 'ORIGIN_INVALID' });
+    });
+  }
+  test('nothing listed is no policy', () => {
+    assert.equal(corsPolicy(' , '), undefined);
+    assert.notEqual(corsPolicy('https://portal.example.org, http://localhost:3000'), undefined);
   });
 });
 

@@ -120,10 +120,49 @@ test('an audit that cannot be written is counted, never waited for without bound
   const store = { run: () => new Promise<never>((_, reject) => waiting.push(() => reject(new Error('down')))) };
   const audit = new RejectionAudit(store as never, 'n1', 'POST /x', (count) => (lost += count));
   const rejection = { code: 'malformed', reason: '', correlationId: '', source: '', count: 1 } as const;
-  for (let i = 0; i < 600; i++) audit.record(rejection);
+  for (let i = 0; i < 600; i++) void audit.record(rejection);
   assert.equal(waiting.length, 500);
   assert.equal(lost, 100);
   for (const fail of waiting) fail();
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(lost, 600);
+});
+
+test('what could not be written is told in the next entry that can', async () => {
+  let up = false;
+  const entries: { unaudited?: number }[] = [];
+  const store = {
+    run: (_: unknown, entry: { unaudited?: number }) =>
+      up ? Promise.resolve(entries.push(entry)) : Promise.reject(new Error('down')),
+  };
+  const audit = new RejectionAudit(store as never, 'n1', 'POST /x', () => undefined);
+  const rejection = { code: 'malformed', reason: '', correlationId: '', source: '', count: 1 } as const;
+  await audit.record(rejection);
+  await audit.record({ ...rejection, count: 4 });
+  up = true;
+  await audit.record(rejection);
+  await audit.record(rejection);
+  assert.deepEqual(
+    entries.map(({ unaudited }) => unaudited),
+    [5, 0],
+  );
+});
+
+test('the reply waits for the entry, but not for a store that hangs', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let finish: (() => void) | undefined;
+  const store = { run: () => new Promise<void>((resolve) => (finish = resolve)) };
+  const audit = new RejectionAudit(store as never, 'n1', 'POST /x', () => undefined);
+  const rejection = { code: 'malformed', reason: '', correlationId: '', source: '', count: 1 } as const;
+  let answered = 0;
+  void audit.record(rejection).then(() => answered++);
+  await new Promise(setImmediate);
+  assert.equal(answered, 0);
+  finish?.();
+  await new Promise(setImmediate);
+  assert.equal(answered, 1);
+  void audit.record(rejection).then(() => answered++);
+  t.mock.timers.tick(2_000);
+  await new Promise(setImmediate);
+  assert.equal(answered, 2);
 });

@@ -21,14 +21,20 @@ export interface IngressLimits {
   headerSize: number;
 }
 
+/** What to answer, and what the answer waits for: the entry in the audit trail. */
+export interface Counted {
+  code: ProblemCode;
+  recorded: Promise<void> | undefined;
+}
+
 export interface Ingress {
   limits: IngressLimits;
   mediaTypes: MediaTypes;
   exchanges: Exchanges;
   /** False once the endpoint is closed. */
   isOpen(): boolean;
-  /** A request that is refused before verification. @returns what to answer */
-  refused(code: ProblemCode, request: HttpRequest, correlationId: string): ProblemCode;
+  /** A request that is refused before verification. */
+  refused(code: ProblemCode, request: HttpRequest, correlationId: string): Counted;
   received(exchange: Exchange, body: Buffer): void;
 }
 
@@ -50,26 +56,28 @@ export function inspectHead(request: HttpRequest, ingress: Ingress): ProblemCode
 export async function accept(request: HttpRequest, response: HttpResponse, ingress: Ingress): Promise<void> {
   const { limits } = ingress;
   const bodyLimits = { size: limits.bodySize, time: limits.bodyTime };
-  const refuse = (code: ProblemCode) => {
+  const refuse = async (because: ProblemCode): Promise<void> => {
     const correlationId = correlationIdOf(request);
-    sendProblem(response, ingress.refused(code, request, correlationId), correlationId);
+    const { code, recorded } = ingress.refused(because, request, correlationId);
     drain(request, bodyLimits);
+    if (recorded !== undefined) await recorded;
+    sendProblem(response, code, correlationId);
   };
 
   const objection = inspectHead(request, ingress);
   if (objection !== undefined) {
-    refuse(objection);
+    await refuse(objection);
     return;
   }
   const exchange = ingress.exchanges.start(request, response, declaredLength(request) ?? limits.bodySize);
   if (exchange === undefined) {
-    refuse('saturated');
+    await refuse('saturated');
     return;
   }
   const body = await readBody(request, bodyLimits);
   if (body.kind === 'aborted' || !exchange.open) return;
   if (body.kind === 'refused') {
-    refuse(body.code);
+    await refuse(body.code);
     return;
   }
   if (!ingress.isOpen()) {

@@ -8,12 +8,15 @@
  * is read only in the dispatcher, after `httpNodeAuth`, so that no unauthenticated caller can fill our memory.
  */
 import { flowsPaused, onFlowsStarted, type RuntimeApi } from '../../node/index.ts';
+import type { CorsPolicy } from './cors.ts';
 import type { HttpApplication, HttpRequest, HttpResponse, Middleware, Next } from './http.ts';
 import { correlationIdOf } from './identity.ts';
 import { sendProblem } from './problem.ts';
 import { parseRoute, type RouteMatch, RouteTable } from './routes.ts';
 
 export interface Endpoint {
+  /** Pages of other origins that may call; none without. */
+  readonly cors: CorsPolicy | undefined;
   /** Takes a request whose body is unread. Never rejects. */
   accept(request: HttpRequest, response: HttpResponse, parameters: Record<string, string>): void;
 }
@@ -59,6 +62,7 @@ export class Dispatcher {
   #dispatch(request: HttpRequest, response: HttpResponse, next: Next): void {
     const match = this.#table.match(request.method ?? '', request.path);
     if (match === undefined) {
+      if (request.method === 'OPTIONS' && this.#preflight(request, response)) return;
       if (this.#spared.delete(request)) request._body = false;
       if (this.#started || request.method === 'GET' || request.method === 'HEAD') next();
       else this.#dispatchEarly(request, response, next, Date.now() + longestStart);
@@ -70,6 +74,15 @@ export class Dispatcher {
       return;
     }
     this.#runMiddleware(0, request, response, match, next);
+  }
+
+  /** @returns whether it was a preflight of a route that takes cross-origin requests, and is answered */
+  #preflight(request: HttpRequest, response: HttpResponse): boolean {
+    const method = request.headers['access-control-request-method'];
+    if (typeof method !== 'string' || request.headers.origin === undefined) return false;
+    const cors = this.#table.match(method, request.path)?.route.endpoint?.cors;
+    cors?.preflight(request, response, method);
+    return cors !== undefined;
   }
 
   /**

@@ -15,6 +15,10 @@ export interface SchemeForm {
   fields: readonly SchemeField[];
 }
 
+const keySet: readonly SchemeField[] = [
+  { name: 'jwksUrl', kind: 'text', value: '', placeholder: 'https://login.example.org/keys' },
+  { name: 'jwksHosts', kind: 'text', value: '', placeholder: 'login.example.org' },
+];
 const tolerance: SchemeField = { name: 'tolerance', kind: 'number', value: 300, unit: 'seconds' };
 /** A second factor that every scheme can have. */
 const networks: SchemeField = {
@@ -73,6 +77,18 @@ export const schemeForms: readonly SchemeForm[] = [
       { name: 'clockTolerance', kind: 'number', value: 30, unit: 'seconds' },
       { name: 'maxAge', kind: 'number', value: 3600, unit: 'seconds' },
       { name: 'bodyClaim', kind: 'text', value: '' },
+      ...keySet,
+      networks,
+    ],
+  },
+  {
+    id: 'jws-detached',
+    key: 'jwt',
+    fields: [
+      { name: 'header', kind: 'text', value: 'X-JWS-Signature' },
+      { name: 'timeParameter', kind: 'text', value: '', placeholder: 'iat' },
+      tolerance,
+      ...keySet,
       networks,
     ],
   },

@@ -48,6 +48,7 @@ export const clientCertificate: Scheme = {
   id: 'client-certificate',
   timed: false,
   challenge: 'Client-Certificate',
+  keyPerSender: true,
   prepare(entries, options) {
     const keys = prepareKeys(entries, readFingerprint);
     const header = String(options.header ?? '').trim() || 'Client-Cert';

@@ -300,6 +300,7 @@ export const httpSignature: Scheme = {
   id: 'http-signature',
   timed: true,
   challenge: 'Signature',
+  keyPerSender: true,
   prepare(entries, options) {
     const extra = String(options.components ?? '')
       .split(/[\s,]+/)

@@ -2,6 +2,7 @@
 import { Failure } from '../../kernel/failure.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { httpSignature } from './http-signature.ts';
+import { jwsDetached } from './jws-detached.ts';
 import { jwt } from './jwt.ts';
 import type { Scheme } from './scheme.ts';
 import { apiKey, basic, odoo } from './shared-secret.ts';
@@ -18,6 +19,7 @@ const schemes: ReadonlyMap<string, Scheme> = new Map(
     genericHmac,
     httpSignature,
     jwt,
+    jwsDetached,
     apiKey,
     basic,
     odoo,

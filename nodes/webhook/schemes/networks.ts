@@ -31,9 +31,11 @@ export function parseNetworks(list: string): ((address: string) => boolean) | un
 export function within(list: string, verify: Verify): Verify {
   const allowed = parseNetworks(list);
   if (allowed === undefined) return verify;
-  return (request, now, trace) => {
+  const guarded: Verify = (request, now, trace) => {
     if (!allowed(request.client)) return rejected('not-allowed', 'source network', trace, request.client);
     trace?.('source network', true, request.client);
     return verify(request, now, trace);
   };
+  guarded.ready = (request) => (request === undefined || allowed(request.client) ? verify.ready?.(request) : undefined);
+  return guarded;
 }

@@ -76,8 +76,21 @@ export interface KeyEntry {
 
 export type SchemeOptions = Readonly<Record<string, string | number | boolean>>;
 
-/** @param now milliseconds since the epoch */
-export type Verify = (request: SignedRequest, now: number, trace?: Trace) => Verdict;
+export interface Verify {
+  /** @param now milliseconds since the epoch */
+  (request: SignedRequest, now: number, trace?: Trace): Verdict;
+  /**
+   * Fetches what verifying this request needs and is not at hand; without a request, what any will need. Never
+   * rejects: what could not be had makes the verdict `unavailable`.
+   * @returns undefined when there is nothing to wait for
+   */
+  ready?(request: SignedRequest | undefined): Promise<void> | undefined;
+}
+
+/** Who runs the scheme and wants to know of the keys that it fetches. */
+export interface SchemeHost {
+  keySet(event: { kind: 'fetched'; keys: number } | { kind: 'failed'; problem: string; usable: boolean }): void;
+}
 
 export interface SecretPlaces {
   headers?: readonly string[];
@@ -93,13 +106,15 @@ export interface Scheme {
   timed: boolean;
   /** `WWW-Authenticate` of a 401 (RFC 9110 section 11.6.1). */
   challenge: string;
+  /** A key belongs to one sender, whom its name says: another key does not take its place. */
+  keyPerSender?: true;
   /** Where the secret itself travels, to be taken off `msg.req`. */
   secretPlaces?: (options: SchemeOptions) => SecretPlaces;
   /**
    * Reads keys and options once.
    * @throws Failure `configuration` when a secret is too short or malformed
    */
-  prepare(keys: readonly KeyEntry[], options: SchemeOptions): Verify;
+  prepare(keys: readonly KeyEntry[], options: SchemeOptions, host?: SchemeHost): Verify;
 }
 
 export const mostKeys = 8;

@@ -36,6 +36,7 @@ export const apiKey: Scheme = {
   id: 'api-key',
   timed: false,
   challenge: 'ApiKey',
+  keyPerSender: true,
   secretPlaces: (options) => ({ headers: [headerOf(options)] }),
   prepare(entries, options) {
     const keys = prepareKeys(entries, readText);
@@ -59,6 +60,7 @@ export const basic: Scheme = {
   id: 'basic',
   timed: false,
   challenge: 'Basic realm="webhook", charset="UTF-8"',
+  keyPerSender: true,
   secretPlaces: () => ({ headers: ['authorization'] }),
   prepare(entries) {
     const keys = prepareKeys(entries, readText).map((key) => ({ ...key, material: `${key.id}:${key.material}` }));

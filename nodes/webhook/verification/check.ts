@@ -72,7 +72,7 @@ export interface CheckSetting {
 }
 
 /** @param now when the request came, in milliseconds */
-export function check(captured: Captured, setting: CheckSetting, now: number): CheckResult {
+export async function check(captured: Captured, setting: CheckSetting, now: number): Promise<CheckResult> {
   const steps: CheckStep[] = [];
   const [path = '', query = ''] = captured.target.replace(/^https?:\/\/[^/]*/, '').split(/\?(.*)/s);
   let parameters: Record<string, string> = {};
@@ -100,6 +100,7 @@ export function check(captured: Captured, setting: CheckSetting, now: number): C
     peer: '',
     client: '',
   };
+  await setting.verify.ready?.(request);
   const decision = decide(setting.verify, request, setting.json, now, (step, passed, note) =>
     steps.push({ step, passed, ...(note === undefined ? {} : { note }) }),
   );

@@ -41,14 +41,3 @@ function instant(id: string, text: string | undefined): number | undefined {
   }
   return at;
 }
-
-/** Days before its end that a key is warned of. */
-export const warnDays = 14;
-
-/** Of the keys that end within {@link warnDays} without a successor, the first to end. */
-export function endingKey(entries: readonly KeyEntry[], now: number): { id: string; days: number } | undefined {
-  const last = Math.max(...entries.map(({ notAfter }) => notAfter ?? Infinity));
-  if (last === Infinity || last - now > warnDays * 86_400_000) return undefined;
-  const key = entries.find(({ notAfter }) => notAfter === last)!;
-  return { id: key.id, days: Math.floor((last - now) / 86_400_000) };
-}

@@ -21,7 +21,7 @@ interface CheckForm {
   at?: unknown;
 }
 
-export function answerCheck(RED: RuntimeApi, request: AdminRequest, response: AdminResponse): void {
+export async function answerCheck(RED: RuntimeApi, request: AdminRequest, response: AdminResponse): Promise<void> {
   const form = (request.body ?? {}) as CheckForm;
   const config = configOf(form.config);
   const saved = RED.nodes.getCredentials(String(form.id)) ?? {};
@@ -37,7 +37,7 @@ export function answerCheck(RED: RuntimeApi, request: AdminRequest, response: Ad
   if (Number.isNaN(at))
     throw new Failure('data-quality', 'CAPTURE_INVALID', 'The time is not like 2027-01-31T10:00:00Z.');
   const { networks: _, ...options } = config.options;
-  const result = check(
+  const result = await check(
     parseCaptured(String(form.capture ?? ''), form.base64 === true),
     {
       verify: schemeOf(config.scheme).prepare(keyEntries(config.keys, secretOf), options),

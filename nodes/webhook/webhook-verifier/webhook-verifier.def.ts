@@ -32,6 +32,8 @@ export interface WebhookVerifierConfig {
   publicUrl: string;
   /** Comma-separated. */
   contentTypes: string;
+  /** Origins whose pages may call from a browser, comma-separated; empty: none. */
+  corsOrigins: string;
   /** KiB. */
   bodyLimit: number;
   /** Seconds until the body is there. */
@@ -74,6 +76,7 @@ export const webhookVerifier: NodeDefinition<WebhookVerifierConfig> = {
     eventTypeType: 'str',
     publicUrl: '',
     contentTypes: 'application/json, application/*+json',
+    corsOrigins: '',
     bodyLimit: 1024,
     bodyTimeout: 10,
     replyTimeout: 30,

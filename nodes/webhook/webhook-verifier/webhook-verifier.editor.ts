@@ -25,10 +25,22 @@ function pathIsUsable(value: string): boolean {
   );
 }
 
+function originsAreUsable(value: unknown): boolean {
+  return String(value ?? '')
+    .split(/[\s,]+/)
+    .every((origin) => origin === '' || (URL.canParse(origin) && new URL(origin).origin === origin));
+}
+
+/** Whether keys come from a key set, so that none need be in the node. */
+function hasKeySet(options: Readonly<Record<string, unknown>> | undefined): boolean {
+  return typeof options?.jwksUrl === 'string' && options.jwksUrl.trim() !== '';
+}
+
 // The typings know validators of text only; Node-RED hands over the value as it is.
-function keysAreUsable(value: unknown): boolean {
+function keysAreUsable(this: { options?: Record<string, unknown> }, value: unknown): boolean {
   const keys = value as KeyConfig[];
-  return keys.length > 0 && keys.length <= 8 && new Set(keys.map(({ id }) => id)).size === keys.length;
+  if (keys.length === 0) return hasKeySet(this.options);
+  return keys.length <= 8 && new Set(keys.map(({ id }) => id)).size === keys.length;
 }
 
 function fullPath(method: string, url: string): string {
@@ -52,6 +64,7 @@ RED.nodes.registerType<Fields, Secrets>('webhook-verifier', {
     eventTypeType: { value: 'str' },
     publicUrl: { value: '', validate: (value: string) => value === '' || /^https?:\/\/[^\s?#]+$/.test(value) },
     contentTypes: { value: 'application/json, application/*+json', required: true },
+    corsOrigins: { value: '', validate: originsAreUsable },
     bodyLimit: { value: 1024, validate: within(1, 65_536) },
     bodyTimeout: { value: 10, validate: within(1, 300) },
     replyTimeout: { value: 30, validate: within(1, 300) },
@@ -119,7 +132,7 @@ RED.nodes.registerType<Fields, Secrets>('webhook-verifier', {
     };
     scheme.on('change', showScheme);
     showScheme();
-    showKeys(this.keys, text);
+    showKeys(this.keys, hasKeySet(this.options), text);
 
     const replay = $('#node-input-replay');
     const showReplay = (): void => void $('.hf-webhook-replay').toggle(replay.is(':checked'));
@@ -129,7 +142,11 @@ RED.nodes.registerType<Fields, Secrets>('webhook-verifier', {
   },
   oneditsave() {
     this.options = readOptions();
-    this.keys = readKeys();
+    // An empty line is no key where a key set has the keys.
+    const keySet = hasKeySet(this.options);
+    const isEmpty = ({ slot, env }: KeyConfig): boolean =>
+      env === undefined && String($(`#node-input-secret${slot}`).val() ?? '') === '';
+    this.keys = readKeys().filter((key) => !(keySet && isEmpty(key)));
     const used = new Set(this.keys.map(({ slot }) => slot));
     for (const slot of slots) if (!used.has(slot)) $(`#node-input-secret${slot}`).val('');
   },
@@ -192,7 +209,7 @@ function readOptions(): Record<string, string | number | boolean> {
   return options;
 }
 
-function showKeys(keys: KeyConfig[], text: Translate): void {
+function showKeys(keys: KeyConfig[], keySet: boolean, text: Translate): void {
   const list = $('#hf-webhook-keys').css({ 'min-height': '120px', 'min-width': '450px' });
   const taken = (): Set<number> => new Set(readKeys().map(({ slot }) => slot));
   list.editableList({
@@ -218,15 +235,60 @@ function showKeys(keys: KeyConfig[], text: Translate): void {
       const secret = field(first, 'secret', String($(`#node-input-secret${slot}`).val() ?? ''), 'password');
       secret.on('input change', () => $(`#node-input-secret${slot}`).val(String(secret.val() ?? '')));
       field(second, 'env', given.env ?? '');
-      field(second, 'notBefore', given.notBefore ?? '');
-      field(second, 'notAfter', given.notAfter ?? '');
+      const from = field(second, 'notBefore', given.notBefore ?? '');
+      const until = field(second, 'notAfter', given.notAfter ?? '');
+      const window = $('<div>').addClass('hf-webhook-key-window').css('margin-top', '4px').appendTo(container);
+      const showWindow = (): void => {
+        const state = keyWindow(String(from.val() ?? ''), String(until.val() ?? ''), Date.now());
+        window.empty().toggle(state !== undefined);
+        if (state === undefined) return;
+        $('<i>').addClass(`fa ${windowIcons[state.kind]}`).appendTo(window);
+        const at = state.at === undefined ? '' : new Date(state.at).toLocaleString();
+        $('<span>')
+          .text(` ${text(`window.${state.kind}`, { at, days: String(state.days ?? '') })}`)
+          .appendTo(window);
+      };
+      from.add(until).on('input change', showWindow);
+      showWindow();
     },
     height: 'auto',
     removable: true,
     sortable: true,
   });
   for (const key of keys) list.editableList('addItem', key as never);
-  if (keys.length === 0) list.editableList('addItem', {} as never);
+  if (keys.length === 0 && !keySet) list.editableList('addItem', {} as never);
+}
+
+interface KeyWindow {
+  kind: 'unreadable' | 'reversed' | 'future' | 'ended' | 'ending' | 'valid' | 'open';
+  at?: number;
+  /** Whole days from now. */
+  days?: number;
+}
+
+const windowIcons: Record<KeyWindow['kind'], string> = {
+  unreadable: 'fa-exclamation-triangle',
+  reversed: 'fa-exclamation-triangle',
+  future: 'fa-clock-o',
+  ended: 'fa-times',
+  ending: 'fa-exclamation-triangle',
+  valid: 'fa-check',
+  open: 'fa-check',
+};
+
+const day = 86_400_000;
+
+/** What the times of a key mean now; undefined when it has none. */
+function keyWindow(from: string, until: string, now: number): KeyWindow | undefined {
+  if (from.trim() === '' && until.trim() === '') return undefined;
+  const begin = from.trim() === '' ? -Infinity : Date.parse(from);
+  const end = until.trim() === '' ? Infinity : Date.parse(until);
+  if (Number.isNaN(begin) || Number.isNaN(end)) return { kind: 'unreadable' };
+  if (begin >= end) return { kind: 'reversed' };
+  if (now < begin) return { kind: 'future', at: begin, days: Math.ceil((begin - now) / day) };
+  if (end === Infinity) return { kind: 'open' };
+  const days = Math.floor((end - now) / day);
+  return { kind: now >= end ? 'ended' : days < 30 ? 'ending' : 'valid', at: end, days };
 }
 
 function readKeys(): KeyConfig[] {

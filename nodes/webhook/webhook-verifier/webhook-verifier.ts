@@ -4,28 +4,32 @@ import { dispatcherOf } from '../ingress/dispatcher.ts';
 import { schemeOf } from '../schemes/index.ts';
 import { answerCheck } from './check-endpoint.ts';
 import { type WebhookVerifierConfig, webhookVerifier } from './webhook-verifier.def.ts';
-import { endpointHost, endpointOptions, warnOfRival } from './wiring.ts';
+import { configuredKeys, endpointHost, endpointOptions, healthOf, warnOfRival, watchEndingKeys } from './wiring.ts';
 
 export default defineNode(
   webhookVerifier,
   (context: NodeContext<WebhookVerifierConfig>) => {
     const { config, RED } = context;
     const scheme = schemeOf(config.scheme);
-    const options = endpointOptions(context, scheme);
-    const endpoint = new WebhookEndpoint(options, endpointHost(context));
+    const keys = configuredKeys(context);
+    const health = healthOf(context);
+    const options = endpointOptions(context, scheme, keys, health);
+    const endpoint = new WebhookEndpoint(options, endpointHost(context, health));
     const routed = config.url.trim() !== '';
     const closeRoute = routed
       ? dispatcherOf(RED).open(config.method, config.url.trim(), context.id, endpoint)
       : undefined;
     const unsubscribe = onFlowsStarted(() => {
       endpoint.flowsStarted();
-      if (routed) warnOfRival(context);
+      if (routed) warnOfRival(context, health);
     });
+    const unwatch = watchEndingKeys(context, health, keys);
     return {
       input: (message) => endpoint.receive(message),
       async close() {
         closeRoute?.();
         unsubscribe();
+        unwatch();
         await endpoint.close();
       },
     };

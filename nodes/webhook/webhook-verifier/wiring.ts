@@ -6,10 +6,14 @@ import { integrationStore } from '../../idempotency/index.ts';
 import type { NodeContext } from '../../node/index.ts';
 import { RejectionAudit } from '../audit.ts';
 import type { EndpointHost, EndpointOptions } from '../endpoint.ts';
+import { corsPolicy } from '../ingress/cors.ts';
 import { ReplayGuard } from '../replay.ts';
 import { within } from '../schemes/networks.ts';
-import type { KeyEntry, Scheme } from '../schemes/scheme.ts';
-import { endingKey, keyEntries } from '../verification/configured-keys.ts';
+import { schemeOf } from '../schemes/index.ts';
+import type { KeyEntry, Scheme, SchemeHost } from '../schemes/scheme.ts';
+import { keyEntries } from '../verification/configured-keys.ts';
+import { watchKeys } from '../verification/key-watch.ts';
+import { Health } from './health.ts';
 import type { KeyConfig, WebhookVerifierConfig } from './webhook-verifier.def.ts';
 
 type Context = NodeContext<WebhookVerifierConfig>;
@@ -41,10 +45,21 @@ export function secretOf(
   return credentials[`secret${key.slot}`] ?? '';
 }
 
-export function endpointOptions(context: Context, scheme: Scheme): EndpointOptions {
+export function configuredKeys(context: Context): KeyEntry[] {
+  return keyEntries(context.config.keys, (key) => secretOf(context, key));
+}
+
+export function healthOf({ config, status }: Context): Health {
+  return new Health(status, config.url.trim() === '' ? '' : `${config.method.toUpperCase()} ${config.url.trim()}`);
+}
+
+export function endpointOptions(
+  context: Context,
+  scheme: Scheme,
+  entries: readonly KeyEntry[],
+  health: Health,
+): EndpointOptions {
   const { config } = context;
-  const entries = keyEntries(config.keys, (key) => secretOf(context, key));
-  showStatus(context, entries);
   const store = storeOf(context);
   return {
     nodeId: context.id,
@@ -57,13 +72,17 @@ export function endpointOptions(context: Context, scheme: Scheme): EndpointOptio
       headerSize: 16 * kibibyte,
     },
     contentTypes: config.contentTypes,
+    cors: corsPolicy(config.corsOrigins),
     maxPending: bounded(config.maxPending, 1, 10_000),
     json: { depth: bounded(config.maxDepth, 1, 256), members: bounded(config.maxMembers, 1, 1_000_000) },
     publicUrl: config.publicUrl.trim(),
     answer: config.answer,
     failureLimit: bounded(config.failureLimit, 1, 100_000),
     scheme,
-    verify: within(String(config.options.networks ?? ''), scheme.prepare(entries, config.options)),
+    verify: within(
+      String(config.options.networks ?? ''),
+      scheme.prepare(entries, config.options, schemeHost(context, health)),
+    ),
     secretPlaces: scheme.secretPlaces?.(config.options) ?? {},
     replay: config.replay ? replayGuard(context, store) : undefined,
   };
@@ -89,25 +108,41 @@ function replayGuard({ config, id }: Context, store: Store | undefined): ReplayG
   });
 }
 
-function showStatus({ config, status, log }: Context, entries: readonly KeyEntry[]): void {
-  const ending = endingKey(entries, Date.now());
-  const route = config.url.trim() === '' ? '' : `${config.method.toUpperCase()} ${config.url.trim()}`;
-  if (ending === undefined) {
-    status('working', route);
-    return;
-  }
-  log.warn('key ends', { key: ending.id, days: ending.days });
-  status(
-    ending.days < 0 ? 'failed' : 'degraded',
-    ending.days < 0 ? `key ${ending.id} has ended` : `key ${ending.id} ends in ${ending.days} d`,
-  );
+/** Tells of keys that end, in status and log. @returns a function that stops it */
+export function watchEndingKeys({ config, log }: Context, health: Health, entries: readonly KeyEntry[]): () => void {
+  return watchKeys(entries, schemeOf(config.scheme).keyPerSender === true, {
+    warn: ({ id, days }) => log.warn(days < 0 ? 'key has ended' : 'key ends', { key: id, days }),
+    next(key) {
+      if (key === undefined) health.set('keys', undefined);
+      else if (key.days < 0) health.set('keys', { kind: 'failed', text: `key ${key.id} has ended` });
+      else health.set('keys', { kind: 'degraded', text: `key ${key.id} ends in ${key.days} d` });
+    },
+  });
+}
+
+export function schemeHost({ log }: Context, health: Health): SchemeHost {
+  let failing = false;
+  return {
+    keySet(event) {
+      if (event.kind === 'fetched') {
+        if (failing) log.info('key set fetched', { keys: event.keys });
+        failing = false;
+        health.set('key-set', undefined);
+        return;
+      }
+      failing = true;
+      log.warn('key set not fetched', { problem: event.problem, usable: event.usable });
+      const text = event.usable ? 'key set cannot be fetched: using the last one' : 'key set cannot be fetched';
+      health.set('key-set', { kind: event.usable ? 'degraded' : 'down', text });
+    },
+  };
 }
 
 /**
  * An `http in` with "Do not parse body" on the same route makes Node-RED read every body whole, of any size and before
  * authentication, ahead of our limit. We still answer, but somebody has to know.
  */
-export function warnOfRival({ config, RED, status, log }: Pick<Context, 'config' | 'RED' | 'status' | 'log'>): void {
+export function warnOfRival({ config, RED, log }: Pick<Context, 'config' | 'RED' | 'log'>, health: Health): void {
   const plain = (path: unknown) => `/${String(path)}`.replace(/\/{2,}/g, '/').replace(/\/$/, '');
   let rival: string | undefined;
   RED.nodes.eachNode((other) => {
@@ -115,8 +150,11 @@ export function warnOfRival({ config, RED, status, log }: Pick<Context, 'config'
     if (type !== 'http in' || skipBodyParsing !== true || method !== config.method) return;
     if (plain(url) === plain(config.url.trim())) rival = id;
   });
-  if (rival === undefined) return;
-  status('degraded', 'an http in has the same route');
+  if (rival === undefined) {
+    health.set('rival', undefined);
+    return;
+  }
+  health.set('rival', { kind: 'degraded', text: 'an http in has the same route' });
   log.warn('raw http in on the same route', {
     rival,
     hint: 'Delete it or give it another path: it reads bodies of any size.',
@@ -125,7 +163,7 @@ export function warnOfRival({ config, RED, status, log }: Pick<Context, 'config'
 
 const printable = /^[\x21-\x7e]{1,256}$/;
 
-export function endpointHost(context: Context): EndpointHost {
+export function endpointHost(context: Context, health: Health): EndpointHost {
   const { config, RED, id, log } = context;
   const store = storeOf(context);
   const route = `${config.method.toUpperCase()} ${config.url}`;
@@ -144,10 +182,11 @@ export function endpointHost(context: Context): EndpointHost {
     emit: (message, output) => context.emit(message, output),
     audit(rejection) {
       log.info('rejected', { ...rejection });
-      audit?.record(rejection);
+      return audit?.record(rejection);
     },
+    audited: async () => audit?.settled(),
     misconfigured() {
-      context.status('down', 'body-consumed-upstream');
+      health.set('body', { kind: 'down', text: 'body-consumed-upstream' });
       log.error('body-consumed-upstream', {
         hint: 'Something in front of this node (httpNodeMiddleware, or an Express application around Node-RED) parses the body. Mount Node-RED before it, or let it keep the raw bytes in req.rawBody.',
       });
