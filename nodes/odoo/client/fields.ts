@@ -53,15 +53,25 @@ export class ModelFields {
     const field = this.#find(name);
     if (field !== undefined) return field;
     const newer = newerName(this.model, name);
+    const renamed = newer !== undefined && this.all.has(newer) ? newer : undefined;
+    const near = renamed === undefined ? nearest(name, this.all.keys()) : [];
+    const suggestion = renamed ?? near[0];
     const hint =
-      newer !== undefined && this.all.has(newer)
-        ? `It is called ${newer} on this version.`
-        : `${suggest(name, this.all.keys())}Pick a field that this Odoo has, or install the module that adds it.`;
+      renamed === undefined
+        ? `${near.length === 0 ? '' : `Did you mean ${near.join(' or ')}? `}Pick a field that this Odoo has, or install the module that adds it.`
+        : `It is called ${renamed} on this version.`;
     throw new Failure(
       'configuration',
       'ODOO_UNKNOWN_FIELD',
       `${this.model} has no field "${name.slice(0, 80)}" on this Odoo. ${hint}`,
-      { outcome: 'none', detail: { model: this.model, field: name.slice(0, 80) } },
+      {
+        outcome: 'none',
+        detail: {
+          model: this.model,
+          field: name.slice(0, 80),
+          ...(suggestion === undefined ? {} : { suggestion }),
+        },
+      },
     );
   }
 
@@ -77,10 +87,15 @@ export class ModelFields {
   }
 }
 
-function suggest(name: string, names: Iterable<string>): string {
-  const near: string[] = [];
-  for (const other of names) if (distance(name, other) <= Math.max(2, name.length / 4)) near.push(other);
-  return near.length === 0 ? '' : `Did you mean ${near.slice(0, 3).join(' or ')}? `;
+/** Names that a typing error away could be meant, the nearest first. */
+function nearest(name: string, names: Iterable<string>): string[] {
+  const most = Math.max(2, name.length / 4);
+  return [...names]
+    .map((other) => ({ other, far: distance(name, other) }))
+    .filter(({ far }) => far <= most)
+    .sort((a, b) => a.far - b.far)
+    .slice(0, 3)
+    .map(({ other }) => other);
 }
 
 /** Levenshtein distance, capped by the length of what a field name can be. */

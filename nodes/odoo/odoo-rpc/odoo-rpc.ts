@@ -3,12 +3,14 @@ import type { FlowMessage } from '../../kernel/message.ts';
 import { defineNode } from '../../node/index.ts';
 import { serverOf } from '../stage.ts';
 import { inputOf } from './inputs.ts';
+import { watchNames } from './name-watch.ts';
 import { odooRpcDefinition } from './odoo-rpc.def.ts';
 import { operations } from './operations.ts';
 import { pagedRead } from './pages.ts';
+import { staticNames } from './static-names.ts';
 
 export default defineNode(odooRpcDefinition, (nodeContext) => {
-  const { config, RED, node, status } = nodeContext;
+  const { config, RED, node, status, log } = nodeContext;
   const { client } = serverOf(nodeContext);
   const operation = operations[config.operation];
   if (operation === undefined || (config.model.trim() === '' && config.operation !== 'action')) {
@@ -30,9 +32,11 @@ export default defineNode(odooRpcDefinition, (nodeContext) => {
     if (kind === 'open' || kind === 'isolated') status('down', 'Odoo down');
     else if (kind === 'half-open') status('waiting', 'probing Odoo');
     else if (running > 0) status('working', `${running} running`);
+    else if (names.findings.length > 0) status('degraded', `${names.findings.length} to fix: see log`);
     else status('idle', '');
   };
   const unsubscribe = client.onBreaker(show);
+  const names = watchNames(client, staticNames(config), log, show);
 
   return {
     async input(message: FlowMessage, context) {
@@ -69,6 +73,7 @@ export default defineNode(odooRpcDefinition, (nodeContext) => {
     },
     close() {
       unsubscribe();
+      names.stop();
     },
   };
 });

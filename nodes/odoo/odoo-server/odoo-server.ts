@@ -5,6 +5,7 @@ import { type AdminRoutes, defineConfigNode, serviceOf } from '../../node/index.
 import { OdooClient } from '../client/client.ts';
 import { fieldChoices, methodChoices, modelChoices, testConnection } from '../inspect.ts';
 import { type KeyExpiry, keyExpiry, warningAt, watchKey } from '../key-watch.ts';
+import { preview } from '../preview.ts';
 import { clientOptionsOf } from '../settings.ts';
 import { unsavedSettings } from '../unsaved.ts';
 import { type OdooServerConfig, odooServerDefinition } from './odoo-server.def.ts';
@@ -89,6 +90,9 @@ function admin(routes: AdminRoutes): void {
   });
   routes.get(':id/models/:model/fields', 'healthflows.configure', async (request, response) => {
     response.json(await fieldChoices(clientOf(request.params.id), request.params.model ?? ''));
+  });
+  routes.post(':id/preview', 'healthflows.configure', async (request, response) => {
+    response.json(await preview(clientOf(request.params.id), request.body));
   });
   routes.get(':id/models/:model/methods', 'healthflows.configure', (request, response) => {
     response.json(methodChoices(request.params.model ?? ''));
