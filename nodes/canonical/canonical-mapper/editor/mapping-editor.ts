@@ -18,6 +18,17 @@ export interface MappingEditorOptions {
   done(edited: string, sample: string): void;
 }
 
+/** One field in a pane. */
+interface Entry {
+  path: string;
+  detail: string;
+  badge?: string;
+  /** Not mapped yet, or sensitive. */
+  warn: boolean;
+}
+
+const warning = 'var(--red-ui-text-color-warning)';
+
 interface Model {
   transforms: TransformInfo[];
   entities: { name: string; title: string }[];
@@ -305,32 +316,28 @@ class MappingEditor {
   }
 
   /** One field in a pane: drag it to the other side, or Enter here and Enter there. */
-  #item(
-    list: JQuery,
-    side: 'source' | 'target',
-    path: string,
-    detail: string,
-    colour: string | undefined,
-    badge: JQuery | undefined,
-  ): void {
+  #item(list: JQuery, side: 'source' | 'target', { path, detail, badge, warn }: Entry): void {
     const item = $('<div role="option" tabindex="0" draggable="true">')
       .data('path', path)
       .attr({ 'data-path': path, title: detail === '' ? path : `${path}\n${detail}` })
-      .css({
-        padding: '2px 6px',
-        cursor: 'grab',
-        overflowWrap: 'anywhere',
-        fontSize: '12px',
-        ...(colour === undefined ? {} : { color: colour }),
-      })
+      .css({ padding: '2px 6px', cursor: 'grab', overflowWrap: 'anywhere', fontSize: '12px' })
+      .css('color', warn ? warning : '')
       .appendTo(list);
-    if (badge !== undefined) item.append(badge);
+    if (badge !== undefined) {
+      $('<span>')
+        .addClass('hf-mapper-badge')
+        .css({ display: 'inline-block', minWidth: '30px', opacity: 0.8 })
+        .text(badge)
+        .appendTo(item);
+    }
     item.append(document.createTextNode(path));
-    if (side === 'source')
+    if (side === 'source') {
       $('<div>')
+        .addClass('hf-mapper-value')
         .css({ opacity: 0.7, whiteSpace: 'nowrap', overflow: 'hidden', textOverflow: 'ellipsis' })
         .text(detail)
         .appendTo(item);
+    }
     item.on('dragstart', (event) => {
       const transfer = (event.originalEvent as DragEvent).dataTransfer;
       transfer?.setData('text/plain', path);
@@ -416,36 +423,44 @@ class MappingEditor {
 
   #drawFields(): void {
     const toCanonical = 'entity' in this.#mapping.target;
-    const list = toCanonical ? this.#targetList : this.#sourceList;
     const plain = (path: string): string => path.replace(/\[[^\]]*\]/g, '[]');
-    const used = new Set(
-      this.#mapping.rows
-        .flatMap((row) => (toCanonical ? [row.to] : Array.isArray(row.from) ? row.from : [row.from ?? '']))
-        .map(plain),
-    );
-    list.empty();
-    for (const field of this.#fields) {
-      const badge = $('<span>').css({ display: 'inline-block', minWidth: '30px', opacity: 0.8 });
-      badge.append(
-        document.createTextNode(
-          `${used.has(field.path) ? '✓' : field.mandatory ? '*' : ' '} ${field.sensitivity ?? ''} `,
-        ),
-      );
-      const sensitive = field.sensitivity === 'N' || field.sensitivity === 'H' || field.sensitivity === 'S';
-      this.#item(
-        list,
-        toCanonical ? 'target' : 'source',
-        field.path,
-        field.description,
-        sensitive ? 'var(--red-ui-text-color-warning)' : undefined,
-        badge,
-      );
-    }
+    const sources = (row: Row): string[] => (Array.isArray(row.from) ? row.from : [row.from ?? '']);
+    const used = new Set(this.#mapping.rows.flatMap((row) => (toCanonical ? [row.to] : sources(row))).map(plain));
+    const entries = this.#fields.map((field): Entry => {
+      const mark = used.has(field.path) ? '✓' : field.mandatory ? '*' : ' ';
+      return {
+        path: field.path,
+        detail: field.description,
+        badge: `${mark} ${field.sensitivity ?? ''} `,
+        warn: field.sensitivity === 'N' || field.sensitivity === 'H' || field.sensitivity === 'S',
+      };
+    });
+    this.#fill(toCanonical ? 'target' : 'source', entries);
     if (!toCanonical) {
-      this.#targetList.empty();
-      for (const row of this.#mapping.rows)
-        if (row.to !== '') this.#item(this.#targetList, 'target', row.to, '', undefined, undefined);
+      const targets = new Set(this.#mapping.rows.map((row) => row.to).filter((path) => path !== ''));
+      this.#fill(
+        'target',
+        [...targets].map((path) => ({ path, detail: '', warn: false })),
+      );
     }
+  }
+
+  /** Fills a pane; fields that are there already stay where they are, so that a drag or the focus survives a refresh. */
+  #fill(side: 'source' | 'target', entries: Entry[]): void {
+    const list = side === 'source' ? this.#sourceList : this.#targetList;
+    const key = entries.map(({ path }) => path).join('\n');
+    if (list.data('key') !== key) {
+      list.empty().data('key', key);
+      for (const entry of entries) this.#item(list, side, entry);
+      $(`#hf-mapper-editor-${side}-search`).trigger('input');
+      return;
+    }
+    list.children().each((i, element) => {
+      const { badge = '', detail, warn } = entries[i]!;
+      $(element).css('color', warn ? warning : '');
+      $(element).find('.hf-mapper-badge').text(badge);
+      if (side === 'source') $(element).find('.hf-mapper-value').text(detail);
+    });
   }
 
   #show(answer: PreviewAnswer): void {
@@ -466,15 +481,12 @@ class MappingEditor {
     const leaves = answer.preview?.source ?? answer.source;
     if ('entity' in this.#mapping.target && leaves !== undefined) {
       const unmapped = new Set(answer.preview?.unmapped ?? leaves.map(({ path }) => path));
-      this.#sourceList.empty();
-      for (const { path, value } of leaves) {
-        const colour = unmapped.has(path) ? 'var(--red-ui-text-color-warning)' : undefined;
-        this.#item(this.#sourceList, 'source', path, value, colour, undefined);
-      }
-      $('#hf-mapper-editor-source-search').trigger('input');
+      this.#fill(
+        'source',
+        leaves.map(({ path, value }) => ({ path, detail: value, warn: unmapped.has(path) })),
+      );
     }
     this.#drawFields();
-    $('#hf-mapper-editor-target-search').trigger('input');
   }
 
   /** Suggestions are taken one by one by a person, and the row keeps who took it and when. */
