@@ -67,6 +67,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
   const consumers = new Map<string, Set<Consumer>>();
   const settledListeners = new Map<string, Set<(tag: string) => void>>();
   const pausedQueues = new Set<string>();
+  const heldQueues = new Map<string, string>();
   const exchanges = new Set<string>();
   const queues = new Map<string, QueueTopology>();
   const declarations = new Set<Promise<void>>();
@@ -249,6 +250,12 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       await Promise.all([...(consumers.get(queue) ?? [])].map((consumer) => consumer.resume()));
     },
     paused: (queue) => pausedQueues.has(queue),
+
+    hold(queue, reason) {
+      if (reason === undefined) heldQueues.delete(queue);
+      else heldQueues.set(queue, reason);
+    },
+    held: (queue) => heldQueues.get(queue),
 
     depth: (queue) => engine.depth(queue),
     topology: (): Topology => ({ exchanges: [...exchanges], queues: [...queues.values()] }),

@@ -47,6 +47,8 @@ export class FlowConsumer {
   #timer: NodeJS.Timeout | undefined;
   #graceTimer: NodeJS.Timeout | undefined;
   #stopping = false;
+  /** Why nothing goes into the flow, for people: something behind it is down. */
+  #held: string | undefined;
   #closed = false;
   #beforeDeploy: string[] = [];
 
@@ -64,16 +66,38 @@ export class FlowConsumer {
     return this.#options.connection.paused(this.#options.queue);
   }
 
+  /** Set while {@link hold} lasts. */
+  get held(): string | undefined {
+    return this.#held;
+  }
+
+  /**
+   * Stops taking messages while something behind the flow is down, so that they wait in the queue instead of using up
+   * their tries; what waits here goes back untouched. Undefined goes on, unless a person has paused the queue.
+   */
+  hold(reason: string | undefined): void {
+    if (reason === this.#held) return;
+    const before = this.#held;
+    this.#held = reason;
+    this.#options.connection.hold(this.#options.queue, reason);
+    this.#options.onChange();
+    if (before !== undefined && reason !== undefined) return;
+    if (reason !== undefined) {
+      this.#pauseQuietly();
+      this.#releaseUnseen();
+      return;
+    }
+    this.#dispatch();
+    if (!this.#stopping && !this.#closed) this.#resume();
+  }
+
   /** Begins, or goes on after a deploy that left this consumer in place. */
   start(): void {
     this.#stopping = false;
     this.#releaseLost();
     if (this.#closed) return;
-    if (this.#consumer !== undefined) {
-      void this.#consumer.resume().catch((error: unknown) => this.#options.onProblem(toFailure(error)));
-      return;
-    }
-    this.#starting ??= this.#consume();
+    if (this.#consumer === undefined) this.#starting ??= this.#consume();
+    else if (this.#held === undefined) this.#resume();
   }
 
   /** A deploy begins: takes nothing more and hands back what the flow has not seen. */
@@ -81,15 +105,14 @@ export class FlowConsumer {
     this.#stopping = true;
     this.#prune();
     this.#beforeDeploy = [...this.#inFlow.keys()];
-    void this.#consumer?.pause().catch(() => undefined);
-    const unseen = this.#waiting;
-    this.#waiting = [];
-    for (const { handle } of unseen) this.#settleQuietly(handle, { kind: 'release' });
+    this.#pauseQuietly();
+    this.#releaseUnseen();
   }
 
   async close(drain: number): Promise<void> {
     this.stop();
     this.#closed = true;
+    this.#options.connection.hold(this.#options.queue, undefined);
     clearInterval(this.#timer);
     clearTimeout(this.#graceTimer);
     await this.#starting;
@@ -115,7 +138,7 @@ export class FlowConsumer {
       );
       this.#timer = setInterval(() => this.#watch(), look);
       this.#timer.unref();
-      if (this.#stopping) await this.#consumer.pause();
+      if (this.#stopping || this.#held !== undefined) await this.#consumer.pause();
     } catch (error) {
       this.#options.onProblem(toFailure(error));
     }
@@ -127,11 +150,27 @@ export class FlowConsumer {
       return;
     }
     this.#waiting.push(delivery);
+    // Somebody resumed the queue meanwhile, or it was on its way. Giving it back would only bring it again.
+    if (this.#held !== undefined) this.#pauseQuietly();
     this.#dispatch();
   }
 
+  #resume(): void {
+    void this.#consumer?.resume().catch((error: unknown) => this.#options.onProblem(toFailure(error)));
+  }
+
+  #pauseQuietly(): void {
+    void this.#consumer?.pause().catch(() => undefined);
+  }
+
+  #releaseUnseen(): void {
+    const unseen = this.#waiting;
+    this.#waiting = [];
+    for (const { handle } of unseen) this.#settleQuietly(handle, { kind: 'release' });
+  }
+
   #dispatch(): void {
-    if (this.#stopping || this.#waiting.length === 0) return;
+    if (this.#stopping || this.#held !== undefined || this.#waiting.length === 0) return;
     this.#prune();
     const { concurrency, orderByKey } = this.#options;
     if (!orderByKey) {

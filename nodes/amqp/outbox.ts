@@ -186,8 +186,12 @@ export class OutboxForwarder {
     const { store, connection } = this.#options;
     this.#gone.clear();
     try {
-      const rows = await store.run(peekOutbox, { connection, after: this.#cursor, limit: page });
-      if (rows.length === page) this.#moreMayExist = true;
+      // SQLite commits in the order of ids. On PostgreSQL a lower id may be committed after a higher one, so that only
+      // a look from the start sees every row that was there before another of its key.
+      const inOrder = store.engine === 'sqlite';
+      const limit = inOrder ? page : page + this.#known.size;
+      const rows = await store.run(peekOutbox, { connection, after: inOrder ? this.#cursor : 0, limit });
+      if (rows.length === limit) this.#moreMayExist = true;
       for (const row of rows) this.#take(row);
       this.#problem = undefined;
     } catch (error) {

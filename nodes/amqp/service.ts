@@ -108,6 +108,10 @@ export interface AmqpConnectionService {
   pause(queue: string): Promise<void>;
   resume(queue: string): Promise<void>;
   paused(queue: string): boolean;
+  /** Notes that this instance's consumer takes nothing while something behind its flow is down; undefined ends it. */
+  hold(queue: string, reason: string | undefined): void;
+  /** Why, for people; undefined when the consumer takes messages. */
+  held(queue: string): string | undefined;
   depth(queue: string): Promise<QueueDepth>;
   /** Settles that came too late or twice since the start. */
   readonly counters: Readonly<{ stale: number; alreadySettled: number; released: number }>;

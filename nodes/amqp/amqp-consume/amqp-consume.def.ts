@@ -27,6 +27,8 @@ export interface AmqpConsumeConfig {
   maxBody: number;
   /** Minutes. */
   settleDeadline: number;
+  /** `auto`: takes nothing while a system that the flow behind it uses is down. */
+  pauseWith: 'auto' | 'never';
 }
 
 export const amqpConsumeDefinition: NodeDefinition<AmqpConsumeConfig> = {
@@ -50,5 +52,6 @@ export const amqpConsumeDefinition: NodeDefinition<AmqpConsumeConfig> = {
     maxLength: 1_000_000,
     maxBody: 1024,
     settleDeadline: 20,
+    pauseWith: 'auto',
   },
 };

@@ -19,6 +19,7 @@ interface ConsumeFields extends EditorNodeProperties {
   maxLength: number;
   maxBody: number;
   settleDeadline: number;
+  pauseWith: string;
   configVersion: number;
 }
 
@@ -51,6 +52,7 @@ RED.nodes.registerType<ConsumeFields>('amqp-consume', {
     maxLength: { value: 1000000, validate: RED.validators.number() },
     maxBody: { value: 1024, required: true, validate: RED.validators.number() },
     settleDeadline: { value: 20, required: true, validate: RED.validators.number() },
+    pauseWith: { value: 'auto' },
     configVersion: { value: 1 },
   },
   inputs: 0,

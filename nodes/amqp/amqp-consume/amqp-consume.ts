@@ -1,15 +1,16 @@
-import { defineNode, onFlowsStarted, onFlowsStopping } from '../../node/index.ts';
+import { defineNode, idsUsedDownstream, onFlowsStarted, onFlowsStopping } from '../../node/index.ts';
 import { FlowConsumer } from '../flow-consumer.ts';
 import { amqpConnection } from '../index.ts';
 import { ConnectionLight } from '../status.ts';
 import { amqpConsumeDefinition } from './amqp-consume.def.ts';
+import { watchOutages } from './outage-watch.ts';
 import { queueTopology, retryPolicy } from './settings.ts';
 
 /** Milliseconds that closing waits while settles still come in. */
 const drain = 5_000;
 
 export default defineNode(amqpConsumeDefinition, (context) => {
-  const { id, type, name, config, status, resolve, emit, fail, log } = context;
+  const { id, type, name, config, status, resolve, emit, fail, log, RED } = context;
   const connection = resolve(amqpConnection, config.connection);
   const topology = queueTopology(config, connection);
   const exchanges = [...new Set(topology.bindings.map(({ exchange }) => exchange))];
@@ -29,15 +30,28 @@ export default defineNode(amqpConsumeDefinition, (context) => {
     onChange: () => light.refresh(),
   });
   const light = new ConnectionLight(connection, status, () => ({
-    text: consumer.paused ? 'paused' : `${consumer.inFlight}/${prefetch} in flight`,
+    text: consumer.paused ? 'paused' : (consumer.held ?? `${consumer.inFlight}/${prefetch} in flight`),
     paused: consumer.paused,
+    waiting: consumer.held !== undefined,
   }));
+  const outages = watchOutages(
+    () => (config.pauseWith === 'never' ? [] : idsUsedDownstream(RED, id)),
+    (down) => {
+      const reason = down === undefined ? undefined : `waits: ${down} is down`;
+      if (reason !== consumer.held) log.info('amqp.held', { queue: topology.name, down: down ?? null });
+      consumer.hold(reason);
+    },
+  );
   // A broker that is away gets the topology when it comes; one that refuses is asked again and says why.
   connection.declare({ exchanges, queues: [topology] }).catch((error: Error) => {
     log.warn('amqp.declare', { queue: topology.name, problem: error.message });
     fail(error);
   });
-  const offs = [onFlowsStarted(() => consumer.start()), onFlowsStopping(() => consumer.stop())];
+  const begin = () => {
+    outages.look();
+    consumer.start();
+  };
+  const offs = [onFlowsStarted(begin), onFlowsStopping(() => consumer.stop()), () => outages.stop()];
 
   return {
     async close() {
