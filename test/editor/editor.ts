@@ -133,10 +133,18 @@ export async function openEditor(browser: Browser, nodeRed: NodeRed, theme: Them
         await label.waitFor();
         const item = label.locator('xpath=..');
         if (depth < path.length - 1) {
-          if (!(await item.evaluate((element) => element.classList.contains('expanded')))) {
-            await label.locator('.red-ui-treeList-icon').first().click();
-          }
           list = item.locator('> .red-ui-editableList');
+          // The dialog opens some folders by itself, a moment later: a click may close what has just opened.
+          await waitUntil(
+            `the folder ${name} is open`,
+            async () => {
+              if (await list.locator('.red-ui-treeList-label').first().isVisible()) return true;
+              await label.locator('.red-ui-treeList-icon').first().click();
+              return false;
+            },
+            60_000,
+            1_000,
+          );
         } else await label.click();
       }
       await page.locator('#red-ui-clipboard-dialog-ok').click();
