@@ -82,7 +82,7 @@ export async function openEditor(browser: Browser, nodeRed: NodeRed, theme: Them
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(`console: ${message.text()}`);
   });
-  page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`));
+  page.on('pageerror', (error) => complaints.push(`exception: ${error.stack ?? error.message}`));
   page.on('response', (response) => {
     if (response.status() >= 400) complaints.push(`${response.status()}: ${new URL(response.url()).pathname}`);
   });
