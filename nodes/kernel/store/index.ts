@@ -62,6 +62,9 @@ function handle(key: string, shared: Shared): Store {
       listeners.push(off);
       return off;
     },
+    ...(store.backup === undefined
+      ? {}
+      : { backup: (file) => (closed === undefined ? store.backup!(file) : Promise.reject(closedFailure())) }),
     close: () => {
       closed ??= (async () => {
         for (const off of listeners) off();

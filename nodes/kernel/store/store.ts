@@ -26,6 +26,12 @@ export interface Store {
   run<A, R>(operation: Operation<A, R>, args: A): Promise<R>;
   status(): StoreStatus;
   onStatus(listener: (status: StoreStatus) => void): () => void;
+  /**
+   * Writes a copy of a SQLite store as of now into a new file, while work waits; PostgreSQL has means of its own.
+   *
+   * @throws Failure `configuration` `STORE_BACKUP_EXISTS`: an existing file is never replaced
+   */
+  backup?(file: string): Promise<{ file: string; size: number }>;
   /** Finishes what was accepted, then releases file or connections. */
   close(): Promise<void>;
 }

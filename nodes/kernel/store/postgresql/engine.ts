@@ -140,11 +140,8 @@ export class PostgresqlStore implements Store {
     this.#phase = { kind: 'closed' };
     this.#lane.down(closed());
     this.#stop.abort();
-    const goodbyes = [
-      this.#connecting?.end(),
-      phase.kind === 'ready' ? phase.client.end() : undefined,
-      this.#readers.end(),
-    ];
+    const writer = phase.kind === 'ready' ? phase.client : this.#connecting;
+    const goodbyes = [this.#readers.end(), ...(writer === undefined ? [] : [writer.end()])];
     // A server that does not answer does not say goodbye either.
     await Promise.race([Promise.allSettled(goodbyes), sleep(goodbyeTime, undefined, { ref: false })]);
     this.#report();

@@ -2,7 +2,18 @@
  * One SQLite file, opened for this process alone, and batches of operations on it. Synchronous: lives in the worker
  * thread.
  */
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
@@ -81,6 +92,26 @@ export class Database {
       this.#db.exec('PRAGMA query_only = OFF');
     }
     return results;
+  }
+
+  /**
+   * Copies the database into a new file, which is complete and on the disk or not there.
+   *
+   * @throws Failure `STORE_FULL` and the like, of the file that is written
+   */
+  backup(file: string): void {
+    const partial = `${file}.partial`;
+    try {
+      rmSync(partial, { force: true });
+      this.#db.prepare('VACUUM INTO ?').run(partial);
+      chmodSync(partial, 0o600);
+      sync(partial);
+      renameSync(partial, file);
+      sync(dirname(file));
+    } catch (error) {
+      rmSync(partial, { force: true });
+      throw engineFailure(error, file) ?? error;
+    }
   }
 
   close(): void {
@@ -173,6 +204,16 @@ export class Database {
       this.#prepared.set(text, prepared);
     }
     return prepared;
+  }
+}
+
+/** Has a file or a folder on the disk; VACUUM INTO does not. */
+function sync(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

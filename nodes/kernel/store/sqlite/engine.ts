@@ -1,5 +1,6 @@
 /** The embedded engine: SQLite in a worker thread. */
-import { statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Failure } from '../../failure.ts';
 import { closed, operationDefect } from '../failures.ts';
@@ -42,6 +43,7 @@ export class SqliteStore implements Store {
   #phase: Phase;
   #problem: Failure | undefined;
   #closing: Promise<void> | undefined;
+  #backup: { finished(): Promise<void>; resolve(): void; reject(failure: Failure): void } | undefined;
   #inFlight: { jobs: Job[]; done: () => void } | undefined;
 
   constructor(options: SqliteOptions) {
@@ -96,6 +98,28 @@ export class SqliteStore implements Store {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Between two transactions of the worker; one backup at a time. */
+  async backup(file: string): Promise<{ file: string; size: number }> {
+    if (existsSync(file)) {
+      throw new Failure('configuration', 'STORE_BACKUP_EXISTS', `${file} exists. Name a file that does not.`);
+    }
+    while (this.#backup !== undefined) await this.#backup.finished();
+    await this.#lane.opened();
+    const phase = this.#phase;
+    if (phase.kind !== 'ready' || this.#closing !== undefined) throw this.#problem ?? closed();
+    mkdirSync(dirname(file), { recursive: true });
+    const done = new Promise<void>((resolve, reject) => {
+      this.#backup = { finished: () => done.catch(() => {}), resolve, reject };
+    });
+    post(phase.worker, { kind: 'backup', file });
+    try {
+      await done;
+    } finally {
+      this.#backup = undefined;
+    }
+    return { file, size: sizeOf(file) };
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -103,6 +127,7 @@ export class SqliteStore implements Store {
 
   async #close(): Promise<void> {
     await this.#lane.drained();
+    await this.#backup?.finished();
     const phase = this.#phase;
     this.#phase = { kind: 'closed' };
     this.#lane.down(closed());
@@ -145,6 +170,10 @@ export class SqliteStore implements Store {
         return;
       case 'results':
         this.#settle(message.results);
+        return;
+      case 'backup':
+        if (message.failure === undefined) this.#backup?.resolve();
+        else this.#backup?.reject(Failure.fromRecord(message.failure));
     }
   }
 
@@ -166,6 +195,7 @@ export class SqliteStore implements Store {
       );
     }
     inFlight?.done();
+    this.#backup?.reject(problem);
     this.#lane.down(problem);
     this.#report();
   }

@@ -11,6 +11,7 @@ export interface RequestedOperation {
 
 export type WorkerRequest =
   | { kind: 'batch'; operations: RequestedOperation[]; clockOffset: number }
+  | { kind: 'backup'; file: string }
   | { kind: 'close' };
 
 /** `failure` is a Failure the operation or the engine meant; `error` is anything else. */
@@ -22,6 +23,8 @@ export type WorkerResult =
 export type WorkerReply =
   | { kind: 'opened'; version: string }
   | { kind: 'refused'; failure: FailureRecord }
-  | { kind: 'results'; results: WorkerResult[] };
+  | { kind: 'results'; results: WorkerResult[] }
+  /** `failure` absent: done. */
+  | { kind: 'backup'; failure?: FailureRecord };
 
 export type WorkerData = DatabaseOptions;

@@ -24,6 +24,15 @@ port.on('message', (request: WorkerRequest) => {
     port.close();
     return;
   }
+  if (request.kind === 'backup') {
+    try {
+      database!.backup(request.file);
+      reply({ kind: 'backup' });
+    } catch (error) {
+      reply({ kind: 'backup', failure: toFailure(error).toRecord() });
+    }
+    return;
+  }
   void runBatch(database!, request.operations, request.clockOffset);
 });
 

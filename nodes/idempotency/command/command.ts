@@ -1,0 +1,183 @@
+/** `healthflows-store`: what an administrator does with a store while Node-RED is stopped. */
+import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { verifyAudit } from '../../kernel/audit/index.ts';
+import { Failure } from '../../kernel/failure.ts';
+import { openPrivateStore, type PostgresqlOptions, type Store, type StoreOptions } from '../../kernel/store/index.ts';
+import { auditBroken, moveStore } from '../../kernel/store/transfer/move.ts';
+import { countRows, digestOfSqlite, listTables } from '../../kernel/store/transfer/tables.ts';
+import { purge } from '../keys.ts';
+
+const usage = `Usage: healthflows-store <command> …       (in a checkout: npm run store -- <command> …)
+
+  move   --from sqlite:<file> --to postgres://<host>/<database>
+                                 copies a store into an empty PostgreSQL schema and verifies it
+  info   --store <address>       schema, size and rows of each table
+  verify --store <address>       the audit trail, and the file itself on SQLite
+  backup --store sqlite:<file> --to <file>
+  purge  --store <address>       idempotency keys past their retention
+
+An address is sqlite:<file> or postgres://<user>@<host>:<port>/<database>; the password may come from PGPASSWORD.
+--schema <name> names the PostgreSQL schema; without it "healthflows". Stop Node-RED first: a SQLite store serves one
+process. Nothing is ever removed by move; the file stays as it is.`;
+
+interface Arguments {
+  store?: string;
+  from?: string;
+  to?: string;
+  schema?: string;
+}
+
+type Print = (line: string) => void;
+
+/** @returns the exit code: 0 done, 1 failed, 2 not understood */
+export async function storeCommand(argv: readonly string[], print: Print, complain: Print): Promise<number> {
+  let parsed: { values: Arguments & { help?: boolean }; positionals: string[] };
+  try {
+    const text = { type: 'string' } as const;
+    parsed = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: { store: text, from: text, to: text, schema: text, help: { type: 'boolean' } },
+    });
+  } catch (error) {
+    complain(`${(error as Error).message}\n\n${usage}`);
+    return 2;
+  }
+  const { values, positionals } = parsed;
+  if (values.help === true) {
+    print(usage);
+    return 0;
+  }
+  const command = commands[positionals[0] ?? ''];
+  const missing = command?.needs.filter((name) => values[name] === undefined);
+  if (command === undefined || positionals.length > 1 || missing!.length > 0) {
+    complain(missing?.length ? `${positionals[0]} needs --${missing.join(' and --')}.\n\n${usage}` : usage);
+    return 2;
+  }
+  try {
+    await command.run(values as Required<Arguments>, print);
+    return 0;
+  } catch (error) {
+    complain(error instanceof Failure ? `${error.code}: ${error.message}` : String(error));
+    return 1;
+  }
+}
+
+interface Command {
+  needs: readonly (keyof Arguments)[];
+  run(args: Required<Arguments>, print: Print): Promise<void>;
+}
+
+const commands: Record<string, Command> = {
+  move: {
+    needs: ['from', 'to'],
+    run: async ({ from, to, schema }, print) => {
+      const target = optionsOf(to, schema);
+      if (target.engine !== 'postgresql') throw invalid(to, 'a store is moved to postgres://…');
+      await using source = await opened(sqliteOnly(from), true);
+      const started = performance.now();
+      const { tables, audit } = await moveStore({
+        from: source.store,
+        to: target,
+        actor: userInfo().username,
+        onTable: (name, { rows, hash }) => print(`${name.padEnd(24)} ${rowsText(rows)}  ${hash.slice(0, 16)}`),
+      });
+      const rows = Object.values(tables).reduce((sum, table) => sum + table.rows, 0);
+      print(
+        `Moved and verified ${rows} rows in ${((performance.now() - started) / 1000).toFixed(1)} s; the audit trail of ${audit.kind === 'intact' ? audit.entries : 0} entries is intact.`,
+      );
+      print(
+        'Now let the integration-store point to PostgreSQL before Node-RED starts, and keep the file away from every Node-RED: both would send what waits in the outbox.',
+      );
+    },
+  },
+  info: {
+    needs: ['store'],
+    run: async ({ store: address, schema }, print) => {
+      await using source = await opened(optionsOf(address, schema));
+      const tables = (await source.store.run(listTables, undefined)).map(({ name }) => name);
+      const counts = await source.store.run(countRows, { tables });
+      const { version, size } = source.store.status();
+      print(`${version}${size === undefined ? '' : `, ${(size / 1024 / 1024).toFixed(1)} MiB`}`);
+      for (const [name, rows] of Object.entries(counts)) print(`${name.padEnd(24)} ${rowsText(rows)}`);
+    },
+  },
+  verify: {
+    needs: ['store'],
+    run: async ({ store: address, schema }, print) => {
+      await using source = await opened(optionsOf(address, schema), true);
+      if (source.store.engine === 'sqlite') {
+        for (const table of await source.store.run(listTables, undefined)) {
+          const { rows, hash } = await digestOfSqlite(source.store, table);
+          print(`${table.name.padEnd(24)} ${rowsText(rows)}  ${hash.slice(0, 16)}`);
+        }
+      }
+      const audit = await verifyAudit(source.store);
+      if (audit.kind === 'broken') throw auditBroken(audit);
+      print(`The audit trail of ${audit.entries} entries is intact; its head is ${audit.hash}.`);
+    },
+  },
+  backup: {
+    needs: ['store', 'to'],
+    run: async ({ store: address, to }, print) => {
+      await using source = await opened(sqliteOnly(address), true);
+      const { file, size } = await source.store.backup!(resolve(to));
+      print(`${file}, ${(size / 1024 / 1024).toFixed(1)} MiB`);
+    },
+  },
+  purge: {
+    needs: ['store'],
+    run: async ({ store: address, schema }, print) => {
+      await using source = await opened(optionsOf(address, schema));
+      const limit = 1000;
+      let total = 0;
+      for (let purged = limit; purged === limit; total += purged) {
+        purged = await source.store.run(purge, { limit });
+      }
+      print(`${total} keys removed.`);
+    },
+  },
+};
+
+function rowsText(rows: number): string {
+  return `${String(rows).padStart(10)} rows`;
+}
+
+function optionsOf(address: string, schema?: string): StoreOptions {
+  if (/^postgres(ql)?:/.test(address)) {
+    const options: PostgresqlOptions = { engine: 'postgresql', url: address };
+    return schema === undefined ? options : { ...options, schema };
+  }
+  return sqliteOnly(address);
+}
+
+function sqliteOnly(address: string): StoreOptions {
+  if (!address.startsWith('sqlite:')) throw invalid(address, 'expected sqlite:<file>');
+  const file = resolve(address.slice('sqlite:'.length));
+  if (existsSync(file)) return { engine: 'sqlite', file };
+  throw new Failure('configuration', 'STORE_CANNOT_OPEN', `There is no file ${file}.`);
+}
+
+/** The address may hold a password. */
+function invalid(address: string, expected: string): Failure {
+  const shown = address.replace(/\/\/[^/]*@/, '//…@');
+  return new Failure('configuration', 'STORE_ADDRESS_INVALID', `"${shown}" is no address for this: ${expected}.`);
+}
+
+/** @param thorough the whole file is checked, whatever its size */
+async function opened(options: StoreOptions, thorough = false): Promise<{ store: Store } & AsyncDisposable> {
+  const store = openPrivateStore(
+    options.engine === 'sqlite' && thorough ? { ...options, integrityCheckLimit: Number.MAX_SAFE_INTEGER } : options,
+  );
+  const dispose = () => store.close();
+  try {
+    await store.run(countRows, { tables: [] });
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return { store, [Symbol.asyncDispose]: dispose };
+}

@@ -1,0 +1,96 @@
+/** The store's tables as the command sees them. */
+import { defineOperation, query, type Row } from '../operation.ts';
+import type { Store } from '../store.ts';
+import { Digest, type TableDigest } from './digest.ts';
+
+export interface Table {
+  name: string;
+  columns: string[];
+  /** The column that the engine numbers, and the last number given; that of a deleted row counts. */
+  numbered?: { column: string; last: number };
+}
+
+/** Belongs to a schema, not to its content. */
+export const ownTable = 'schema_migrations';
+
+/** Every table with its columns in order of name; on SQLite also the numbers given so far. */
+export const listTables = defineOperation(
+  import.meta.url,
+  'listTables',
+  function* (_: undefined, { dialect }) {
+    const columns = yield* query<{ name: string; columnName: string; type: string; pk: number }>(
+      dialect === 'sqlite'
+        ? `SELECT t.name, c.name AS "columnName", c.type, c.pk FROM sqlite_schema AS t, pragma_table_info(t.name) AS c
+           WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND t.name <> $1 ORDER BY t.name, c.name`
+        : `SELECT c.table_name AS name, c.column_name AS "columnName", c.data_type AS type, 0 AS pk
+           FROM information_schema.columns AS c JOIN information_schema.tables AS t USING (table_schema, table_name)
+           WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' AND c.table_name <> $1
+           ORDER BY c.table_name COLLATE "C", c.column_name COLLATE "C"`,
+      ownTable,
+    );
+    const numbers =
+      dialect === 'sqlite' ? yield* query<{ name: string; seq: number }>('SELECT name, seq FROM sqlite_sequence') : [];
+    const tables = new Map<string, Table>();
+    for (const { name, columnName, pk } of columns) {
+      const table = tables.get(name) ?? { name, columns: [] };
+      tables.set(name, table);
+      table.columns.push(columnName);
+      const number = numbers.find((one) => one.name === name);
+      if (pk === 1 && number !== undefined) table.numbered = { column: columnName, last: number.seq };
+    }
+    return [...tables.values()];
+  },
+  { readOnly: true },
+);
+
+export const countRows = defineOperation(
+  import.meta.url,
+  'countRows',
+  function* ({ tables }: { tables: readonly string[] }) {
+    const counts: Record<string, number> = {};
+    for (const table of tables) {
+      const [row] = yield* query<{ rows: number }>(`SELECT COUNT(*) AS rows FROM ${quoted(table)}`);
+      counts[table] = row!.rows;
+    }
+    return counts;
+  },
+  { readOnly: true },
+);
+
+/** Rows of a SQLite table after `after`, with their `rowid` as `_rowid`. */
+export const readRows = defineOperation(
+  import.meta.url,
+  'readRows',
+  function* ({ table, after, limit }: { table: Table; after: number; limit: number }) {
+    return yield* query(
+      `SELECT rowid AS _rowid, ${table.columns.map(quoted).join(', ')} FROM ${quoted(table.name)}
+       WHERE rowid > $1 ORDER BY rowid LIMIT $2`,
+      after,
+      limit,
+    );
+  },
+  { readOnly: true },
+);
+
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+const pageSize = 500;
+
+/** All rows of a SQLite table, a page at a time. */
+export async function* pagesOf(store: Store, table: Table): AsyncGenerator<Row[], void> {
+  let after = -Number.MAX_SAFE_INTEGER;
+  for (;;) {
+    const rows = await store.run(readRows, { table, after, limit: pageSize });
+    if (rows.length > 0) yield rows;
+    if (rows.length < pageSize) return;
+    after = rows.at(-1)!._rowid as number;
+  }
+}
+
+export async function digestOfSqlite(store: Store, table: Table): Promise<TableDigest> {
+  const digest = new Digest();
+  for await (const rows of pagesOf(store, table)) for (const row of rows) digest.add(row, table.columns);
+  return digest.value;
+}
