@@ -57,6 +57,13 @@ describe('JWT bearer tokens', () => {
     assert.equal(check(good, { k1: pem(rsa.publicKey).replaceAll('\n', ' ') }).kind, 'verified');
   });
 
+  test('a jti that could not stand in a header field is refused', () => {
+    for (const jti of ['a\r\nSet-Cookie: x=1', 'a b', '€', '', 'a'.repeat(257), 7]) {
+      const verdict = check(forge({ alg: 'RS256', kid: 'k1' }, { ...claims, jti }, rs256), keys);
+      assert.equal(verdict.kind, 'rejected', JSON.stringify(jti));
+    }
+  });
+
   test('every single-byte change of a token is refused', () => {
     const token = forge({ alg: 'HS256' }, claims, hs256(secret));
     for (const changed of mutations(token)) {

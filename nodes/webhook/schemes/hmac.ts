@@ -41,7 +41,8 @@ export interface Tolerance {
   tolerance: number;
 }
 
-const anyId = /^[\x21-\x7e]{1,256}$/;
+/** What may be an id: it goes into reply headers, message properties and the audit trail. */
+export const plainId = /^[\x21-\x7e]{1,256}$/;
 
 /** The one value of a header that must come once. */
 export function single(
@@ -78,7 +79,7 @@ function readProof(profile: HmacProfile, request: SignedRequest, trace?: Trace):
   if (profile.idHeader !== undefined) {
     const value = request.headers.one(profile.idHeader);
     if (value === several) return rejected('ambiguous', 'id', trace, `header ${profile.idHeader} is repeated`);
-    if (value === undefined ? profile.idSigned === true : !(profile.idPattern ?? anyId).test(value)) {
+    if (value === undefined ? profile.idSigned === true : !(profile.idPattern ?? plainId).test(value)) {
       return value === undefined
         ? rejected('missing', 'id', trace, `header ${profile.idHeader} is missing`)
         : rejected('malformed', 'id', trace, `${profile.idHeader} is not a plain id`);

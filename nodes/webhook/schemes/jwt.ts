@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import jsonwebtoken, { type Algorithm } from 'jsonwebtoken';
 import { Failure, toFailure } from '../../kernel/failure.ts';
 import { decodeCanonical, equalBytes } from './encoding.ts';
-import { single, verified } from './hmac.ts';
+import { plainId, single, verified } from './hmac.ts';
 import { type JoseHead, type Material, readJoseHead, readJsonObject } from './jose.ts';
 import { JoseKeys } from './jose-keys.ts';
 import { currentKey, type Key } from './keys.ts';
@@ -59,8 +59,9 @@ function readClaims(payload: Record<string, unknown>, bodyClaim: string): Claims
   const finite = (value: unknown) =>
     value === undefined || (typeof value === 'number' && Number.isFinite(value) && value >= 0);
   const short = (value: unknown) => value === undefined || (typeof value === 'string' && value.length <= 256);
+  const plain = (value: unknown) => value === undefined || (typeof value === 'string' && plainId.test(value));
   const { exp, iat, nbf, sub, jti } = payload;
-  if (typeof exp !== 'number' || ![exp, iat, nbf].every(finite) || ![sub, jti].every(short)) return undefined;
+  if (typeof exp !== 'number' || ![exp, iat, nbf].every(finite) || !short(sub) || !plain(jti)) return undefined;
   return {
     exp,
     iat: iat as number | undefined,
@@ -138,7 +139,7 @@ function checkClaims(
 ): Verdict {
   const refuse = (note: string): Rejected => rejected('invalid', 'claims', trace, note);
   const claims = readClaims(payload, bodyClaim);
-  if (claims === undefined) return refuse('exp must be there; exp, iat, nbf are numbers, sub and jti texts');
+  if (claims === undefined) return refuse('exp must be there; exp, iat, nbf are numbers, sub a text, jti a plain id');
   const seconds = now / 1000;
   if (claims.iat !== undefined && claims.iat > seconds + clockTolerance)
     return rejected('stale', 'claims', trace, 'iat is in the future');
