@@ -51,7 +51,7 @@ export interface EndpointOptions {
   limits: IngressLimits;
   contentTypes: string;
   maxPending: number;
-  cors: CorsPolicy | undefined;
+  cors: CorsPolicy;
   json: { depth: number; members: number };
   publicUrl: string;
   answer: boolean;
@@ -72,7 +72,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
   readonly limits: IngressLimits;
   readonly mediaTypes: MediaTypes;
   readonly exchanges: Exchanges;
-  readonly cors: CorsPolicy | undefined;
+  readonly cors: CorsPolicy;
   readonly #options: EndpointOptions;
   readonly #host: EndpointHost;
   readonly #failures: FailureRate;
@@ -120,7 +120,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
 
   accept(request: HttpRequest, response: HttpResponse, parameters: Record<string, string>): void {
     this.#parameters.set(request, parameters);
-    this.cors?.apply(request, response);
+    this.cors.apply(request, response);
     accept(request, response, this).catch((error: unknown) => this.#broke(request, response, error));
   }
 

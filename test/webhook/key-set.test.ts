@@ -42,7 +42,7 @@ describe('a key set', () => {
   test('is fetched once for all who wait, and not again while it is fresh', async () => {
     const { set, state, names } = fixture();
     assert.equal(names(), undefined);
-    await Promise.all(Array.from({ length: 50 }, () => set.ready('a')));
+    await Promise.all(Array.from({ length: 50 }, async () => set.ready('a')));
     assert.equal(state.loads, 1);
     state.time += freshTime - 1;
     assert.equal(set.ready('a'), undefined);

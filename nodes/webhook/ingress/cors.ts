@@ -1,11 +1,20 @@
 /**
  * Cross-origin requests of browsers (WHATWG Fetch section 3.2): off, unless origins are listed. It lets their pages
  * read our replies; what a request has to prove is not changed by it.
+ *
+ * With Node-RED's default roots the editor's API comes before the flows' routes and, in Node-RED 4, gives every page
+ * leave. So the routes of the verifier answer preflights themselves and take back what was given before them.
  */
 import { Failure } from '../../kernel/failure.ts';
 import type { HttpRequest, HttpResponse } from './http.ts';
 
 const fieldNames = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}(?:\s*,\s*[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}){0,31}$/;
+const grants = [
+  'Access-Control-Allow-Origin',
+  'Access-Control-Allow-Methods',
+  'Access-Control-Allow-Headers',
+  'Access-Control-Allow-Credentials',
+];
 /** Seconds that a browser may keep the answer to a preflight. */
 const preflightAge = '600';
 
@@ -29,6 +38,8 @@ export class CorsPolicy {
 
   /** Adds to a reply what lets a listed page read it. @returns whether the origin is listed */
   apply(request: HttpRequest, response: HttpResponse): boolean {
+    for (const name of grants) response.removeHeader(name);
+    if (this.#origins.size === 0) return false;
     response.appendHeader('Vary', 'Origin');
     const { origin } = request.headers;
     if (origin === undefined || !this.#origins.has(origin)) return false;
@@ -52,7 +63,6 @@ export class CorsPolicy {
 }
 
 /** @param list origins between commas or blanks @throws Failure `configuration` `ORIGIN_INVALID` */
-export function corsPolicy(list: string): CorsPolicy | undefined {
-  const origins = list.split(/[\s,]+/).filter((origin) => origin !== '');
-  return origins.length === 0 ? undefined : new CorsPolicy(origins);
+export function corsPolicy(list: string): CorsPolicy {
+  return new CorsPolicy(list.split(/[\s,]+/).filter((origin) => origin !== ''));
 }

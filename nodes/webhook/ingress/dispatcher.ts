@@ -15,8 +15,8 @@ import { sendProblem } from './problem.ts';
 import { parseRoute, type RouteMatch, RouteTable } from './routes.ts';
 
 export interface Endpoint {
-  /** Pages of other origins that may call; none without. */
-  readonly cors: CorsPolicy | undefined;
+  /** Pages of other origins that may call. */
+  readonly cors: CorsPolicy;
   /** Takes a request whose body is unread. Never rejects. */
   accept(request: HttpRequest, response: HttpResponse, parameters: Record<string, string>): void;
 }
@@ -62,7 +62,7 @@ export class Dispatcher {
   #dispatch(request: HttpRequest, response: HttpResponse, next: Next): void {
     const match = this.#table.match(request.method ?? '', request.path);
     if (match === undefined) {
-      if (request.method === 'OPTIONS' && this.#preflight(request, response)) return;
+      if (this.#preflight(request, response, request.path)) return;
       if (this.#spared.delete(request)) request._body = false;
       if (this.#started || request.method === 'GET' || request.method === 'HEAD') next();
       else this.#dispatchEarly(request, response, next, Date.now() + longestStart);
@@ -76,11 +76,12 @@ export class Dispatcher {
     this.#runMiddleware(0, request, response, match, next);
   }
 
-  /** @returns whether it was a preflight of a route that takes cross-origin requests, and is answered */
-  #preflight(request: HttpRequest, response: HttpResponse): boolean {
+  /** @returns whether it was a preflight of one of our routes, and is answered */
+  #preflight(request: HttpRequest, response: HttpResponse, path: string): boolean {
     const method = request.headers['access-control-request-method'];
-    if (typeof method !== 'string' || request.headers.origin === undefined) return false;
-    const cors = this.#table.match(method, request.path)?.route.endpoint?.cors;
+    if (request.method !== 'OPTIONS' || typeof method !== 'string' || request.headers.origin === undefined)
+      return false;
+    const cors = this.#table.match(method, path)?.route.endpoint?.cors;
     cors?.preflight(request, response, method);
     return cors !== undefined;
   }
@@ -131,22 +132,22 @@ export class Dispatcher {
       .toLowerCase();
     if (root === this.#app || this.#hoistedTo.has(root)) return;
     this.#hoistedTo.add(root);
-    const layer: Middleware = (request, _response, next) => this.#spare(request, next);
+    const layer: Middleware = (request, response, next) => this.#spare(request, response, next);
     root.use(layer);
     const stack = (root._router ?? root.router)?.stack;
     const own = stack?.findIndex(({ handle }) => handle === layer) ?? -1;
     if (stack !== undefined && own > 0) stack.unshift(...stack.splice(own, 1));
   }
 
-  #spare(request: HttpRequest, next: Next): void {
+  #spare(request: HttpRequest, response: HttpResponse, next: Next): void {
     const path = pathOf(request.url ?? '/');
-    if (
-      request._body !== true &&
-      path.slice(0, this.#prefix.length).toLowerCase() === this.#prefix &&
-      this.#table.match(request.method ?? '', path.slice(this.#prefix.length)) !== undefined
-    ) {
-      request._body = true;
-      this.#spared.add(request);
+    if (path.slice(0, this.#prefix.length).toLowerCase() === this.#prefix) {
+      const own = path.slice(this.#prefix.length);
+      if (this.#preflight(request, response, own)) return;
+      if (request._body !== true && this.#table.match(request.method ?? '', own) !== undefined) {
+        request._body = true;
+        this.#spared.add(request);
+      }
     }
     next();
   }

@@ -139,6 +139,18 @@ export const targets: readonly Target[] = [
     }),
   },
   {
+    scheme: 'jws-detached',
+    options: { timeParameter: 'iat' },
+    secret,
+    wrong,
+    build: (key, body, at) => {
+      const header = Buffer.from(JSON.stringify({ alg: 'HS256', b64: false, iat: at, crit: ['b64', 'iat'] }));
+      const head = header.toString('base64url');
+      const signature = createHmac('sha256', key).update(`${head}.`).update(body).digest('base64url');
+      return { headers: { 'x-jws-signature': `${head}..${signature}` } };
+    },
+  },
+  {
     scheme: 'http-signature',
     options: {},
     secret,
@@ -195,6 +207,7 @@ const oddTexts = [
   'Bearer ',
   'Basic Og==',
   'eyJhbGciOiJub25lIn0.e30.',
+  'eyJhbGciOiJub25lIn0..AA',
   'A'.repeat(4096),
   ','.repeat(2000),
   ' '.repeat(2000),
