@@ -108,6 +108,7 @@ export const openPage = defineOperation(
     const watermark = checkpoint === undefined ? undefined : Number(checkpoint.watermark);
     const known = yield* priorOf(source, candidates);
     const opened: OpenedChange[] = [];
+    const rows: [number, number, string, string][] = [];
     for (const candidate of candidates) {
       const { id, writeDate, fields, values } = candidate;
       if (page.onlyNew === true && watermark !== undefined && writeDate < watermark) continue;
@@ -118,18 +119,7 @@ export const openPage = defineOperation(
       if (prior?.settled === true && same && mode !== 'again') continue;
       const base = `${page.model}:${id}:${new Date(writeDate * 1000).toISOString().slice(0, 19)}Z`;
       const eventId = prior === undefined ? base : same ? prior.eventId : `${base}~${values.slice(0, 8)}`;
-      yield* query(
-        `INSERT INTO odoo_changes (source, record_id, write_date, fingerprint, event_id, settled)
-         VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (source, record_id, write_date)
-         DO UPDATE SET fingerprint = excluded.fingerprint, event_id = excluded.event_id, settled = excluded.settled`,
-        source,
-        id,
-        writeDate,
-        `${fields}.${values}`,
-        eventId,
-        mode === 'note' ? 1 : 0,
-      );
+      rows.push([id, writeDate, `${fields}.${values}`, eventId]);
       // Had it gone out before, it would be known: its write_date is not before its create_date.
       const first =
         (watermark === undefined || candidate.createDate >= watermark) && !earlier.some(({ settled }) => settled);
@@ -140,6 +130,7 @@ export const openPage = defineOperation(
         kind: candidate.archived ? 'archived' : first ? 'created' : 'changed',
       });
     }
+    if (rows.length > 0) yield* writeDown(source, rows, mode === 'note');
     if (page.track)
       yield* rememberIds(
         source,
@@ -149,6 +140,26 @@ export const openPage = defineOperation(
   },
   { key },
 );
+
+/** Records are different, so that no row meets another of the same statement. */
+function* writeDown(
+  source: string,
+  rows: readonly [number, number, string, string][],
+  settled: boolean,
+): Generator<Statement, void, Row[]> {
+  const places = rows.map((_, i) => {
+    const at = 4 * i + 3;
+    return `($1, $${at}, $${at + 1}, $${at + 2}, $${at + 3}, $2)`;
+  });
+  yield* query(
+    `INSERT INTO odoo_changes (source, record_id, write_date, fingerprint, event_id, settled) VALUES ${places.join(', ')}
+     ON CONFLICT (source, record_id, write_date)
+     DO UPDATE SET fingerprint = excluded.fingerprint, event_id = excluded.event_id, settled = excluded.settled`,
+    source,
+    settled ? 1 : 0,
+    ...rows.flat(),
+  );
+}
 
 interface Prior {
   writeDate: number;
@@ -181,46 +192,46 @@ function* priorOf(source: string, candidates: readonly Candidate[]): Generator<S
   return known;
 }
 
-export interface SettledChange extends OfSource {
+export interface SettledChange {
   change: OpenedChange;
   /** Why the flow refused it for good; absent when it is done. */
   refused?: FailureRecord;
 }
 
-export const settleChange = defineOperation(
+export const settleChanges = defineOperation(
   import.meta.url,
-  'settleChange',
-  function* ({ source, change, refused }: SettledChange, { now }): Generator<Statement, void, Row[]> {
-    const { id, writeDate, kind } = change;
-    if (kind === 'deleted') {
-      yield* query('DELETE FROM odoo_record_ids WHERE source = $1 AND record_id = $2', source, id);
-    } else {
+  'settleChanges',
+  function* (
+    { source, settled }: OfSource & { settled: readonly SettledChange[] },
+    { now },
+  ): Generator<Statement, void, Row[]> {
+    const written = settled.filter(({ change }) => change.kind !== 'deleted').map(({ change }) => change);
+    if (written.length > 0) {
       yield* query(
-        'UPDATE odoo_changes SET settled = 1 WHERE source = $1 AND record_id = $2 AND write_date = $3',
+        `UPDATE odoo_changes SET settled = 1
+         WHERE source = $1 AND (${written.map((_, i) => `record_id = $${2 * i + 2} AND write_date = $${2 * i + 3}`).join(' OR ')})`,
         source,
-        id,
-        writeDate,
+        ...written.flatMap(({ id, writeDate }) => [id, writeDate]),
       );
     }
-    if (refused === undefined) {
-      yield* query('DELETE FROM odoo_set_aside WHERE source = $1 AND record_id = $2', source, id);
-      return;
+    const idsOf = (list: readonly SettledChange[]) => list.map(({ change }) => change.id);
+    yield* removeIds('odoo_record_ids', source, idsOf(settled.filter(({ change }) => change.kind === 'deleted')));
+    yield* removeIds('odoo_set_aside', source, idsOf(settled));
+    for (const { change, refused } of settled) {
+      if (refused === undefined) continue;
+      yield* query(
+        `INSERT INTO odoo_set_aside (source, record_id, kind, event_id, failure_class, failure_code, failure_message, at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+        source,
+        change.id,
+        change.kind,
+        change.eventId,
+        refused.class,
+        refused.code,
+        refused.message.slice(0, 1000),
+        now,
+      );
     }
-    yield* query(
-      `INSERT INTO odoo_set_aside (source, record_id, kind, event_id, failure_class, failure_code, failure_message, at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-       ON CONFLICT (source, record_id) DO UPDATE SET kind = excluded.kind, event_id = excluded.event_id,
-         failure_class = excluded.failure_class, failure_code = excluded.failure_code,
-         failure_message = excluded.failure_message, at = excluded.at`,
-      source,
-      id,
-      kind,
-      change.eventId,
-      refused.class,
-      refused.code,
-      refused.message.slice(0, 1000),
-      now,
-    );
   },
   { key },
 );
@@ -302,9 +313,7 @@ export const forgetIds = defineOperation(
   import.meta.url,
   'forgetIds',
   function* ({ source, ids }: OfSource & { ids: readonly number[] }): Generator<Statement, void, Row[]> {
-    for (const id of ids) {
-      yield* query('DELETE FROM odoo_record_ids WHERE source = $1 AND record_id = $2', source, id);
-    }
+    yield* removeIds('odoo_record_ids', source, ids);
   },
   { key },
 );
@@ -345,4 +354,17 @@ function* rememberIds(source: string, ids: readonly number[]): Generator<Stateme
       ...part,
     );
   }
+}
+
+function* removeIds(
+  table: 'odoo_record_ids' | 'odoo_set_aside',
+  source: string,
+  ids: readonly number[],
+): Generator<Statement, void, Row[]> {
+  if (ids.length === 0) return;
+  yield* query(
+    `DELETE FROM ${table} WHERE source = $1 AND record_id IN (${ids.map((_, i) => `$${i + 2}`).join(', ')})`,
+    source,
+    ...ids,
+  );
 }

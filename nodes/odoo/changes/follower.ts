@@ -156,7 +156,11 @@ export class Follower {
   #schedule(delay: number): void {
     clearTimeout(this.#passTimer);
     if (this.#paused) return;
-    this.#passTimer = setTimeout(() => void this.ask('pass'), delay);
+    this.#passTimer = setTimeout(() => {
+      const wait = this.#closedOut();
+      if (wait > 0) this.#schedule(wait);
+      else void this.ask('pass');
+    }, delay);
     this.#passTimer.unref();
   }
 
@@ -208,14 +212,20 @@ export class Follower {
 
   /** After a failure sooner than the interval says, but not while the breaker keeps calls out. */
   #schedulePass(failure: Failure | undefined): void {
-    const { interval, client } = this.#options;
+    const { interval } = this.#options;
     if (failure === undefined) {
       if (interval > 0) this.#schedule(interval);
       return;
     }
     const backoff = this.#backoff();
-    const closedOut = client.breaker.kind === 'open' ? client.breaker.until - Date.now() : 0;
-    this.#schedule(Math.max(interval > 0 ? Math.min(interval, backoff) : backoff, closedOut));
+    this.#schedule(Math.max(interval > 0 ? Math.min(interval, backoff) : backoff, this.#closedOut()));
+  }
+
+  /** Milliseconds for which the breaker lets no call through. */
+  #closedOut(): number {
+    const { breaker } = this.#options.client;
+    if (breaker.kind === 'isolated') return 10_000;
+    return breaker.kind === 'open' ? Math.max(0, breaker.until - Date.now()) : 0;
   }
 
   /** Milliseconds. */

@@ -166,15 +166,18 @@ export class ChangesReader {
     });
     const stored = fields.filter((name) => known.get(name).store).map((name) => known.nameOut(known.get(name).name));
     const names = hash(stored);
-    return rows.map((row) => ({
-      id: row.id,
-      writeDate: secondsOf(row.write_date),
-      createDate: secondsOf(row.create_date),
-      archived: known.has('active') && row.active === false,
-      fields: names,
-      values: hash(stored.map((name) => comparable(row[name]))),
-      record: without(row, added),
-    }));
+    return rows.map((row) => {
+      const archived = known.has('active') && row.active === false;
+      return {
+        id: row.id,
+        writeDate: secondsOf(row.write_date),
+        createDate: secondsOf(row.create_date),
+        archived,
+        fields: names,
+        values: hash([archived, ...stored.map((name) => comparable(row[name]))]),
+        record: without(row, added),
+      };
+    });
   }
 
   #context(): Record<string, unknown> {

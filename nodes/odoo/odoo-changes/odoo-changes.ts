@@ -1,12 +1,13 @@
 import { integrationStore } from '../../idempotency/index.ts';
-import type { Failure, FailureRecord } from '../../kernel/failure.ts';
+import type { Failure } from '../../kernel/failure.ts';
 import { telemetry } from '../../kernel/telemetry/telemetry.ts';
 import { defineNode, onFlowsStarted, onFlowsStopping } from '../../node/index.ts';
 import { offerDeliveries } from '../../settlement/index.ts';
-import { type OpenedChange, settleChange } from '../changes/checkpoint.ts';
+import { claimSource } from '../changes/claim.ts';
 import { Follower } from '../changes/follower.ts';
 import { InFlight } from '../changes/in-flight.ts';
 import { ChangesReader } from '../changes/reader.ts';
+import { SettleQueue } from '../changes/settle-queue.ts';
 import { odooServer } from '../index.ts';
 import { askedOf, changeMessage } from './message.ts';
 import { odooChangesDefinition } from './odoo-changes.def.ts';
@@ -32,14 +33,14 @@ export default defineNode(odooChangesDefinition, ({ id, config, resolve, emit, f
     const { kind, text } = statusOf(follower.status, flight.size, client.breaker.kind, Date.now());
     status(kind, text);
   };
+  const settled = new SettleQueue(store, source);
   const flight = new InFlight({
     id,
     queue,
     settleDeadline,
     emit: (change, delivery) => emit(changeMessage(change, delivery, origin)),
-    record: async ({ id: record, writeDate, kind, eventId }: OpenedChange, refused?: FailureRecord) => {
-      const change = { id: record, writeDate, kind, eventId };
-      await store.run(settleChange, { source, change, ...(refused === undefined ? {} : { refused }) });
+    record: async (change, refused) => {
+      await settled.record(change, refused);
       follower.counted(refused !== undefined);
     },
     onProblem,
@@ -48,6 +49,7 @@ export default defineNode(odooChangesDefinition, ({ id, config, resolve, emit, f
   const reader = new ChangesReader({ client, model, fields, domain, archived: config.archived, page });
   const follower = new Follower({ client, reader, store, source, flight, ...rhythm, onProblem, onChange });
   const offs = [
+    claimSource(config.store, source),
     offerDeliveries(id, flight),
     onFlowsStarted(() => follower.start()),
     onFlowsStopping(() => follower.pause()),
@@ -62,6 +64,7 @@ export default defineNode(odooChangesDefinition, ({ id, config, resolve, emit, f
     async close() {
       await follower.close(drain);
       for (const off of offs) off();
+      telemetry.gauge('inflight', { queue }, 0);
     },
   };
 });
