@@ -25,6 +25,7 @@ export default defineNode(odooChangesDefinition, ({ id, config, resolve, emit, f
     id,
     client.limits.timeZone,
   );
+  const release = claimSource(config.store, source);
   const queue = `odoo:${model}`;
   const origin = { url: client.url, model };
   const onProblem = (failure: Failure) => fail(failure);
@@ -49,7 +50,7 @@ export default defineNode(odooChangesDefinition, ({ id, config, resolve, emit, f
   const reader = new ChangesReader({ client, model, fields, domain, archived: config.archived, page });
   const follower = new Follower({ client, reader, store, source, flight, ...rhythm, onProblem, onChange });
   const offs = [
-    claimSource(config.store, source),
+    release,
     offerDeliveries(id, flight),
     onFlowsStarted(() => follower.start()),
     onFlowsStopping(() => follower.pause()),
