@@ -101,6 +101,14 @@ export class DeliveryRegistry<R> {
     return this.#generations.get(generation) ?? 0;
   }
 
+  /** Of all deliveries of a queue, those that are being settled included. */
+  referencesOf(queue: string): R[] {
+    const references: R[] = [];
+    for (const { delivery, reference } of this.#entries.values())
+      if (delivery.queue === queue) references.push(reference);
+    return references;
+  }
+
   /** Open deliveries of a queue, oldest first. */
   ofQueue(queue: string): OpenDelivery[] {
     const open: OpenDelivery[] = [];

@@ -35,6 +35,7 @@ import {
   type QueuedMessage,
   type Routed,
   recover,
+  releaseOthers,
   releaseOwner,
   type Settling,
   settle,
@@ -50,6 +51,8 @@ const alive = new Set<string>();
 const defaultDeliveryLimit = 20;
 /** A bounded queue is counted again this often, in milliseconds: counting takes longer the more it holds. */
 const countInterval = { nearlyFull: 5_000, roomy: 60_000 };
+/** A delivery that the store did not let settle goes back to its queue after this time, in milliseconds. */
+const releaseAfterFailedSettle = 5_000;
 /** Node's timers end at 2^31 - 1 ms; a longer wait is looked at again. */
 const longestTimer = 3_600_000;
 
@@ -71,6 +74,10 @@ export class EmbeddedEngine implements MessagingEngine {
   readonly #bounds = new Map<string, Bound>();
   readonly #bindings = new Map<string, { exchange: string; routingKey: string; queue: string }>();
   readonly #declaring = new Set<Promise<void>>();
+  /** Queues of which the store may say that we hold a message that we do not: an answer of it was lost. */
+  readonly #doubtful = new Set<string>();
+  /** The last fetch from each queue; one at a time, so that what is held is known. */
+  readonly #fetches = new Map<string, Promise<unknown>>();
   readonly #offStatus: () => void;
   #ready: Promise<void>;
   readonly #since = Date.now();
@@ -230,7 +237,11 @@ export class EmbeddedEngine implements MessagingEngine {
     try {
       await this.#settleRow(settlingOf(id, delivery, disposition));
     } catch (error) {
-      this.#registry.putBack(handle);
+      if (disposition.kind === 'release') this.#forget(handle, delivery.queue);
+      else {
+        this.#registry.putBack(handle);
+        this.#releaseLater(handle);
+      }
       throw error;
     }
     this.#registry.settled(handle);
@@ -285,15 +296,59 @@ export class EmbeddedEngine implements MessagingEngine {
     const engine = this;
     return {
       registry: engine.#registry,
-      fetch: async (queue, limit) => {
-        await engine.#ready;
-        return engine.#store.run(fetch, { queue, owner: engine.#owner, limit });
+      fetch: (queue, limit) => {
+        const fetching = (engine.#fetches.get(queue) ?? Promise.resolve())
+          .catch(() => undefined)
+          .then(() => engine.#fetch(queue, limit));
+        engine.#fetches.set(queue, fetching);
+        return fetching;
       },
-      release: (ids) => Promise.all(ids.map((id) => engine.#settleRow({ kind: 'release', id }))),
+      release: async (queue, ids) => {
+        try {
+          await Promise.all(ids.map((id) => engine.#settleRow({ kind: 'release', id })));
+        } catch (error) {
+          engine.#doubtful.add(queue);
+          throw error;
+        }
+      },
       forget: (consumer) => engine.#consumers.delete(consumer),
       arrived: (queue) => arrivals.emit('queue', queue),
     };
   })();
+
+  /** @throws Failure when the store is down; whether it handed messages out then shows at the next fetch */
+  async #fetch(queue: string, limit: number): Promise<Fetched> {
+    await this.#ready;
+    const owner = this.#owner;
+    try {
+      if (this.#doubtful.has(queue)) {
+        // What the fetch before this one has brought is in the registry after this turn of the event loop.
+        await new Promise((resolve) => setImmediate(resolve));
+        await this.#store.run(releaseOthers, { owner, queue, held: this.#registry.referencesOf(queue) });
+        this.#doubtful.delete(queue);
+      }
+      return await this.#store.run(fetch, { queue, owner, limit });
+    } catch (error) {
+      this.#doubtful.add(queue);
+      throw error;
+    }
+  }
+
+  /** Nobody here holds the delivery any more; the store is told with the next fetch. */
+  #forget(handle: string, queue: string): void {
+    this.#registry.settled(handle);
+    this.#doubtful.add(queue);
+    this.#wakeAll(queue);
+  }
+
+  /** Whoever could not settle it tells its flow that the delivery comes again. */
+  #releaseLater(handle: string): void {
+    const timer = setTimeout(
+      () => void this.settle(handle, { kind: 'release' }).catch(() => undefined),
+      releaseAfterFailedSettle,
+    );
+    timer.unref();
+  }
 
   async #recover(): Promise<void> {
     try {
@@ -383,7 +438,7 @@ function settlingOf(id: number, delivery: IncomingDelivery, disposition: Disposi
 interface EmbeddedHost {
   readonly registry: DeliveryRegistry<number>;
   fetch(queue: string, limit: number): Promise<Fetched>;
-  release(ids: number[]): Promise<unknown>;
+  release(queue: string, ids: number[]): Promise<void>;
   forget(consumer: EmbeddedConsumer): void;
   arrived(queue: string): void;
 }
@@ -471,7 +526,7 @@ class EmbeddedConsumer implements Consumer {
     await this.#fetching;
     if (drain > 0) await whileSettling(() => this.unsettled, drain);
     const ids = this.#host.registry.end(this.#generation);
-    if (ids.length > 0) await this.#host.release(ids).catch(() => undefined);
+    if (ids.length > 0) await this.#host.release(this.queue, ids).catch(() => undefined);
     this.#host.forget(this);
     if (ids.length > 0) this.#host.arrived(this.queue);
   }
@@ -482,7 +537,10 @@ class EmbeddedConsumer implements Consumer {
       if (messages.length + dead === room) this.#again = true;
       if (dead > 0) this.#host.arrived(`${this.queue}.dead`);
       if (this.#wanted !== 'running' && messages.length > 0) {
-        await this.#host.release(messages.map(({ id }) => id));
+        await this.#host.release(
+          this.queue,
+          messages.map(({ id }) => id),
+        );
         return;
       }
       for (const message of messages) this.#deliver(message);

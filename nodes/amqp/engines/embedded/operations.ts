@@ -317,6 +317,25 @@ export const releaseOwner = defineOperation(import.meta.url, 'releaseOwner', fun
   yield* query('UPDATE messaging_messages SET owner = NULL, deliveries = deliveries - 1 WHERE owner = $1', owner);
 });
 
+/**
+ * Makes available, uncounted, what the store says `owner` holds of a queue and what it does not: the answer of a fetch
+ * was lost, or the release did not arrive.
+ */
+export const releaseOthers = defineOperation(
+  import.meta.url,
+  'releaseOthers',
+  function* ({ owner, queue, held }: { owner: string; queue: string; held: number[] }) {
+    const places = held.map((_, i) => `$${i + 3}`).join(', ');
+    yield* query(
+      `UPDATE messaging_messages SET owner = NULL, deliveries = deliveries - 1
+       WHERE owner = $1 AND queue = $2${held.length === 0 ? '' : ` AND id NOT IN (${places})`}`,
+      owner,
+      queue,
+      ...held,
+    );
+  },
+);
+
 export interface Depth {
   ready: number;
   /** Waiting for the end of their retry delay. */
