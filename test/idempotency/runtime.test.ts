@@ -104,7 +104,7 @@ test('Test works with values that are not deployed, and gives a saved password t
     url: 'postgres://127.0.0.1:2/hf',
     password: '__PWRD__',
   });
-  assert.match(elsewhere.text, /STORE_PASSWORD_NEEDED/);
+  assert.match(elsewhere.text, /SECRET_NOT_SENT/);
   const refused = await ask({ engine: 'postgresql', url: 'mysql://u:secret-password@h/db' });
   assert.match(refused.text, /STORE_URL_INVALID/);
   assert(!refused.text.includes('secret-password'));

@@ -1,6 +1,7 @@
 import { integrationStore } from '../../idempotency/index.ts';
 import { Failure } from '../../kernel/failure.ts';
 import { type AdminRequest, defineConfigNode, type RuntimeApi, serviceOf } from '../../node/index.ts';
+import { dialogCredentials } from '../../node/unsaved.ts';
 import { type RunningConnection, startConnection } from '../connection-service.ts';
 import { EmbeddedEngine } from '../engines/embedded/engine.ts';
 import { RabbitMqEngine } from '../engines/rabbitmq/engine.ts';
@@ -9,9 +10,6 @@ import type { AmqpConnectionService } from '../service.ts';
 import { type AmqpConnectionConfig, amqpConnectionDefinition } from './amqp-connection.def.ts';
 import { probe } from './probe.ts';
 import { autoVariable, engineSettings, type Surroundings } from './settings.ts';
-
-/** What the editor shows instead of a password it was not told. */
-const unchanged = '__PWRD__';
 
 export default defineConfigNode<AmqpConnectionConfig, AmqpConnectionService>(
   amqpConnectionDefinition,
@@ -60,7 +58,7 @@ function surroundings(RED: RuntimeApi): Surroundings {
   return { userDir: RED.settings.userDir ?? process.cwd(), env: process.env };
 }
 
-/** The dialog's values, which may not be deployed; a password it does not know is taken from the deployed node. */
+/** The dialog's values, which may not be deployed. */
 function tested(
   RED: RuntimeApi,
   { body }: AdminRequest,
@@ -74,11 +72,6 @@ function tested(
     }
     config[key] = form[key];
   }
-  const stored = RED.nodes.getCredentials(String(form.id)) ?? {};
-  const credentials: Record<string, string> = {};
-  for (const key of Object.keys(amqpConnectionDefinition.credentials ?? {})) {
-    const value = form[key];
-    credentials[key] = typeof value === 'string' && value !== unchanged ? value : (stored[key] ?? '');
-  }
+  const credentials = dialogCredentials(RED, amqpConnectionDefinition, form, config);
   return { config: config as unknown as AmqpConnectionConfig, credentials };
 }

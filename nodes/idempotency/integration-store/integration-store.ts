@@ -1,6 +1,7 @@
 import { Failure } from '../../kernel/failure.ts';
 import { openStore } from '../../kernel/store/index.ts';
 import { type AdminRequest, defineConfigNode, type RuntimeApi } from '../../node/index.ts';
+import { dialogCredentials } from '../../node/unsaved.ts';
 import { keepHouse } from '../housekeeping.ts';
 import type { IntegrationStoreService } from '../service.ts';
 import { type IntegrationStoreConfig, integrationStoreDefinition } from './integration-store.def.ts';
@@ -8,9 +9,6 @@ import { probe } from './probe.ts';
 import { autoVariable, type Surroundings, storeOptionsOf } from './settings.ts';
 
 const day = 24 * 60 * 60 * 1000;
-
-/** What the editor shows instead of a password it was not told. */
-const unchanged = '__PWRD__';
 
 export default defineConfigNode(
   integrationStoreDefinition,
@@ -50,7 +48,7 @@ function surroundings(RED: RuntimeApi): Surroundings {
   return { userDir: RED.settings.userDir ?? process.cwd(), env: process.env };
 }
 
-/** The dialog's values, which may not be deployed; a password it does not know is taken from the deployed node. */
+/** The dialog's values, which may not be deployed. */
 function tested(
   RED: RuntimeApi,
   { body }: AdminRequest,
@@ -64,24 +62,6 @@ function tested(
     }
     config[key] = form[key];
   }
-  const user = typeof form.user === 'string' ? form.user : '';
-  let password = typeof form.password === 'string' ? form.password : '';
-  if (password === unchanged) password = savedPassword(RED, String(form.id), form.url);
-  return { config: config as unknown as IntegrationStoreConfig, credentials: { user, password } };
-}
-
-/** Only for the server it was saved for: nobody may have it sent elsewhere by changing the URL and pressing Test. */
-function savedPassword(RED: RuntimeApi, id: string, url: unknown): string {
-  let savedUrl: unknown;
-  RED.nodes.eachNode((node) => {
-    if (node.id === id) savedUrl = node.url;
-  });
-  if (savedUrl !== url) {
-    throw new Failure(
-      'configuration',
-      'STORE_PASSWORD_NEEDED',
-      'The URL is not the one the password was saved for. Type the password again to test it.',
-    );
-  }
-  return RED.nodes.getCredentials(id)?.password ?? '';
+  const credentials = dialogCredentials(RED, integrationStoreDefinition, form, config);
+  return { config: config as unknown as IntegrationStoreConfig, credentials };
 }

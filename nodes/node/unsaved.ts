@@ -1,0 +1,56 @@
+/**
+ * Settings as a dialog shows them before they are saved, for Test connection. Whoever may press Test need not be
+ * somebody who may deploy or read secrets: so what stands for a secret, a saved password or `${VARIABLE}`, is used as
+ * it is saved and for the address it is saved with, and is never carried to another address or into the answer.
+ */
+import { Failure } from '../kernel/failure.ts';
+import type { NodeDefinition } from './define-node.ts';
+import type { RuntimeApi } from './node-red.ts';
+
+/** What the editor shows instead of a secret it was not told. */
+const unchanged = '__PWRD__';
+
+/**
+ * The credentials of a form: typed ones as they are, the others as they are saved for the node.
+ * @param form what the dialog sent: `id`, and credentials by name
+ * @param config the dialog's values, `url` among them
+ * @throws Failure `configuration` `SECRET_NOT_SENT` when saved ones or variables would go where they are not saved for
+ */
+export function dialogCredentials<C extends object>(
+  RED: RuntimeApi,
+  definition: NodeDefinition<C>,
+  form: Readonly<Record<string, unknown>>,
+  config: Readonly<Record<string, unknown>>,
+): Record<string, string> {
+  const id = String(form.id);
+  let saved: Record<string, unknown> = {};
+  RED.nodes.eachNode((node) => {
+    if (node.id === id && node.type === definition.type) saved = node;
+  });
+  const stored = saved.id === undefined ? {} : (RED.nodes.getCredentials(id) ?? {});
+  const credentials: Record<string, string> = {};
+  let borrowed = false;
+  for (const name of Object.keys(definition.credentials ?? {})) {
+    const typed = form[name];
+    const value = typeof typed === 'string' && typed !== unchanged ? typed : (stored[name] ?? '');
+    credentials[name] = value;
+    if (hasVariable(value) && value !== stored[name]) throw notSent();
+    if (value !== '' && (value !== typed || hasVariable(value))) borrowed = true;
+  }
+  for (const [name, value] of Object.entries(config)) if (hasVariable(value) && value !== saved[name]) throw notSent();
+  if (borrowed && config.url !== saved.url) throw notSent();
+  return credentials;
+}
+
+function hasVariable(value: unknown): boolean {
+  return typeof value === 'string' && value.includes('${');
+}
+
+function notSent(): Failure {
+  return new Failure(
+    'configuration',
+    'SECRET_NOT_SENT',
+    'A saved secret, or an environment variable, is used only as it is deployed and for the address it is deployed with. Type the secret again to test these settings, or deploy them first.',
+    { outcome: 'none' },
+  );
+}
