@@ -113,3 +113,111 @@ test('a failure does not quote the document', () => {
     (error: unknown) => code('JSON_SYNTAX')(error) && !JSON.stringify((error as Failure).toRecord()).includes('Secret'),
   );
 });
+
+/** The rules said plainly: what {@link parseJson} must do, however it does it. */
+function plainly(text: string, depthLimit: number, memberLimit: number): unknown {
+  let depth = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*(?:"|$)|[{}[\]]/gs)) {
+    if (token === '{' || token === '[') depth++;
+    else if (token === '}' || token === ']') depth--;
+    if (depth > depthLimit) return 'JSON_TOO_DEEP';
+  }
+  try {
+    return {
+      value: JSON.parse(text, function (this: unknown, key: string, value: unknown, context?: { source?: string }) {
+        if (isForbiddenKey(key) && !Array.isArray(this)) throw new RangeError('JSON_FORBIDDEN_KEY');
+        if (typeof value === 'number') {
+          const source = context!.source!;
+          return /^-?\d{1,15}$/.test(source) && source !== '-0' ? value : source;
+        }
+        if (typeof value === 'object' && value !== null && Object.keys(value).length > memberLimit)
+          throw new RangeError('JSON_TOO_MANY_MEMBERS');
+        return value;
+      } as (this: unknown, key: string, value: unknown) => unknown),
+    };
+  } catch (error) {
+    return error instanceof RangeError ? error.message : 'JSON_SYNTAX';
+  }
+}
+
+/** Pieces of JSON, put together rightly and wrongly. */
+const piece = fc.oneof(
+  fc.constantFrom(
+    '{',
+    '}',
+    '[',
+    ']',
+    ',',
+    ':',
+    ' ',
+    '\n',
+    '"',
+    '\\',
+    '"a"',
+    '"a":',
+    '"b" :',
+    'true',
+    'null',
+    'e',
+    '-',
+    '.',
+  ),
+  fc.constantFrom(
+    '"__proto__":',
+    '"prototype" :',
+    '"constructor":',
+    '"\\u005f_proto__":',
+    '"__proto__"',
+    '"\\u00e9":',
+    '"\\"":',
+  ),
+  fc.constantFrom(
+    '0',
+    '-0',
+    '00',
+    '01',
+    '1.0',
+    '-0.0',
+    '1e5',
+    '1E+5',
+    '1.',
+    '.5',
+    '+1',
+    '1e',
+    '--1',
+    '-',
+    '235.40',
+    '1-1',
+    '1.5:',
+  ),
+  fc.constantFrom('123456789012345', '-123456789012345', '1234567890123456', '12345678901234567890', '1e400'),
+);
+
+test('read in one go or with care, the outcome is the same: numbers, keys, limits, errors', () => {
+  const decimals = fc.double({ noNaN: true, noDefaultInfinity: true }).map(String);
+  const wellFormed = fc
+    .array(fc.tuple(fc.constantFrom('a', 'b', '\\u0061', 'constructo'), fc.oneof(decimals, piece)))
+    .map((members) => `{${members.map(([key, value]) => `"${key}": ${value}`).join(', ')}}`);
+  const any = fc.oneof(
+    fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')),
+    fc.array(piece, { maxLength: 6 }).map((pieces) => `[${pieces.join(',')}]`),
+    wellFormed,
+    fc.tuple(wellFormed, fc.nat(), piece).map(([text, at, odd]) => {
+      const cut = at % (text.length + 1);
+      return text.slice(0, cut) + odd + text.slice(cut);
+    }),
+    document.map((value) => JSON.stringify(value)),
+  );
+  fc.assert(
+    fc.property(any, fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }), (text, depth, members) => {
+      let outcome: unknown;
+      try {
+        outcome = { value: parseJson(text, { depth, members }) };
+      } catch (error) {
+        outcome = (error as Failure).code;
+      }
+      assert.deepStrictEqual(outcome, plainly(text, depth, members), text);
+    }),
+    { numRuns: Number(process.env.JSON_RUNS ?? 5_000) },
+  );
+});

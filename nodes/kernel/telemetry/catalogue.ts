@@ -28,6 +28,21 @@ export const catalogue: Record<string, MetricDefinition> = {
     help: 'Requests to webhook routes: verified, or the code of the problem they were answered with.',
     labels: ['outcome'],
   },
+  webhook_rejections_unaudited_total: {
+    kind: 'counter',
+    help: 'Rejected webhook requests that the audit trail could not take.',
+    labels: [],
+  },
+  webhook_key_set_fetches_total: {
+    kind: 'counter',
+    help: 'Fetches of published key sets (JWKS), by outcome.',
+    labels: ['outcome'],
+  },
+  webhook_key_warnings_total: {
+    kind: 'counter',
+    help: 'Warnings of webhook keys that end, by the time that was left.',
+    labels: ['left'],
+  },
   transactions_total: {
     kind: 'counter',
     help: 'Messages that reached their end, by how they ended.',
