@@ -78,9 +78,9 @@ export class Dispatcher {
 
   /** @returns whether it was a preflight of one of our routes, and is answered */
   #preflight(request: HttpRequest, response: HttpResponse, path: string): boolean {
+    if (request.method !== 'OPTIONS') return false;
     const method = request.headers['access-control-request-method'];
-    if (request.method !== 'OPTIONS' || typeof method !== 'string' || request.headers.origin === undefined)
-      return false;
+    if (typeof method !== 'string' || request.headers.origin === undefined) return false;
     const cors = this.#table.match(method, path)?.route.endpoint?.cors;
     cors?.preflight(request, response, method);
     return cors !== undefined;

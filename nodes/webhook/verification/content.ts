@@ -1,4 +1,5 @@
 /** Turns verified bytes into `msg.payload`. Only what proved authentic is parsed. */
+import { isUtf8 } from 'node:buffer';
 import { Failure } from '../../kernel/failure.ts';
 import { isForbiddenKey, type JsonLimits, parseJson } from '../../kernel/json.ts';
 import { isJson, parseMediaType } from '../ingress/media-type.ts';
@@ -19,16 +20,16 @@ export function readContent(body: Buffer, contentType: string | undefined, limit
   return type.essence.startsWith('text/') && isUtf8 ? utf8(body) : body;
 }
 
+/** Without a byte order mark, as every decoder of UTF-8 leaves it out. */
 function utf8(body: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
-  } catch {
+  if (!isUtf8(body)) {
     throw new Failure(
       'data-quality',
       'TEXT_NOT_UTF8',
       'The body is not valid UTF-8. Check how the sender encodes text.',
     );
   }
+  return body.toString('utf8', body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0);
 }
 
 /** A field sent once is a string, a repeated one a list. */
