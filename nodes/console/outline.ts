@@ -13,11 +13,15 @@ export function outline(contentType: string, body: Uint8Array): unknown {
 
 const depthLimit = 16;
 const memberLimit = 100;
+/** Other keys are values themselves: a person's name, a patient number. */
+const fieldName = /^(?!__proto__$)[A-Za-z_@#$][\w.:@#$-]{0,63}$/;
 
 function mask(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return value === '' ? '' : `text (${value.length})`;
   if (typeof value === 'number') return 'number';
-  if (typeof value !== 'object' || value === null) return value;
+  // A flag may be a finding.
+  if (typeof value === 'boolean') return 'true or false';
+  if (typeof value !== 'object' || value === null) return null;
   if (depth >= depthLimit) return '…';
   if (Array.isArray(value)) {
     const items = value.slice(0, memberLimit).map((item) => mask(item, depth + 1));
@@ -25,8 +29,8 @@ function mask(value: unknown, depth: number): unknown {
   }
   const entries = Object.entries(value);
   const shape: Record<string, unknown> = {};
-  for (const [key, member] of entries.slice(0, memberLimit)) {
-    if (key !== '__proto__') shape[key] = mask(member, depth + 1);
+  for (const [index, [key, member]] of entries.slice(0, memberLimit).entries()) {
+    shape[fieldName.test(key) ? key : `key ${index + 1} (${key.length})`] = mask(member, depth + 1);
   }
   if (entries.length > memberLimit) shape['…'] = `${entries.length} members`;
   return shape;

@@ -42,7 +42,15 @@ test('a request from a page of another site is refused, one from our own or from
 test('the outline of a document holds its names and kinds and none of its values', () => {
   const document = { name: 'Smith', age: 41, urgent: true, ward: null, lines: [{ sku: 'X' }] };
   const shown = outline('application/json', Buffer.from(JSON.stringify(document)));
-  assert.deepEqual(shown, { name: 'text (5)', age: 'number', urgent: true, ward: null, lines: [{ sku: 'text (1)' }] });
+  assert.deepEqual(shown, {
+    name: 'text (5)',
+    age: 'number',
+    urgent: 'true or false',
+    ward: null,
+    lines: [{ sku: 'text (1)' }],
+  });
+  const keyed = outline('application/json', Buffer.from('{"beds":{"Ann Smith":1,"4711":2},"__proto__":{"a":1}}'));
+  assert.deepEqual(keyed, { beds: { 'key 1 (4)': 'number', 'key 2 (9)': 'number' }, 'key 2 (9)': { a: 'number' } });
   assert.equal(outline('application/hl7-v2', Buffer.from('MSH|Smith')), 'application/hl7-v2, 9 bytes');
   assert.equal(outline('application/json', Buffer.from('{"name":"Smith"')), 'no well-formed JSON, 15 bytes');
 });
