@@ -68,7 +68,22 @@ export interface OpenedEditor {
   close(): Promise<void>;
 }
 
+/**
+ * Turns the tips of the Info sidebar off, as a user does in the settings. Node-RED starts their one-second timer before
+ * it asks for keymap.json and creates their box after: where that answer takes longer, a tip without a key throws
+ * "Cannot read properties of undefined (reading 'html')".
+ */
+async function withoutTips(nodeRed: NodeRed): Promise<void> {
+  const response = await nodeRed.admin('/settings/user', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ editor: { view: { 'view-show-tips': false } } }),
+  });
+  if (!response.ok) throw new Error(`The user settings were answered ${response.status}: ${await response.text()}`);
+}
+
 export async function openEditor(browser: Browser, nodeRed: NodeRed, theme: Theme): Promise<OpenedEditor> {
+  await withoutTips(nodeRed);
   const context = await browser.newContext({
     viewport: { width: 1440, height: 960 },
     colorScheme: theme,
