@@ -30,6 +30,8 @@ export interface QueueNow {
   oldest: number | null;
   inFlight: number;
   paused: boolean;
+  /** Why nothing is taken for now, e.g. that Odoo behind the flow is down; null when messages are taken. */
+  held: string | null;
   letters: number;
 }
 
@@ -128,6 +130,7 @@ async function queueNow(
       oldest: depth?.oldestAge ?? null,
       inFlight: service.openDeliveries(queue).length,
       paused: service.paused(queue),
+      held: service.held(queue) ?? null,
       letters: letters.get(queue) ?? 0,
     },
   };

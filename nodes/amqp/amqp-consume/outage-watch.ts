@@ -11,7 +11,10 @@ export interface OutageWatch {
  * @param needed ids of config nodes that the flow uses; others among them do no harm
  * @param onOutage what is down, for people; undefined when all is there
  */
-export function watchOutages(needed: () => Iterable<string>, onOutage: (down: string | undefined) => void): OutageWatch {
+export function watchOutages(
+  needed: () => Iterable<string>,
+  onOutage: (down: string | undefined) => void,
+): OutageWatch {
   let ids: string[] = [];
   const tell = () => {
     const down = unavailable(ids);

@@ -94,7 +94,7 @@ function queueRow(queue, session, refresh) {
     duration(queue.oldest),
     queue.inFlight.toLocaleString(),
     queue.letters === 0 ? '0' : h('a', { href: `#failures?queue=${encodeURIComponent(queue.queue)}` }, queue.letters.toLocaleString()),
-    queue.paused ? badge('paused', 'paused') : badge('good', 'running'),
+    queue.paused ? badge('paused', 'paused') : queue.held ? badge('attention', queue.held) : badge('good', 'running'),
     mayAct && h('button', { type: 'button', 'data-key': `queue-${queue.queue}`, onclick: () => pauseOrResume(queue, session, refresh) }, queue.paused ? 'Resume…' : 'Pause…'),
   ];
 }
