@@ -113,6 +113,11 @@ describe('odoo-rpc in Node-RED', () => {
     assert.equal(failed.failure?.retryable, false);
   });
 
+  test('a message without msg.odoo, where the records come from, is told that ids are missing', async () => {
+    await nodeRed.setFlows([...frame, server(), rpc({ operation: 'unlink', model: 'res.partner' })]);
+    assert.equal((await send({ payload: '' }, 'failed')).failure?.code, 'ODOO_IDS');
+  });
+
   test('a batch with one bad row writes the others and names the bad one', async () => {
     await nodeRed.setFlows([...frame, server(), rpc({ operation: 'upsert', model: 'purchase.order' })]);
     const bad = order(11);

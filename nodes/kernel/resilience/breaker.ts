@@ -17,6 +17,11 @@ export interface BreakerOptions {
   ratio?: number;
   /** Calls in the window below which the ratio means nothing. Default 5. */
   minimum?: number;
+  /**
+   * Failed calls in a row that open the breaker whatever the ratio says: after a busy minute it would otherwise take as
+   * many failures again to outweigh the successes. Default twice `minimum`.
+   */
+  consecutive?: number;
   /** Sampling window in milliseconds. Default 30,000. */
   window?: number;
   /** Milliseconds open before the first probe. Default 5,000; doubles with each failed probe up to `openMost`. */
@@ -50,6 +55,7 @@ export class Breaker {
   readonly #listeners = new Set<(state: BreakerState) => void>();
   #state: BreakerState = { kind: 'closed' };
   #buckets: Bucket[] = [];
+  #failedInRow = 0;
   /** How often in a row the breaker has opened without closing. */
   #opened = 0;
 
@@ -58,6 +64,7 @@ export class Breaker {
       name: options.name,
       ratio: options.ratio ?? 0.5,
       minimum: options.minimum ?? 5,
+      consecutive: options.consecutive ?? 2 * (options.minimum ?? 5),
       window: options.window ?? 30_000,
       openFor: options.openFor ?? 5_000,
       openMost: options.openMost ?? 60_000,
@@ -166,16 +173,19 @@ export class Breaker {
     }
     if (cause === undefined) {
       bucket.succeeded++;
+      this.#failedInRow = 0;
       return;
     }
     bucket.failed++;
+    this.#failedInRow++;
     let failed = 0;
     let all = 0;
     for (const sample of this.#buckets) {
       failed += sample.failed;
       all += sample.failed + sample.succeeded;
     }
-    if (all >= this.#options.minimum && failed / all >= this.#options.ratio) this.#open(cause);
+    const { minimum, ratio, consecutive } = this.#options;
+    if ((all >= minimum && failed / all >= ratio) || this.#failedInRow >= consecutive) this.#open(cause);
   }
 
   #open(cause: string): void {
@@ -189,6 +199,7 @@ export class Breaker {
   #close(): void {
     this.#opened = 0;
     this.#buckets = [];
+    this.#failedInRow = 0;
     this.#to({ kind: 'closed' });
   }
 

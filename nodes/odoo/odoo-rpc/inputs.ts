@@ -15,7 +15,7 @@ export function inputOf(RED: RuntimeApi, node: RuntimeNode, what: string, value:
     case 'str':
       return async () => value;
     case 'msg':
-      return async (message) => (value === '' ? undefined : RED.util.getMessageProperty(message, value));
+      return async (message) => (value === '' ? undefined : propertyOf(RED, message, value));
     case 'json': {
       let parsed: unknown;
       try {
@@ -40,6 +40,16 @@ export function inputOf(RED: RuntimeApi, node: RuntimeNode, what: string, value:
           });
         });
     }
+  }
+}
+
+/** Undefined too where what holds the property is missing, for which Node-RED throws. */
+function propertyOf(RED: RuntimeApi, message: FlowMessage, path: string): unknown {
+  try {
+    return RED.util.getMessageProperty(message, path);
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
   }
 }
 

@@ -64,3 +64,14 @@ test('without any traffic a breaker is probed until it closes, more and more sel
   assert.equal(calls, 5);
   stop();
 });
+
+test('after a busy time a dead dependency is found by failures in a row, which its earlier successes do not outweigh', async () => {
+  const breaker = new Breaker({ name: 'x', minimum: 5 });
+  for (let n = 0; n < 1_000; n++) await breaker.run(async () => n);
+  for (let n = 0; n < 9; n++) await fail(breaker);
+  await breaker.run(async () => 'one came through');
+  for (let n = 0; n < 9; n++) await fail(breaker);
+  assert.equal(breaker.state.kind, 'closed');
+  await fail(breaker);
+  assert.equal(breaker.state.kind, 'open');
+});
