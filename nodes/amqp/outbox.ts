@@ -28,13 +28,15 @@ export interface ForwarderOptions {
   window?: number;
 }
 
-/** Rows read at once, and rows kept in memory at most. */
+/** Rows read at once, and rows kept in memory at most; those of held keys come on top, up to the outbox's limit. */
 const page = 500;
 const buffered = 1_000;
 /** Milliseconds. A forwarder that was killed is replaced when its lease ends, so the lease is short. */
 const leaseDuration = 6_000;
 const leaseRenewal = 2_000;
 const holdTime = 5_000;
+/** For each key that is held: at most a hundred of them are tried in a second, however many there are. */
+const holdTimeEach = 10;
 const pauseAfterOutage = 500;
 
 export class OutboxForwarder {
@@ -53,6 +55,7 @@ export class OutboxForwarder {
   readonly #held = new Map<string, string>();
   #confirmed: number[] = [];
   #flying = 0;
+  /** Rows in `#lines` whose key is not held: held ones must not keep others from being read. */
   #waiting = 0;
   #cursor = 0;
   #leader = false;
@@ -206,8 +209,8 @@ export class OutboxForwarder {
     this.#cursor = Math.max(this.#cursor, row.id);
     if (this.#known.has(row.id) || this.#gone.has(row.id) || !this.#leader) return;
     this.#known.add(row.id);
-    this.#waiting++;
     const key = keyOf(row);
+    if (!this.#held.has(key)) this.#waiting++;
     const line = this.#lines.get(key);
     if (line !== undefined) {
       line.push(row);
@@ -264,16 +267,18 @@ export class OutboxForwarder {
   }
 
   #failed(key: string, failure: Failure): void {
-    if (!this.#lines.has(key)) return;
-    if (failure.class === 'dependency-outage' || failure.class === 'saturation') {
+    const line = this.#lines.get(key);
+    if (line === undefined || this.#held.has(key)) return;
+    if (failure.class === 'dependency-outage' || (failure.class === 'saturation' && failure.code !== 'AMQP_REFUSED')) {
       this.#problem = failure.message;
       this.#sendable.unshift(key);
       this.#resumeAfter(pauseAfterOutage);
       return;
     }
-    // Only this key waits: its queue may be bound later, its exchange declared, its permission granted.
+    // Only this key waits: its queue may be bound or emptied later, its exchange declared, its permission granted.
     this.#held.set(key, failure.message);
-    this.#later(holdTime, () => {
+    this.#waiting -= line.length;
+    this.#later(Math.max(holdTime, this.#held.size * holdTimeEach), () => {
       this.#offer(key);
       this.#pump();
     });
@@ -281,7 +286,11 @@ export class OutboxForwarder {
 
   #offer(key: string): void {
     // Gone from `held` means that it was offered already.
-    if (this.#held.delete(key) && this.#lines.has(key)) this.#sendable.push(key);
+    if (!this.#held.delete(key)) return;
+    const line = this.#lines.get(key);
+    if (line === undefined) return;
+    this.#waiting += line.length;
+    this.#sendable.push(key);
   }
 
   async #delete(): Promise<void> {

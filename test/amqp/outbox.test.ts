@@ -142,6 +142,21 @@ for (const kind of [sqliteKind, postgresKind]) {
       assert.equal((await service.outbox())!.problem, undefined);
     });
 
+    test('any number of messages that nobody takes, or whose queue is full, leave the way free for others', async () => {
+      const { broker, service, accept, empty } = start(2_000);
+      let open = false;
+      const full = new Failure('saturation', 'AMQP_REFUSED', 'A queue behind it is full.', { retryAfter: 5_000 });
+      broker.verdict = (id) => (open || id === 'good' ? undefined : id.startsWith('x') ? unroutable : full);
+      await Promise.all(Array.from({ length: 1_100 }, (_, i) => accept(`${i % 2 === 0 ? 'x' : 'f'}${i}`, `k${i}`)));
+      await accept('good', 'good');
+      await until('the other passed', () => broker.confirmed.length === 1);
+      assert.deepEqual(broker.confirmed, ['good']);
+      open = true;
+      await service.declare({ exchanges: [], queues: [] });
+      await empty();
+      assert.equal(new Set(broker.confirmed).size, 1_101);
+    });
+
     test('without a store there is no outbox, and the sentence says what to choose', async () => {
       const engine = new ObedientBroker() as unknown as MessagingEngine;
       const { service } = startConnection({ id: 'none', namespace: 'ns', engine });
