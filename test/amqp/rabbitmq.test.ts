@@ -137,6 +137,29 @@ describe('RabbitMQ', { skip: amqpUrl === undefined ? 'AMQP_URL is not set' : fal
     await consumer.close();
   });
 
+  test('however often a message is given back, by an outage or a deploy, it does not meet the delivery limit', async () => {
+    const name = await fresh({ deliveryLimit: 4 });
+    const sent = message('', name);
+    await engine.publish(sent);
+    for (let deploy = 0; deploy < 3; deploy++) {
+      const other = start(amqpUrl!);
+      await other.declare({ exchanges: [], queues: [queue(name, { deliveryLimit: 4 })] });
+      const inbox = new Inbox();
+      await other.consume({ queue: name, prefetch: 5 }, inbox.receive);
+      for (let time = 1; time < 6; time++) {
+        const delivery = await inbox.nth(time);
+        assert.equal(delivery.properties.messageId, sent.properties.messageId);
+        assert.equal(delivery.attempt, 1);
+        assert.equal(delivery.routingKey, name);
+        // The last one is in the flow when the deploy comes.
+        if (time < 5) assert.equal(await other.settle(delivery.handle, { kind: 'release' }), 'settled');
+      }
+      await other.close();
+    }
+    assert.equal((await engine.depth(`${name}.dead`)).ready, 0);
+    await until('it is in its queue', async () => (await engine.depth(name)).ready === 1);
+  });
+
   test('when the link is cut, open deliveries turn stale and come again; a late settle harms nobody', async () => {
     const name = await fresh();
     const inbox = new Inbox();

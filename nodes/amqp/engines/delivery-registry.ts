@@ -101,6 +101,14 @@ export class DeliveryRegistry<R> {
     return this.#generations.get(generation) ?? 0;
   }
 
+  /** Open deliveries of a generation. */
+  handlesOf(generation: number): string[] {
+    const handles: string[] = [];
+    for (const [handle, entry] of this.#entries)
+      if (entry.generation === generation && !entry.settling) handles.push(handle);
+    return handles;
+  }
+
   /** Of all deliveries of a queue, those that are being settled included. */
   referencesOf(queue: string): R[] {
     const references: R[] = [];

@@ -23,6 +23,8 @@ export interface ConsumerHost {
   incoming(queue: string, message: ConsumeMessage): Omit<IncomingDelivery, 'handle'>;
   /** Why the queue cannot be consumed from; undefined when it can. */
   report(queue: string, trouble: Error | undefined): void;
+  /** Releases what a generation still holds. */
+  handBack(generation: number): Promise<void>;
   forget(consumer: RabbitConsumer): void;
 }
 
@@ -97,6 +99,7 @@ export class RabbitConsumer implements Consumer {
     const session = this.#session;
     this.#session = undefined;
     if (session !== undefined) {
+      await withDeadline(this.#host.handBack(session.generation), 2_000, 'handing back').catch(() => undefined);
       this.#host.registry.end(session.generation);
       // The broker hands back what is unsettled when the channel ends.
       await withDeadline(session.channel.close(), 2_000, 'closing a channel').catch(() => undefined);

@@ -31,6 +31,7 @@ import { Link, type LinkOptions } from './connection.ts';
 import { type BrokerReference, type ConsumerHost, RabbitConsumer } from './consumer.ts';
 import {
   deadQueueOf,
+  defaultDeliveryLimit,
   declareExchange,
   declareQueue,
   onChannel,
@@ -184,8 +185,9 @@ export class RabbitMqEngine implements MessagingEngine {
     }
     if (!this.#registry.alive(generation)) return 'stale';
     try {
-      if (disposition.kind === 'release') reference.channel.nack(reference.message, false, true);
-      else reference.channel.ack(reference.message);
+      if (disposition.kind !== 'release' || (await this.#renewed(delivery, reference))) {
+        reference.channel.ack(reference.message);
+      } else reference.channel.nack(reference.message, false, true);
     } catch {
       // The channel closed in this very moment; the broker delivers again.
       return 'stale';
@@ -245,6 +247,10 @@ export class RabbitMqEngine implements MessagingEngine {
       redeclare: (queue) => engine.#redeclare(queue),
       incoming,
       report: (queue, trouble) => engine.#reportConsumer(queue, trouble),
+      handBack: async (generation) => {
+        const handles = engine.#registry.handlesOf(generation);
+        await Promise.allSettled(handles.map((handle) => engine.settle(handle, { kind: 'release' })));
+      },
       forget: (consumer) => engine.#consumers.delete(consumer),
     };
   })();
@@ -371,6 +377,28 @@ export class RabbitMqEngine implements MessagingEngine {
       await declareQueue(this.#model(), topology);
       await this.#publisher.publish(copy, { patient: true });
     }
+  }
+
+  /**
+   * Giving a message back counts towards the delivery limit of a quorum queue (up to RabbitMQ 4.2), so that deploys and
+   * outages alone would make it a dead letter. Halfway there a fresh copy takes its place, whose count begins anew.
+   * @returns false when the message itself is to go back
+   */
+  async #renewed({ queue, properties, body, ...delivery }: IncomingDelivery, { message }: BrokerReference) {
+    const count = Number(message.properties.headers?.['x-delivery-count'] ?? -1);
+    const limit = this.#queues.get(queue)?.deliveryLimit ?? defaultDeliveryLimit;
+    if (count < 0 || (count + 1) * 2 < limit) return false;
+    const headers = {
+      'x-origin-queue': queue,
+      'x-origin-exchange': delivery.exchange,
+      'x-origin-routing-key': delivery.routingKey,
+      ...properties.headers,
+    };
+    const copy = { exchange: '', routingKey: queue, properties: { ...properties, headers }, body };
+    return this.#publisher.publish(copy).then(
+      () => true,
+      () => false,
+    );
   }
 
   #releaseLater(handle: string): void {
