@@ -20,7 +20,7 @@ export function statusOf(
     return { kind: 'working', text: `${grouped(progress.done)} of ${grouped(progress.total)}${waiting}${aside}` };
   }
   if (inFlight > 0) return { kind: 'waiting', text: `waiting for settle: ${grouped(inFlight)}${aside}` };
-  if (lastRun === undefined) return { kind: 'idle', text: setAside > 0 ? aside.slice(3) : '' };
+  if (lastRun === undefined) return { kind: 'idle', text: `ready${aside}` };
   const at = new Date(lastRun).toTimeString().slice(0, 8);
   return { kind: setAside > 0 ? 'degraded' : 'working', text: `${at} · ${grouped(settled)} changes${aside}` };
 }
