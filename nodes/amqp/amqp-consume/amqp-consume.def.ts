@@ -50,7 +50,7 @@ export const amqpConsumeDefinition: NodeDefinition<AmqpConsumeConfig> = {
     giveUpAfter: 24,
     deliveryLimit: 20,
     maxLength: 1_000_000,
-    maxBody: 1024,
+    maxBody: 4096,
     settleDeadline: 20,
     pauseWith: 'auto',
   },

@@ -50,7 +50,7 @@ RED.nodes.registerType<ConsumeFields>('amqp-consume', {
     giveUpAfter: { value: 24, required: true, validate: RED.validators.number() },
     deliveryLimit: { value: 20, required: true, validate: RED.validators.number() },
     maxLength: { value: 1000000, validate: RED.validators.number() },
-    maxBody: { value: 1024, required: true, validate: RED.validators.number() },
+    maxBody: { value: 4096, required: true, validate: RED.validators.number() },
     settleDeadline: { value: 20, required: true, validate: RED.validators.number() },
     pauseWith: { value: 'auto' },
     configVersion: { value: 1 },
