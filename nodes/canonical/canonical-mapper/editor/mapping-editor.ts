@@ -42,7 +42,7 @@ interface Tray {
 declare const RED: {
   tray: Tray;
   settings: { user?: { username?: string } };
-  notify(text: string, options?: unknown): void;
+  notify(content: JQuery, options?: unknown): void;
   _(key: string): string;
 };
 
@@ -74,6 +74,11 @@ const blank = (mode: string): Mapping => ({
   rows: [],
 });
 
+/** As an element: Node-RED takes a text for markup, and a message may quote an imported flow. */
+function tell(error: Error): void {
+  RED.notify($('<p>').text(error.message), { type: 'error' });
+}
+
 export function openMappingEditor(options: MappingEditorOptions): void {
   const load: Promise<Mapping> =
     options.edited !== ''
@@ -83,7 +88,7 @@ export function openMappingEditor(options: MappingEditorOptions): void {
         : get<Mapping>(`mappings/${encodeURIComponent(options.id)}`);
   Promise.all([load, get<Model>('model'), get<{ tables: string[] }>('mappings')]).then(
     ([mapping, model, { tables }]) => new MappingEditor(options, mapping, model, tables).open(),
-    (error: Error) => RED.notify(error.message, { type: 'error' }),
+    tell,
   );
 }
 
@@ -495,57 +500,47 @@ class MappingEditor {
     post<{ suggestions: { to: string; from: string; score: number; reasons: string[] }[] }>('suggest', {
       mapping: JSON.stringify(this.#mapping),
       sample: this.#sample,
-    }).then(
-      ({ suggestions }) => {
-        this.#suggestions.empty();
-        $('<div>')
-          .css({ fontWeight: 'bold' })
-          .text(
-            t(
-              suggestions.length === 0
-                ? 'canonical-mapper.editor.noSuggestions'
-                : 'canonical-mapper.editor.suggestions',
-            ),
-          )
+    }).then(({ suggestions }) => {
+      this.#suggestions.empty();
+      $('<div>')
+        .css({ fontWeight: 'bold' })
+        .text(
+          t(suggestions.length === 0 ? 'canonical-mapper.editor.noSuggestions' : 'canonical-mapper.editor.suggestions'),
+        )
+        .appendTo(this.#suggestions);
+      for (const suggestion of suggestions.slice(0, 40)) {
+        const line = $('<div>')
+          .css({ display: 'flex', gap: '6px', alignItems: 'center', margin: '2px 0', fontSize: '12px' })
           .appendTo(this.#suggestions);
-        for (const suggestion of suggestions.slice(0, 40)) {
-          const line = $('<div>')
-            .css({ display: 'flex', gap: '6px', alignItems: 'center', margin: '2px 0', fontSize: '12px' })
-            .appendTo(this.#suggestions);
-          $('<button type="button" class="red-ui-button red-ui-button-small">')
-            .text(t('canonical-mapper.editor.accept'))
-            .on('click', () => {
-              line.remove();
-              this.#addRow({
-                from: suggestion.from,
-                to: suggestion.to.replaceAll('identifiers[]', `identifiers[type=${identifierKind(suggestion.to)}]`),
-                source: 'suggested',
-                accepted: { by: RED.settings.user?.username ?? 'editor', at: new Date().toISOString() },
-              });
-            })
-            .appendTo(line);
-          $('<span>').text(`${suggestion.from} → ${suggestion.to}`).css({ overflowWrap: 'anywhere' }).appendTo(line);
-          $('<span>')
-            .css({ marginLeft: 'auto', whiteSpace: 'nowrap', opacity: 0.8 })
-            .text(`${Math.round(suggestion.score * 100)} % ${suggestion.reasons.join(', ')}`)
-            .appendTo(line);
-        }
-      },
-      (error: Error) => RED.notify(error.message, { type: 'error' }),
-    );
+        $('<button type="button" class="red-ui-button red-ui-button-small">')
+          .text(t('canonical-mapper.editor.accept'))
+          .on('click', () => {
+            line.remove();
+            this.#addRow({
+              from: suggestion.from,
+              to: suggestion.to.replaceAll('identifiers[]', `identifiers[type=${identifierKind(suggestion.to)}]`),
+              source: 'suggested',
+              accepted: { by: RED.settings.user?.username ?? 'editor', at: new Date().toISOString() },
+            });
+          })
+          .appendTo(line);
+        $('<span>').text(`${suggestion.from} → ${suggestion.to}`).css({ overflowWrap: 'anywhere' }).appendTo(line);
+        $('<span>')
+          .css({ marginLeft: 'auto', whiteSpace: 'nowrap', opacity: 0.8 })
+          .text(`${Math.round(suggestion.score * 100)} % ${suggestion.reasons.join(', ')}`)
+          .appendTo(line);
+      }
+    }, tell);
   }
 
   #exportSheet(): void {
-    post<{ csv: string }>('csv', { mapping: JSON.stringify(this.#mapping) }).then(
-      ({ csv }) => {
-        const link = document.createElement('a');
-        link.href = URL.createObjectURL(new Blob([csv], { type: 'text/csv;charset=utf-8' }));
-        link.download = `${this.#mapping.id}.csv`;
-        link.click();
-        URL.revokeObjectURL(link.href);
-      },
-      (error: Error) => RED.notify(error.message, { type: 'error' }),
-    );
+    post<{ csv: string }>('csv', { mapping: JSON.stringify(this.#mapping) }).then(({ csv }) => {
+      const link = document.createElement('a');
+      link.href = URL.createObjectURL(new Blob([csv], { type: 'text/csv;charset=utf-8' }));
+      link.download = `${this.#mapping.id}.csv`;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    }, tell);
   }
 
   #importSheet(): void {
@@ -556,10 +551,7 @@ class MappingEditor {
       file
         .text()
         .then((csv) => post<{ rows: Row[] }>('csv', { mapping: JSON.stringify(this.#mapping), csv }))
-        .then(
-          ({ rows }) => this.#commit({ ...this.#mapping, rows }, true),
-          (error: Error) => RED.notify(error.message, { type: 'error' }),
-        );
+        .then(({ rows }) => this.#commit({ ...this.#mapping, rows }, true), tell);
     });
     chooser.trigger('click');
   }
