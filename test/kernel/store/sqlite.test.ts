@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Failure } from '../../../nodes/kernel/failure.ts';
@@ -34,6 +34,16 @@ test('two users of one file share a worker, also through a link to its folder, a
   await assert.rejects(first.run(op.count, undefined), code('STORE_UNAVAILABLE'));
   await second.close();
   assert(!existsSync(join(place.folder, 'real/s.sqlite-wal')), 'the log was put into the file');
+});
+
+test('no other user of the machine can read a new file, nor its log', async () => {
+  using place = temporary();
+  const store = openStore(place.options);
+  await store.run(op.prepare, undefined);
+  for (const end of ['', '-wal', '-owner']) {
+    assert.equal(statSync(`${place.options.file}${end}`).mode & 0o777, 0o600, end);
+  }
+  await store.close();
 });
 
 test('a second process is refused and told who has the file, and gets it when the first one is killed', async () => {

@@ -236,6 +236,8 @@ function open({ file, busyTimeout, integrityCheckLimit }: DatabaseOptions): Data
   let db: DatabaseSync | undefined;
   try {
     mkdirSync(dirname(file), { recursive: true });
+    // A new file holds documents, so it is its owner's alone; SQLite gives its WAL the same mode.
+    closeSync(openSync(file, 'a', 0o600));
     db = new DatabaseSync(file);
     // busy_timeout must come before the change of journal mode, which else fails at once beside another process.
     // The exclusive lock is the operating system's: it ends with the process, however that ends.
