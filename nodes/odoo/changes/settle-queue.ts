@@ -6,7 +6,7 @@ import { type OpenedChange, type SettledChange, settleChanges } from './checkpoi
 import { type Deferred, deferred } from './deferred.ts';
 
 /** Changes in one operation. */
-const most = 500;
+const most = 200;
 
 export class SettleQueue {
   readonly #store: Store;
