@@ -326,3 +326,22 @@ test('a secret that travels in the request is nowhere in msg.req', () => {
   assert.ok(!JSON.stringify(view).includes('0123456789abcdef'), JSON.stringify(view));
   assert.deepEqual((view as { query: unknown }).query, { token: '***', a: '1' });
 });
+
+test('a secret in the address is hidden however the sender encodes it', () => {
+  const secret = 'abc+def/ghi=jkl mno';
+  const every = [...Buffer.from(secret)].map((byte) => `%${byte.toString(16)}`).join('');
+  const usual = encodeURIComponent(secret);
+  for (const written of [usual, usual.toLowerCase(), every, usual.replaceAll('%20', '+')]) {
+    for (const [url, params, query] of [
+      [`/hook?a=1&token=${written}&b=2`, {}, { a: '1', token: secret, b: '2' }],
+      [`/hook/${written}/in?a=1`, { id: secret }, { a: '1' }],
+    ] as const) {
+      if (url.includes('+') && 'id' in params) continue;
+      const raw = { method: 'POST', url, originalUrl: url, path: url.split('?')[0], query, headers: {} };
+      const view = requestView(raw as never, params, { parameters: ['id'], queries: ['token'] });
+      assert.equal(view.url, url.replace(written, '***'));
+      assert.equal(view.path, url.split('?')[0]!.replace(written, '***'));
+      assert.ok(!JSON.stringify(view).includes(written), JSON.stringify(view));
+    }
+  }
+});

@@ -64,11 +64,8 @@ export function requestView(
     for (const value of [query[name]].flat()) if (typeof value === 'string') hidden.push(value);
     if (Object.hasOwn(query, name)) query[name] = '***';
   }
-  const hide = (text: string | undefined): string | undefined =>
-    hidden.reduce<string | undefined>((rest, secret) => {
-      if (secret === '') return rest;
-      return rest?.replaceAll(encodeURIComponent(secret), '***').replaceAll(secret, '***');
-    }, text);
+  const hide = (target: string | undefined) =>
+    target === undefined ? undefined : withoutSecrets(target, hidden.filter(Boolean));
   const { method, baseUrl, hostname, protocol, secure, ip } = request;
   return {
     method,
@@ -84,4 +81,27 @@ export function requestView(
     query,
     headers,
   };
+}
+
+/** A request target with `***` for each path segment and query value that is a secret, however it is percent-encoded. */
+function withoutSecrets(target: string, secrets: readonly string[]): string {
+  if (secrets.length === 0) return target;
+  const mark = target.indexOf('?');
+  const path = (mark < 0 ? target : target.slice(0, mark)).split('/');
+  const shown = path.map((segment) => (secrets.includes(decoded(segment)) ? '***' : segment)).join('/');
+  if (mark < 0) return shown;
+  const query = target.slice(mark + 1).split('&');
+  const pairs = query.map((pair) => {
+    const value = decoded(pair.slice(pair.indexOf('=') + 1).replaceAll('+', ' '));
+    return secrets.includes(value) ? `${pair.slice(0, pair.indexOf('=') + 1)}***` : pair;
+  });
+  return `${shown}?${pairs.join('&')}`;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
