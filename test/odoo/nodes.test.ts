@@ -265,7 +265,7 @@ describe('odoo-server endpoints', () => {
 });
 
 describe('examples', () => {
-  for (const name of ['01 - upsert a purchase order.json', '02 - read partners.json']) {
+  for (const name of ['01 - upsert a purchase order.json', '02 - read partners.json', '04 - read in pages.json']) {
     test(`${name} runs unchanged against the sandbox that the environment names`, async () => {
       const environment = {
         ODOO_URL: odoo.url,

@@ -1,4 +1,6 @@
 import type { EditorNodeProperties, EditorRED } from 'node-red';
+import { domainBuilder } from './editor/domain-builder.ts';
+import { livePreview } from './editor/live-preview.ts';
 
 declare const RED: EditorRED;
 
@@ -36,6 +38,7 @@ interface Choice {
   type?: string;
   required?: boolean;
   readonly?: boolean;
+  selection?: [string, string][];
   help?: string;
 }
 
@@ -67,8 +70,17 @@ function isLimit(value: unknown, _options: unknown): true | string {
 }
 
 function isPageSize(value: unknown, _options: unknown): true | string {
+  // Nodes from before there were pages have none.
+  if (value === undefined) return true;
   const number = Number(value);
   return (value !== '' && Number.isInteger(number) && number >= 1 && number <= 5_000) || words('error.pageSize');
+}
+
+/** Operations with a domain. */
+const searches = new Set(['search-read', 'count', 'aggregate']);
+
+interface TypedInput {
+  typedInput(method: 'value', value?: string): unknown;
 }
 
 const typedInputs = {
@@ -127,6 +139,8 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
     return this.name ? 'node_label_italic' : '';
   },
   oneditprepare() {
+    if (this.paging === undefined) $('#node-input-paging').val('all');
+    if (this.pageSize === undefined) $('#node-input-pageSize').val(500);
     for (const [name, types] of Object.entries(typedInputs)) {
       $(`#node-input-${name}`).typedInput({
         default: types[0],
@@ -157,8 +171,8 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
       value('model') === '' ? Promise.resolve([]) : list(`models/${encodeURIComponent(value('model'))}/${what}`);
 
     /** Completes the last of several names, or the only one. */
-    const complete = (name: string, choices: () => Promise<Choice[]>, several = false): void => {
-      const input = $(`#node-input-${name}`) as unknown as {
+    const completeInput = (element: JQuery, choices: () => Promise<Choice[]>, several = false): void => {
+      const input = element as unknown as {
         autoComplete(options: {
           minLength: number;
           search(text: string, done: (found: { value: string; label: JQuery }[]) => void): void;
@@ -186,6 +200,8 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
         },
       });
     };
+    const complete = (name: string, choices: () => Promise<Choice[]>, several = false): void =>
+      completeInput($(`#node-input-${name}`), choices, several);
     complete('model', () => list('models'));
     complete('method', () => ofModel('methods'));
     complete('fields', () => ofModel('fields'), true);
@@ -217,6 +233,44 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
         () => undefined,
       );
     };
+    const builder = domainBuilder({
+      at: $('#hf-odoo-domain'),
+      fields: () => ofModel('fields'),
+      words,
+      read: () => String(($('#node-input-domain') as unknown as TypedInput).typedInput('value')),
+      write: (json) => ($('#node-input-domain') as unknown as TypedInput).typedInput('value', json),
+      complete: completeInput,
+    });
+    const preview = livePreview({
+      counted: $('#hf-odoo-count'),
+      problems: $('#hf-odoo-problems'),
+      words,
+      url() {
+        const server = value('server');
+        if (server === '' || server === '_ADD_' || value('model') === '') return undefined;
+        return `healthflows/odoo-server/${encodeURIComponent(server)}/preview`;
+      },
+      form: () =>
+        Object.fromEntries(
+          [
+            'operation',
+            'model',
+            'fields',
+            'order',
+            'groupBy',
+            'aggregates',
+            'domain',
+            'domainType',
+            'values',
+            'valuesType',
+          ].map((name) => [name, value(name)]),
+        ),
+    });
+    const showDomain = (): void => {
+      const built = searches.has(value('operation')) && value('domainType') === 'json';
+      $('.hf-odoo-domain-row-outer').toggle(built);
+      if (built) builder.show();
+    };
     const show = (): void => {
       const operation = value('operation');
       $('.hf-odoo-for').hide();
@@ -227,9 +281,17 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
       $('#node-input-outputs').val(paged ? 2 : 1);
       $('#hf-odoo-tip').text(words(paged ? 'tip.pages' : `tip.${operation}`));
       showFields();
+      showDomain();
+      preview();
     };
+    $('#node-input-domain').on('change', showDomain);
+    const names = ['server', 'model', 'fields', 'order', 'groupBy', 'aggregates', 'domain', 'values'];
+    $(names.map((name) => `#node-input-${name}`).join(', ')).on('change input', preview);
     $('#node-input-operation, #node-input-action, #node-input-paging').on('change', show);
-    $('#node-input-model, #node-input-server').on('change', showFields);
+    $('#node-input-model, #node-input-server').on('change', () => {
+      showFields();
+      showDomain();
+    });
     show();
   },
 });
