@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { closed as closedFailure } from './failures.ts';
+import { refuseInsideWorker } from './inside-worker.ts';
 import { targetOf } from './postgresql/connection.ts';
 import { type PostgresqlOptions, PostgresqlStore } from './postgresql/engine.ts';
 import { type SqliteOptions, SqliteStore } from './sqlite/engine.ts';
@@ -80,6 +81,7 @@ function handle(key: string, shared: Shared): Store {
 
 /** An engine that nobody else shares. */
 export function openPrivateStore(options: StoreOptions): Store {
+  refuseInsideWorker();
   return options.engine === 'sqlite' ? new SqliteStore(options) : new PostgresqlStore(options);
 }
 

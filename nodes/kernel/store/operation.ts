@@ -66,7 +66,8 @@ export interface OperationOptions<A, R> {
 }
 
 /**
- * Defines an operation. Export the result under exactly `name` from the module whose `import.meta.url` is given.
+ * Defines an operation. Export the result under exactly `name` from the module whose `import.meta.url` is given, which
+ * must do nothing else when it is imported: the SQLite worker thread imports it too.
  * Arguments and result must be structured-cloneable (they cross a thread boundary).
  */
 export function defineOperation<A, R>(

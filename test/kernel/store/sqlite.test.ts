@@ -151,3 +151,14 @@ test('numbered parameters become positional ones, whatever their order, and lite
     order: [1, 0, 1, 9],
   });
 });
+
+test('an operation whose module opens a store is refused, and no worker starts another', async () => {
+  using place = temporary();
+  process.env.HF_TEST_STORE_FILE = place.options.file;
+  const { store, touch } = await import('./opens-a-store.ts');
+  try {
+    await assert.rejects(store.run(touch, undefined), code('STORE_OPENED_IN_WORKER'));
+  } finally {
+    await store.close();
+  }
+});

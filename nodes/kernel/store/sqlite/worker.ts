@@ -2,9 +2,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Failure, toFailure } from '../../failure.ts';
 import type { Operation, OperationBody } from '../operation.ts';
+import { markStoreWorker } from '../inside-worker.ts';
 import { type BoundOperation, Database, type Result } from './database.ts';
 import type { RequestedOperation, WorkerData, WorkerReply, WorkerRequest, WorkerResult } from './protocol.ts';
 
+markStoreWorker();
 const port = parentPort!;
 const reply = (message: WorkerReply): void => port.postMessage(message);
 const bodies = new Map<string, OperationBody<unknown, unknown>>();
