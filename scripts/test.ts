@@ -6,9 +6,9 @@
  *   npm test -- --quick               without the slow folders (runtime, end to end, faults, package, editor)
  */
 import { spawn } from 'node:child_process';
-import { createWriteStream, globSync, mkdirSync, rmSync } from 'node:fs';
+import { createWriteStream, globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { run } from 'node:test';
 import { junit, spec } from 'node:test/reporters';
@@ -119,6 +119,7 @@ async function runTests(): Promise<boolean> {
   rmSync(output, { recursive: true, force: true });
   mkdirSync(output, { recursive: true });
   let passed = true;
+  const durations: { file: string; seconds: number; passed: boolean }[] = [];
   const stream = run({
     files: files.map((file) => join(root, file)),
     concurrency: Math.min(4, Math.max(2, availableParallelism())),
@@ -129,10 +130,17 @@ async function runTests(): Promise<boolean> {
   stream.on('test:fail', (event) => {
     if (event.todo === undefined || event.todo === false) passed = false;
   });
+  stream.on('test:summary', ({ file, duration_ms: duration, success }) => {
+    if (file !== undefined) {
+      durations.push({ file: relative(root, file), seconds: Math.round(duration / 100) / 10, passed: success });
+    }
+  });
   const report = stream.compose(junit).pipe(createWriteStream(join(output, 'junit.xml')));
   stream.compose(new spec()).pipe(process.stdout);
   await finished(stream);
   await finished(report);
+  durations.sort((a, b) => b.seconds - a.seconds);
+  writeFileSync(join(output, 'durations.json'), `${JSON.stringify(durations, null, 2)}\n`);
   return passed;
 }
 

@@ -194,7 +194,7 @@ export class Inbox {
   };
 
   /** The `n`-th delivery, counted from 1. */
-  async nth(n: number, timeout = 15_000): Promise<IncomingDelivery> {
+  async nth(n: number, timeout = 90_000): Promise<IncomingDelivery> {
     const until = Date.now() + timeout;
     while (this.all.length < n) {
       if (Date.now() > until) throw new Error(`Delivery ${n} did not come; there were ${this.all.length}.`);
@@ -210,7 +210,7 @@ export class Inbox {
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeout = 20_000,
+  timeout = 90_000,
 ): Promise<void> {
   const end = Date.now() + timeout;
   while (!(await condition())) {

@@ -169,7 +169,7 @@ for (const { title, engine, skip } of engines) {
         // The deploy replaces the node that holds the messages.
         const changed = flow().map((node) => (node.id === 'work' ? { ...node, name: 'changed' } : node));
         await red.setFlows(changed, type);
-        const again = (await red.receive('work', 3, 30_000)) as unknown as FlowMessage[];
+        const again = (await red.receive('work', 3)) as unknown as FlowMessage[];
         assert.deepEqual(again.map((message) => message.event!.id).sort(), ids.sort());
         for (const message of again) {
           assert.equal(message.delivery!.attempt, 1);
@@ -223,7 +223,7 @@ for (const { title, engine, skip } of engines) {
     });
 
     test('a lease that somebody else took over meanwhile: nothing is published', async () => {
-      const gate = (id: string): FlowNode => ({
+      const gate = (id: string, lease: number): FlowNode => ({
         id,
         z: 'tab',
         type: 'idempotency-gate',
@@ -231,19 +231,25 @@ for (const { title, engine, skip } of engines) {
         keySource: 'event',
         scope: 's',
         scopeType: 'str',
-        lease: 1,
+        lease,
         renew: 0,
         configVersion: 1,
-        wires: [[`${id}-new`], [], [], []],
+        wires: [['claimed'], [], [], []],
       });
-      await red.setFlows([...flow(), gate('gate'), { id: 'gate-new', z: 'tab', type: 'junction', wires: [[]] }]);
+      await red.setFlows([
+        ...flow(),
+        gate('brief', 1),
+        // Holds it for as long as the rest of the test may take.
+        gate('patient', 600),
+        { id: 'claimed', z: 'tab', type: 'junction', wires: [[]] },
+      ]);
       const sent = event();
       const claims: FlowMessage[] = [];
-      red.node('gate-new').on('input', (message) => void claims.push(message as FlowMessage));
-      red.node('gate').receive({ payload: order, event: sent });
+      red.node('claimed').on('input', (message) => void claims.push(message as FlowMessage));
+      red.node('brief').receive({ payload: order, event: sent });
       await until('the first holds the lease', () => claims.length === 1);
       await until('the lease ended and the second took over', async () => {
-        red.node('gate').receive({ payload: order, event: sent });
+        red.node('patient').receive({ payload: order, event: sent });
         await new Promise((resolve) => setTimeout(resolve, 200));
         return claims.length === 2;
       });

@@ -109,7 +109,7 @@ for (const theme of ['light', 'dark'] as const) {
         reducedMotion: 'reduce',
       });
       page = await context.newPage();
-      page.setDefaultTimeout(20_000);
+      page.setDefaultTimeout(90_000);
       page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
       page.on('pageerror', (error) => complaints.push(error.message));
       page.on(

@@ -92,7 +92,7 @@ export async function openEditor(browser: Browser, nodeRed: NodeRed, theme: Them
   // Node-RED 5 keeps the choice here; 4.1 has one theme and ignores it.
   await context.addInitScript((chosen) => localStorage.setItem('view-dark-theme', chosen), theme);
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(90_000);
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(`console: ${message.text()}`);

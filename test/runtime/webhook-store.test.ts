@@ -64,7 +64,7 @@ for (const version of nodeRedVersions) {
       const failing = '{"answer":500}';
       const twice = signStandard(failing);
       assert.equal((await post(failing, twice)).status, 500);
-      await waitUntil('the request is forgotten', async () => (await post(failing, twice)).status === 500, 10_000, 20);
+      await waitUntil('the request is forgotten', async () => (await post(failing, twice)).status === 500, 90_000, 20);
 
       await red.kill();
       await red.restart();

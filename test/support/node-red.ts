@@ -371,7 +371,7 @@ export async function embedNodeRed(options: EmbedOptions = {}): Promise<Embedded
       });
       await ready;
     },
-    async receive(id, count = 1, timeout = 20_000) {
+    async receive(id, count = 1, timeout = 90_000) {
       const target = node(id);
       const messages: Record<string, unknown>[] = [];
       const listener = (message: Record<string, unknown>) => void messages.push(message);

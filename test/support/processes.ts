@@ -66,7 +66,7 @@ export async function freePort(): Promise<number> {
 export async function waitUntil<T>(
   what: string,
   condition: () => T | Promise<T>,
-  timeout = 60_000,
+  timeout = 90_000,
   interval = 50,
 ): Promise<NonNullable<T>> {
   const deadline = Date.now() + timeout;
@@ -179,7 +179,7 @@ export function spawnOwned(command: string, args: readonly string[], options: Sp
         if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
       }
     },
-    async waitForExit(timeout = 60_000) {
+    async waitForExit(timeout = 90_000) {
       await waitUntil(`${command} (pid ${pid}) ended`, () => exit !== undefined, timeout, 10);
       return exit!;
     },

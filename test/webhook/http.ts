@@ -28,7 +28,7 @@ export function send(url: string, { method = 'POST', headers = {}, body, write }
         method,
         headers: headers as OutgoingHttpHeaders,
         agent: false,
-        timeout: 20_000,
+        timeout: 90_000,
       },
       (response) => {
         const chunks: Buffer[] = [];

@@ -142,14 +142,14 @@ describe('The outbox under kill -9', { skip: amqpUrl === undefined ? 'AMQP_URL i
     for (let round = 0; round < kills; round++) {
       const index = round % processes;
       const before = accepted.size;
-      await until('the child works', () => accepted.size > before + 20, 30_000);
+      await until('the child works', () => accepted.size > before + 20);
       await sleep(Math.random() * 300);
       running[index]!.signal('SIGKILL');
       await running[index]!.waitForExit();
       running[index] = launch(index);
     }
     const before = accepted.size;
-    await until('the last ones work', () => accepted.size > before + 20, 30_000);
+    await until('the last ones work', () => accepted.size > before + 20);
     for (const each of running) {
       each.signal('SIGKILL');
       await each.waitForExit();
@@ -164,7 +164,7 @@ describe('The outbox under kill -9', { skip: amqpUrl === undefined ? 'AMQP_URL i
       engine: rabbitMq(amqpUrl!),
       store: { id: 'store', store },
     });
-    await until('the outbox is empty', async () => (await service.outbox())!.depth === 0, 40_000);
+    await until('the outbox is empty', async () => (await service.outbox())!.depth === 0);
     const inbox = new Inbox();
     const consumer = await service.consume(
       { queue: `${prefix}.q`, prefetch: 2_000, policy: { attempts: 1, steps: [1], jitter: 0, cap: 1, giveUpAfter: 1 } },
