@@ -1,6 +1,6 @@
 import type { EditorNodeProperties, EditorRED } from 'node-red';
 import { type SchemeField, type SchemeForm, schemeForms } from '../schemes/catalog.ts';
-import type { KeyConfig, WebhookVerifierConfig } from './webhook-verifier.def.ts';
+import { type KeyConfig, type WebhookVerifierConfig, webhookVerifier } from './webhook-verifier.def.ts';
 
 declare const RED: EditorRED;
 
@@ -28,7 +28,7 @@ function pathIsUsable(value: string): boolean {
 function originsAreUsable(value: unknown): boolean {
   return String(value ?? '')
     .split(/[\s,]+/)
-    .every((origin) => origin === '' || (URL.canParse(origin) && new URL(origin).origin === origin));
+    .every((origin) => origin === '' || /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@A-Z]+$/.test(origin));
 }
 
 /** Whether keys come from a key set, so that none need be in the node. */
@@ -38,14 +38,25 @@ function hasKeySet(options: Readonly<Record<string, unknown>> | undefined): bool
 
 // The typings know validators of text only; Node-RED hands over the value as it is.
 function keysAreUsable(this: { options?: Record<string, unknown> }, value: unknown): boolean {
-  const keys = value as KeyConfig[];
+  const keys = (value ?? []) as KeyConfig[];
   if (keys.length === 0) return hasKeySet(this.options);
   return keys.length <= 8 && new Set(keys.map(({ id }) => id)).size === keys.length;
 }
 
-function fullPath(method: string, url: string): string {
+function fullPath(method: string | undefined, url: string): string {
   const root = String(RED.settings.httpNodeRoot ?? '/').replace(/\/$/, '');
-  return `[${method}] ${root}${url.startsWith('/') ? '' : '/'}${url}`;
+  return `[${method ?? 'post'}] ${root}${url.startsWith('/') ? '' : '/'}${url}`;
+}
+
+/** A flow written by hand leaves out what the runtime fills in: the dialog shows, and saves, the same. */
+function fillIn(node: Fields): void {
+  for (const [name, value] of Object.entries(webhookVerifier.defaults)) {
+    // Node-RED itself shows a config node that is not chosen.
+    if (name === 'store' || node[name as keyof Fields] !== undefined) continue;
+    const input = $(`#node-input-${name}`);
+    if (typeof value === 'boolean') input.prop('checked', value);
+    else if (typeof value !== 'object') input.val(value).trigger('change');
+  }
 }
 
 RED.nodes.registerType<Fields, Secrets>('webhook-verifier', {
@@ -102,6 +113,7 @@ RED.nodes.registerType<Fields, Secrets>('webhook-verifier', {
   oneditprepare() {
     const text: Translate = (key, values) => this._(`webhook-verifier.${key}`, values as Record<string, string>);
     showTabs(text);
+    fillIn(this);
 
     const showUrl = (): void => {
       const url = String($('#node-input-url').val() ?? '').trim();
@@ -121,10 +133,10 @@ RED.nodes.registerType<Fields, Secrets>('webhook-verifier', {
         .val(id)
         .text(text(`scheme.${id}`))
         .appendTo(scheme);
-    scheme.val(this.scheme);
+    scheme.val(this.scheme ?? webhookVerifier.defaults.scheme);
     const showScheme = (): void => {
       const form = formOf(String(scheme.val()));
-      showOptions(form, form.id === this.scheme ? this.options : {}, text);
+      showOptions(form, form.id === this.scheme ? (this.options ?? {}) : {}, text);
       $('#hf-webhook-key-tip').text(text(`keyTip.${form.key}`));
       if (form.id === 'odoo' && String($('#node-input-url').val()) === '/hooks/orders') {
         $('#node-input-url').val('/hooks/odoo/:token').trigger('change');
@@ -132,7 +144,7 @@ RED.nodes.registerType<Fields, Secrets>('webhook-verifier', {
     };
     scheme.on('change', showScheme);
     showScheme();
-    showKeys(this.keys, hasKeySet(this.options), text);
+    showKeys(this.keys ?? [], hasKeySet(this.options), text);
 
     const replay = $('#node-input-replay');
     const showReplay = (): void => void $('.hf-webhook-replay').toggle(replay.is(':checked'));
@@ -174,6 +186,7 @@ function showOptions(form: SchemeForm, values: Record<string, unknown>, text: Tr
       .attr('for', id)
       .text(text(`option.${field.name}`))
       .appendTo(row);
+    row.append(' ');
     inputFor(field, text)
       .attr({ id, 'data-option': field.name, 'data-kind': field.kind })
       .val(String(values[field.name] ?? field.value))
@@ -218,7 +231,8 @@ function showKeys(keys: KeyConfig[], keySet: boolean, text: Translate): void {
       const slot = given.slot ?? slots.find((candidate) => !used.has(candidate)) ?? 0;
       container.closest('li').attr('data-slot', slot);
       const first = $('<div>').css({ display: 'flex', gap: '6px', 'margin-bottom': '4px' }).appendTo(container);
-      const second = $('<div>').css({ display: 'flex', gap: '6px' }).appendTo(container);
+      const second = $('<div>').css({ display: 'flex', gap: '6px', 'margin-bottom': '4px' }).appendTo(container);
+      const third = $('<div>').css({ display: 'flex', gap: '6px' }).appendTo(container);
       const field = (row: JQuery, kind: string, value: string, type = 'text'): JQuery =>
         $('<input>')
           .attr({
@@ -235,8 +249,8 @@ function showKeys(keys: KeyConfig[], keySet: boolean, text: Translate): void {
       const secret = field(first, 'secret', String($(`#node-input-secret${slot}`).val() ?? ''), 'password');
       secret.on('input change', () => $(`#node-input-secret${slot}`).val(String(secret.val() ?? '')));
       field(second, 'env', given.env ?? '');
-      const from = field(second, 'notBefore', given.notBefore ?? '');
-      const until = field(second, 'notAfter', given.notAfter ?? '');
+      const from = field(third, 'notBefore', given.notBefore ?? '');
+      const until = field(third, 'notAfter', given.notAfter ?? '');
       const window = $('<div>').addClass('hf-webhook-key-window').css('margin-top', '4px').appendTo(container);
       const showWindow = (): void => {
         const state = keyWindow(String(from.val() ?? ''), String(until.val() ?? ''), Date.now());
@@ -248,7 +262,7 @@ function showKeys(keys: KeyConfig[], keySet: boolean, text: Translate): void {
           .text(` ${text(`window.${state.kind}`, { at, days: String(state.days ?? '') })}`)
           .appendTo(window);
       };
-      from.add(until).on('input change', showWindow);
+      from.add(until).attr('title', text('key.timeHint')).on('input change', showWindow);
       showWindow();
     },
     height: 'auto',
