@@ -15,14 +15,18 @@ import { telemetry } from '../kernel/telemetry/telemetry.ts';
 import { type Intent, intentOf, type Outcome } from './intent.ts';
 import type { Resolution } from './letters/collect.ts';
 import { generationOf } from './letters/letter.ts';
+import { forgetParts, isLastPart, keysOfPart, partsOf, pruneParts } from './parts.ts';
 import { type HttpReply, problemReply } from './problem.ts';
 import { type Recorded, type SettleRecord, settleMessage } from './record.ts';
 import type { DeliverySource } from './sources.ts';
 
 /** `msg.settlement`: what became of the message. */
 export interface MessageSettlement {
-  /** `replied`: an answer to an HTTP sender was prepared; `none`: the message owed nothing. */
-  disposition: DeliverySettlement['disposition'] | 'replied' | 'none';
+  /**
+   * `replied`: an answer to an HTTP sender was prepared; `part`: the delivery waits for the other parts of its divided
+   * message; `none`: the message owed nothing.
+   */
+  disposition: DeliverySettlement['disposition'] | 'replied' | 'part' | 'none';
   /**
    * `unreachable`: store or broker did not take it; nothing is lost, the delivery comes again.
    * `stale` and `already-settled`: somebody else settled it, or will.
@@ -88,6 +92,8 @@ async function settle(
 ): Promise<MessageSettlement> {
   const { delivery, idempotency } = message;
   const connection = delivery === undefined ? undefined : reach.connection(delivery.connection);
+  const part = await settlePart(message, intent, reach, connection);
+  if (part !== undefined) return part;
   const recorded = await record(message, intent, answer, reach, connection).catch((error: unknown) =>
     foreseen(error, reach),
   );
@@ -102,6 +108,46 @@ async function settle(
     };
   }
   return { ...(await connection.settle(delivery.tag, intent)), ...key };
+}
+
+/**
+ * A part of a divided message that is done: its own key is completed, and the delivery waits for the other parts.
+ * @returns undefined for a message that is whole, for the last part, and for a failure, which is that of the delivery
+ */
+async function settlePart(
+  message: FlowMessage,
+  intent: Intent,
+  reach: Reach,
+  connection: DeliverySource | undefined,
+): Promise<MessageSettlement | undefined> {
+  const { delivery, idempotency: lease } = message;
+  if (delivery === undefined || connection === undefined) return undefined;
+  const { tag } = delivery;
+  const parts = partsOf(message.parts);
+  if (intent.kind !== 'done' || parts === undefined || connection.open(tag) === undefined) {
+    forgetParts(tag);
+    return undefined;
+  }
+  pruneParts((other) => connection.open(other) !== undefined);
+  const last = isLastPart(tag, parts);
+  try {
+    for (const held of keysOfPart(tag, lease, last)) {
+      await reach.store(held.store).run(settleMessage, {
+        key: { held, action: 'complete' },
+        audit: auditOf(message, intent, reach.node),
+      });
+    }
+  } catch (error) {
+    forgetParts(tag);
+    const failure = foreseen(error, reach).toRecord();
+    return {
+      ...(await connection.settle(tag, { kind: 'retry', failure })),
+      reason: `${failure.code}: ${failure.message}`,
+    };
+  }
+  if (!last) return { disposition: 'part', result: 'settled' };
+  forgetParts(tag);
+  return undefined;
 }
 
 /**

@@ -16,6 +16,7 @@ const tallied: Record<MessageSettlement['disposition'], keyof Tally | undefined>
   'dead-letter': 'dead',
   replied: 'dead',
   released: undefined,
+  part: undefined,
   none: undefined,
 };
 
