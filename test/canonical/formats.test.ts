@@ -75,6 +75,7 @@ describe('XML', () => {
     for (const text of broken) assert.equal(refused('xml', text), 'XML_SYNTAX', text);
     assert.equal(refused('xml', '<a><__proto__>1</__proto__></a>'), 'XML_FORBIDDEN_NAME');
     assert.equal(refused('xml', '<a constructor="1"/>'), 'XML_FORBIDDEN_NAME');
+    assert.deepEqual(readDocument('xml', '<a><toString>1</toString></a>'), { a: { toString: '1' } });
     assert.equal(refused('xml', `${'<a>'.repeat(100_000)}`), 'XML_TOO_DEEP');
   });
 
@@ -97,6 +98,7 @@ describe('XML', () => {
     );
     assert.throws(() => writeDocument('xml', { a: 'x\u0001' }), { code: 'XML_WRITE' });
     assert.throws(() => writeDocument('xml', { 'a b': 'x' }), { code: 'XML_WRITE' });
+    assert.throws(() => writeDocument('xml', { a: { '@b="1" c': 'x' } }), { code: 'XML_WRITE' });
     assert.throws(() => writeDocument('xml', { a: '1', b: '2' }), { code: 'XML_WRITE' });
   });
 });

@@ -133,7 +133,7 @@ function finish(parent: Open, { raw, element, text, children }: Open): void {
   if (!children && Object.keys(element).length === 0) value = trimmed;
   else if (trimmed !== '') element['#text'] = trimmed;
   parent.children = true;
-  const known = parent.element[name];
+  const known = Object.hasOwn(parent.element, name) ? parent.element[name] : undefined;
   if (known === undefined) parent.element[name] = value;
   else if (Array.isArray(known)) known.push(value);
   else parent.element[name] = [known, value];
@@ -232,7 +232,11 @@ function writeXml(tree: unknown, options: FormatOptions): string {
     const tag = space === undefined ? name : `${space.prefix}:${name}`;
     const attributes = Object.entries(element)
       .filter(([key]) => key.startsWith('@'))
-      .map(([key, text]) => ` ${key.slice(1)}="${encode(text)}"`)
+      .map(([key, text]) => {
+        if (!namePattern.test(key.slice(1)))
+          throw refuse('A field name cannot be the name of an XML attribute.', 'XML_WRITE');
+        return ` ${key.slice(1)}="${encode(text)}"`;
+      })
       .join('');
     out.push(`${'  '.repeat(depth)}<${tag}${more}${attributes}>`);
     if (children.length > 0) {
