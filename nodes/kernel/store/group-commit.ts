@@ -3,8 +3,9 @@
  * fills, so the batch size follows the load by itself and nobody waits for a timer.
  */
 import type { Failure } from '../failure.ts';
+import { telemetry } from '../telemetry/telemetry.ts';
 import { busy } from './failures.ts';
-import type { Operation } from './operation.ts';
+import type { Dialect, Operation } from './operation.ts';
 
 /** One operation with its arguments and the caller's promise. */
 export interface Job {
@@ -15,6 +16,8 @@ export interface Job {
 }
 
 export interface GroupCommitOptions {
+  /** For the metrics. */
+  engine: Dialect;
   /** Operations that may wait; one more is refused with `STORE_BUSY`. */
   capacity: number;
   /** Operations in one transaction at most. */
@@ -113,7 +116,11 @@ export class GroupCommit {
       if (this.#inFlight > 0 || this.#gate.kind !== 'ready' || this.#queue.length === 0) return;
       const jobs = this.#queue.splice(0, this.#options.batchSize);
       this.#inFlight = jobs.length;
+      const { engine } = this.#options;
+      const begun = performance.now();
       void this.#options.execute(jobs).finally(() => {
+        telemetry.observe('store_batch_seconds', { engine }, (performance.now() - begun) / 1000);
+        telemetry.count('store_operations_total', { engine }, jobs.length);
         this.#inFlight = 0;
         this.#schedule();
         this.#settleIdle();

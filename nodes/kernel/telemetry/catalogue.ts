@@ -85,6 +85,24 @@ export const catalogue: Record<string, MetricDefinition> = {
   odoo_key_days: { kind: 'gauge', help: 'Days until the first API key of a server ends.', labels: ['server'] },
   store_pending: { kind: 'gauge', help: 'Store operations that wait for a transaction.', labels: ['store'] },
   store_size_bytes: { kind: 'gauge', help: 'Size of the store on disk.', labels: ['store'] },
+  store_rows: {
+    kind: 'gauge',
+    help: 'Rows of a table of the store, counted up to 100000.',
+    labels: ['store', 'table'],
+  },
+  store_batch_seconds: {
+    kind: 'histogram',
+    help: 'Time of one transaction of the store, in which many operations may share, until it is durable.',
+    labels: ['engine'],
+    values: { engine: ['sqlite', 'postgresql'] },
+    buckets: durationBuckets,
+  },
+  store_operations_total: {
+    kind: 'counter',
+    help: 'Operations that went into transactions of the store.',
+    labels: ['engine'],
+    values: { engine: ['sqlite', 'postgresql'] },
+  },
   operator_actions_total: {
     kind: 'counter',
     help: 'Acts of people in the console.',

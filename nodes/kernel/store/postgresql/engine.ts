@@ -51,6 +51,7 @@ const lockTimeout = { together: 250, alone: 5000 };
 const aloneAttempts = 8;
 const longestRetryDelay = 5000;
 const goodbyeTime = 2000;
+const sizeInterval = 60_000;
 
 export class PostgresqlStore implements Store {
   readonly engine = 'postgresql';
@@ -66,6 +67,8 @@ export class PostgresqlStore implements Store {
   #closing: Promise<void> | undefined;
   #reading = 0;
   #size: number | undefined;
+  /** When the size was last asked for. */
+  #measured = Number.NEGATIVE_INFINITY;
   #lost: () => void = () => {};
   #connecting: pg.Client | undefined;
 
@@ -75,6 +78,7 @@ export class PostgresqlStore implements Store {
     this.#target = targetOf(options);
     this.#silence = options.silence ?? 20_000;
     this.#lane = new GroupCommit({
+      engine: 'postgresql',
       capacity: options.capacity ?? 10_000,
       batchSize: options.batchSize ?? 512,
       patience: options.patience ?? 5000,
@@ -109,6 +113,7 @@ export class PostgresqlStore implements Store {
   }
 
   status(): StoreStatus {
+    if (this.#phase.kind === 'ready' && performance.now() - this.#measured > sizeInterval) void this.#measure();
     return {
       engine: 'postgresql',
       state:
@@ -190,7 +195,6 @@ export class PostgresqlStore implements Store {
     this.#problem = undefined;
     this.#lane.ready();
     this.#report();
-    void this.#measure();
   }
 
   /** Gives a writer's connection up; `#stayConnected` makes the next. */
@@ -375,8 +379,9 @@ export class PostgresqlStore implements Store {
     }
   }
 
-  /** Size of the store's tables and indexes; once a connection, because it costs the server a little. */
+  /** Size of the store's tables and indexes; once a minute at most, because it costs the server a little. */
   async #measure(): Promise<void> {
+    this.#measured = performance.now();
     try {
       const { rows } = await this.#readers.query<{ size: number | null }>(
         `SELECT sum(pg_total_relation_size(oid)) AS size FROM pg_class

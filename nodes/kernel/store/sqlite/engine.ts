@@ -57,6 +57,7 @@ export class SqliteStore implements Store {
       ...options,
     };
     this.#lane = new GroupCommit({
+      engine: 'sqlite',
       capacity: this.#options.capacity,
       batchSize: this.#options.batchSize,
       patience: this.#options.patience,
