@@ -263,6 +263,8 @@ test('of several troubles the worst is shown, and what is left once it has gone'
   health.set('key-set', undefined);
   health.set('keys', undefined);
   health.set('rival', undefined);
+  health.close();
+  health.set('key-set', { kind: 'down', text: 'late' });
   assert.deepEqual(shown, [
     'working POST /x',
     'degraded key',

@@ -11,6 +11,7 @@ export class Health {
   readonly #troubles = new Map<Part, Trouble>();
   readonly #show: (kind: StatusKind, text: string) => void;
   readonly #well: string;
+  #closed = false;
 
   /** @param well shown when nothing is wrong */
   constructor(show: (kind: StatusKind, text: string) => void, well: string) {
@@ -19,7 +20,13 @@ export class Health {
     show('working', well);
   }
 
+  /** A key set may still be on its way when the node has closed: its status is then another node's. */
+  close(): void {
+    this.#closed = true;
+  }
+
   set(part: Part, trouble: Trouble | undefined): void {
+    if (this.#closed) return;
     if (trouble === undefined) this.#troubles.delete(part);
     else this.#troubles.set(part, trouble);
     const [worst] = [...this.#troubles.values()].sort((a, b) => severity[b.kind] - severity[a.kind]);

@@ -30,6 +30,7 @@ export default defineNode(
         closeRoute?.();
         unsubscribe();
         unwatch();
+        health.close();
         await endpoint.close();
       },
     };
