@@ -4,7 +4,16 @@
  */
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { createWriteStream, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  createWriteStream,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -177,7 +186,9 @@ async function main(): Promise<void> {
     );
   }
   if (options.reset) rmSync(runtime, { recursive: true, force: true });
-  mkdirSync(runtime, { recursive: true });
+  // Holds secrets, the store's documents and logs.
+  mkdirSync(runtime, { recursive: true, mode: 0o700 });
+  chmodSync(runtime, 0o700);
 
   if (!options['no-build']) {
     console.log('Building …');

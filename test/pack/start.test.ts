@@ -1,7 +1,8 @@
 /** `npm start` and the lines it prints, as a reader of the README runs them. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { ensureBuilt, packageRoot } from '../support/node-red.ts';
@@ -10,7 +11,8 @@ import { freePorts, type OwnedProcess, spawnOwned, temporaryDirectory, waitUntil
 const run = promisify(execFile);
 
 describe('npm start', () => {
-  const runtime = temporaryDirectory('start');
+  const folder = temporaryDirectory('start');
+  const runtime = join(folder, 'runtime');
   const env: NodeJS.ProcessEnv = { ...process.env, HEALTHFLOWS_RUNTIME: runtime, NODE_TEST_CONTEXT: undefined };
   for (const name of ['ODOO_URL', 'HEALTHFLOWS_AMQP_URL', 'HEALTHFLOWS_POSTGRES_URL']) delete env[name];
   let product: OwnedProcess;
@@ -37,7 +39,11 @@ describe('npm start', () => {
   });
   after(async () => {
     await product?.stop();
-    rmSync(runtime, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('keeps secrets, documents and logs from other users of the machine', () => {
+    assert.equal(statSync(runtime).mode & 0o777, 0o700);
   });
 
   interface Order {
