@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { openStore } from '../../../nodes/kernel/store/index.ts';
 import { startNodeRed } from '../../support/node-red.ts';
 import { problemOf, send } from '../../webhook/http.ts';
-import { exampleSecret } from '../../webhook/sign.ts';
+import { exampleSecret, signStandard } from '../../webhook/sign.ts';
 import { auditRows } from '../../webhook/store-operations.ts';
 
 const rounds = Number(process.env.FAULT_ROUNDS ?? 3);
@@ -64,6 +64,45 @@ test('kill -9 of Node-RED loses no rejection that was answered', async (t) => {
     } finally {
       await store.close();
     }
+  } finally {
+    await red.stop();
+  }
+});
+
+test('a store that is down keeps no caller: rejections are answered, and counted where they should have been written', async () => {
+  const red = await startNodeRed({
+    flows: [
+      { id: 'tab', type: 'tab', label: 'webhooks' },
+      {
+        id: 'store',
+        type: 'integration-store',
+        configVersion: 1,
+        engine: 'postgresql',
+        url: 'postgres://nobody@127.0.0.1:1/nothing',
+      },
+      {
+        id: 'in',
+        z: 'tab',
+        type: 'webhook-verifier',
+        configVersion: 1,
+        url: '/hooks/orders',
+        keys: [{ id: 'k', slot: 1 }],
+        credentials: { secret1: exampleSecret },
+        store: 'store',
+        wires: [['reply'], []],
+      },
+      { id: 'reply', z: 'tab', type: 'http response', statusCode: '202', headers: {}, wires: [] },
+    ],
+  });
+  try {
+    const json = { 'content-type': 'application/json' };
+    for (let i = 0; i < 3; i++) {
+      const reply = await send(`${red.url}/hooks/orders`, { body: '{}', headers: json });
+      assert.equal(problemOf(reply).code, 'signature-missing');
+    }
+    const honest = await send(`${red.url}/hooks/orders`, { body: '{}', headers: { ...json, ...signStandard('{}') } });
+    assert.equal(honest.status, 202);
+    await red.waitForLog(/rejection not audited/);
   } finally {
     await red.stop();
   }
