@@ -10,10 +10,13 @@ import type { RuntimeApi } from './node-red.ts';
 /** What the editor shows instead of a secret it was not told. */
 const unchanged = '__PWRD__';
 
+/** Settings that decide who gets to see what is sent. */
+const whereTo = ['url', 'proxy', 'tls', 'ca', 'caFile'];
+
 /**
  * The credentials of a form: typed ones as they are, the others as they are saved for the node.
  * @param form what the dialog sent: `id`, and credentials by name
- * @param config the dialog's values, `url` among them
+ * @param config the dialog's values
  * @throws Failure `configuration` `SECRET_NOT_SENT` when saved ones or variables would go where they are not saved for
  */
 export function dialogCredentials<C extends object>(
@@ -38,7 +41,8 @@ export function dialogCredentials<C extends object>(
     if (value !== '' && (value !== typed || hasVariable(value))) borrowed = true;
   }
   for (const [name, value] of Object.entries(config)) if (hasVariable(value) && value !== saved[name]) throw notSent();
-  if (borrowed && config.url !== saved.url) throw notSent();
+  // A proxy sees what passes through it.
+  if (borrowed && ['url', 'proxy'].some((way) => (config[way] ?? '') !== (saved[way] ?? ''))) throw notSent();
   return credentials;
 }
 

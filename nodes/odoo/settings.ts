@@ -39,6 +39,7 @@ export function clientOptionsOf(
       openFor: positive('breaker pause', config.breakerPause) * second,
     },
     ...(timeZone === '' ? {} : { limits: { timeZone } }),
+    proxy: optional(config.proxy),
     tls: {
       caFile: config.caFile,
       certFile: config.certFile,

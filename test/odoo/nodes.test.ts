@@ -232,13 +232,16 @@ describe('odoo-server endpoints', () => {
     assert.ok(report.key.days > 80);
   });
 
-  test('a stored key is used for the address it was stored for, and not sent to another', async () => {
+  test('a stored key is used for the address it was stored for, and not sent to another, nor through another proxy', async () => {
     await nodeRed.setFlows([...frame, server()]);
     const same = await ask('test', { id: 'server', url: odoo.url, database: 'sandbox', apiKey: '__PWRD__' });
     assert.equal(same.status, 200);
     const before = odoo.log.counters.requests;
     const other = await ask('test', { id: 'server', url: 'http://127.0.0.1:9', apiKey: '__PWRD__' });
     assert.equal((other.body as { error: { code: string } }).error.code, 'SECRET_NOT_SENT');
+    const way = { id: 'server', url: odoo.url, apiKey: '__PWRD__', proxy: 'http://127.0.0.1:9' };
+    const proxied = await ask('test', way);
+    assert.equal((proxied.body as { error: { code: string } }).error.code, 'SECRET_NOT_SENT');
     assert.equal(odoo.log.counters.requests, before);
   });
 

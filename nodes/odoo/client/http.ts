@@ -8,6 +8,7 @@ import { Agent as HttpsAgent, type AgentOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import axios, { type AxiosInstance, isAxiosError } from 'axios';
 import { Failure } from '../../kernel/failure.ts';
+import { proxyOf, TunnelAgent } from './proxy.ts';
 import type { Effect } from './transport.ts';
 
 export interface HttpOptions {
@@ -26,6 +27,8 @@ export interface HttpOptions {
   maxAnswer?: number;
   /** Largest request in bytes. Default 64 MiB. */
   maxRequest?: number;
+  /** Forward proxy, e.g. `http://proxy.example.org:3128`. Default none, whatever the environment says. */
+  proxy?: string;
   tls?: {
     /** PEM file with the authorities to trust instead of the system's. */
     caFile?: string;
@@ -58,7 +61,15 @@ export interface Answer {
 const mebibyte = 1024 * 1024;
 
 /** System errors after which the request cannot have reached Odoo (libuv, Node.js TLS). */
-const neverSent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ECONNECTTIMEOUT']);
+const neverSent = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ECONNECTTIMEOUT',
+  'EPROXY',
+]);
 const untrusted = /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|EPROTO$)/;
 
 export class Http {
@@ -80,7 +91,11 @@ export class Http {
       ...tlsOf(options.tls),
     };
     const agent = limitConnect(new HttpAgent(agentOptions), this.#connectTimeout, 'connect');
-    const tlsAgent = limitConnect(new HttpsAgent(agentOptions), this.#connectTimeout, 'secureConnect');
+    const proxy = proxyOf(options.proxy);
+    const tlsAgent =
+      proxy === undefined
+        ? limitConnect(new HttpsAgent(agentOptions), this.#connectTimeout, 'secureConnect')
+        : new TunnelAgent(proxy, this.#connectTimeout, agentOptions);
     this.#agents = [agent, tlsAgent];
     this.#axios = axios.create({
       httpAgent: agent,
@@ -88,7 +103,8 @@ export class Http {
       maxRedirects: 0,
       maxContentLength: options.maxAnswer ?? 64 * mebibyte,
       maxBodyLength: options.maxRequest ?? 64 * mebibyte,
-      proxy: false,
+      // To plain http the proxy is asked for the whole address; https has its tunnel in the agent.
+      proxy: proxy === undefined || this.url.startsWith('https:') ? false : { ...proxy, protocol: 'http:' },
       responseType: 'text',
       transformRequest: [(body: unknown) => body],
       transformResponse: [(body: unknown) => body],
@@ -136,6 +152,14 @@ export class Http {
       return new Failure('dependency-outage', code, `Odoo at ${this.url} cannot be reached (${code}).`, {
         outcome: 'none',
       });
+    }
+    if (code === 'EPROXYREFUSED') {
+      return new Failure(
+        'configuration',
+        'ODOO_PROXY',
+        `The proxy did not let the connection to ${this.url} through. Check its address, name and password in the odoo-server node, and whether it may reach Odoo.`,
+        { outcome: 'none' },
+      );
     }
     if (untrusted.test(code)) {
       return new Failure(

@@ -29,6 +29,8 @@ export interface OdooServerConfig {
   breakerRatio: number;
   /** Seconds the breaker stays open at first. */
   breakerPause: number;
+  /** Forward proxy, or empty. */
+  proxy: string;
   /** PEM files on the machine that runs Node-RED. */
   caFile: string;
   certFile: string;
@@ -56,6 +58,7 @@ export const odooServerDefinition: NodeDefinition<OdooServerConfig> = {
     attempts: 3,
     breakerRatio: 50,
     breakerPause: 5,
+    proxy: '',
     caFile: '',
     certFile: '',
     keyFile: '',

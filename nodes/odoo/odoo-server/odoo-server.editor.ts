@@ -18,6 +18,7 @@ interface ServerFields extends EditorNodeProperties {
   attempts: number;
   breakerRatio: number;
   breakerPause: number;
+  proxy: string;
   caFile: string;
   certFile: string;
   keyFile: string;
@@ -45,6 +46,11 @@ const words = (key: string, values?: Record<string, unknown>): string =>
 // Node-RED shows a returned text only when the validator declares two parameters.
 function isAddress(value: string, _options: unknown): true | string {
   return /^\$\{\w+\}$/.test(value) || /^https?:\/\/[^\s/@]+(\/\S*)?$/.test(value) || words('error.url');
+}
+
+/** A password belongs in an environment variable, not in the flow. */
+function isProxy(value: string | undefined, _options: unknown): true | string {
+  return !value || /^\$\{\w+\}$/.test(value) || /^http:\/\/[^\s/@]+\/?$/.test(value) || words('error.proxy');
 }
 
 const atLeast =
@@ -76,6 +82,7 @@ RED.nodes.registerType<ServerFields, Secrets>('odoo-server', {
     attempts: { value: 3, validate: atLeast(1) as never },
     breakerRatio: { value: 50, validate: atLeast(1) as never },
     breakerPause: { value: 5, validate: atLeast(1) as never },
+    proxy: { value: '', validate: isProxy as never },
     caFile: { value: '' },
     certFile: { value: '' },
     keyFile: { value: '' },
