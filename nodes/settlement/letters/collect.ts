@@ -133,6 +133,24 @@ export const collectLetter = defineOperation(
   },
 );
 
+/** The document of the letter of this message. */
+export const letterBody = defineOperation(
+  import.meta.url,
+  'letterBody',
+  function* (args: {
+    queue: string;
+    messageId: string;
+  }): Step<{ body: Uint8Array; bodyKey: string | null } | undefined> {
+    const [row] = yield* query<{ body: Uint8Array; body_key: string | null }>(
+      'SELECT body, body_key FROM dead_letters WHERE queue = $1 AND message_id = $2',
+      args.queue,
+      args.messageId,
+    );
+    return row === undefined ? undefined : { body: row.body, bodyKey: row.body_key };
+  },
+  { readOnly: true },
+);
+
 export interface Resolution {
   queue: string;
   messageId: string;

@@ -2,6 +2,7 @@
  * Takes the letters of `<queue>.dead` into the store: stored durably first, acknowledged then. A crash between the
  * two brings the delivery again, and the store knows the death already.
  */
+import { createHash } from 'node:crypto';
 import {
   type AmqpConnectionService,
   type Consumer,
@@ -12,9 +13,9 @@ import { type Failure, toFailure } from '../../kernel/failure.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import { telemetry } from '../../kernel/telemetry/telemetry.ts';
 import type { PayloadCipher } from './cipher.ts';
-import { collectLetter, purgeLetters } from './collect.ts';
+import { type Collected, collectLetter, letterBody, purgeLetters } from './collect.ts';
 import { type Announcement, type LetterTotals, letterTotals, takeAnnouncements } from './groups.ts';
-import { letterOf } from './letter.ts';
+import { type LetterInput, letterOf } from './letter.ts';
 import { sealContext } from './replay.ts';
 
 export interface CollectorOptions {
@@ -103,14 +104,15 @@ export class LetterCollector {
   }
 
   async #take(delivery: IncomingDelivery): Promise<void> {
-    const { connection, store, cipher, queue } = this.#options;
+    const { connection, queue } = this.#options;
     try {
       const letter = letterOf(delivery, connection.id);
       letter.queue = queue;
-      letter.body = cipher.seal(letter.body, sealContext(queue, letter.messageId));
-      letter.bodyKey = cipher.keyId;
       letter.flowId = letter.nodeId === null ? null : (this.#options.flowOf(letter.nodeId) ?? null);
-      const collected = await store.run(collectLetter, letter);
+      let collected = await this.#collect(letter);
+      if (letter.generation === 0 && collected.kind !== 'new' && !(await this.#holds(letter))) {
+        collected = await this.#collect({ ...letter, messageId: ownIdOf(letter) });
+      }
       if (collected.kind !== 'known') {
         telemetry.count('dead_letters_total', { queue, class: letter.failureClass });
       }
@@ -122,6 +124,25 @@ export class LetterCollector {
       // Back to the queue, after a moment: a store that is down must not turn into a storm of redeliveries.
       await this.#pause(1_000);
       await connection.settle(delivery.handle, { kind: 'release' }).catch(() => undefined);
+    }
+  }
+
+  #collect(letter: LetterInput): Promise<Collected> {
+    const { store, cipher } = this.#options;
+    const body = cipher.seal(letter.body, sealContext(letter.queue, letter.messageId));
+    return store.run(collectLetter, { ...letter, body, bodyKey: cipher.keyId });
+  }
+
+  /** Whether the letter of this message id is of this document: ids are unique to their sender at best. */
+  async #holds({ queue, messageId, body }: LetterInput): Promise<boolean> {
+    const { store, cipher } = this.#options;
+    const known = await store.run(letterBody, { queue, messageId });
+    if (known === undefined) return false;
+    try {
+      return cipher.open(known.body, known.bodyKey, sealContext(queue, messageId)).equals(body);
+    } catch {
+      // It cannot be read any more, so nobody knows.
+      return false;
     }
   }
 
@@ -158,4 +179,9 @@ export class LetterCollector {
       timer.unref();
     });
   }
+}
+
+/** The same for the same document, so that a letter that is delivered twice is one. */
+function ownIdOf({ messageId, body }: LetterInput): string {
+  return `${messageId}#${createHash('sha256').update(body).digest('hex').slice(0, 16)}`;
 }
