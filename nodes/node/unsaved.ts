@@ -40,9 +40,11 @@ export function dialogCredentials<C extends object>(
     if (hasVariable(value) && value !== stored[name]) throw notSent();
     if (value !== '' && (value !== typed || hasVariable(value))) borrowed = true;
   }
-  for (const [name, value] of Object.entries(config)) if (hasVariable(value) && value !== saved[name]) throw notSent();
-  // A proxy sees what passes through it.
-  if (borrowed && ['url', 'proxy'].some((way) => (config[way] ?? '') !== (saved[way] ?? ''))) throw notSent();
+  const defaults = definition.defaults as Readonly<Record<string, unknown>>;
+  for (const [name, value] of Object.entries(config)) {
+    const isSaved = saved.id !== undefined && value === (saved[name] ?? defaults[name]);
+    if (!isSaved && (hasVariable(value) || (borrowed && whereTo.includes(name)))) throw notSent();
+  }
   return credentials;
 }
 
