@@ -2,8 +2,10 @@
 export {
   type Claim,
   type ClaimVerdict,
+  type Completion,
   claim,
   complete,
+  completeAll,
   find,
   type HeldKey,
   type KeyReference,

@@ -17,7 +17,14 @@
  */
 import { createHash } from 'node:crypto';
 import { Failure } from '../kernel/failure.ts';
-import { defineOperation, type OperationContext, query, type Row, rowsOf } from '../kernel/store/operation.ts';
+import {
+  defineOperation,
+  type OperationContext,
+  query,
+  type Row,
+  rowsOf,
+  type Statement,
+} from '../kernel/store/operation.ts';
 
 /** The answer a duplicate gets again. */
 export interface StoredReply {
@@ -280,7 +287,11 @@ export const complete = defineOperation(
 );
 
 /** {@link complete} for keys that differ, on PostgreSQL: one statement for all. */
-export function* completeAll(all: readonly Completion[], { now }: Pick<OperationContext, 'now'>) {
+export function* completeAll(
+  all: readonly Completion[],
+  { now }: Pick<OperationContext, 'now'>,
+): Generator<Statement, ('completed' | 'lost-lease')[], Row[]> {
+  if (all.length === 0) return [];
   const hashes = all.map((held) => keyHash(held).toString('hex'));
   const tokens = Object.fromEntries(all.map(({ token }, index) => [hashes[index]!, token]));
   const replies = all.flatMap(({ reply, ...held }) =>

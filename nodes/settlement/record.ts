@@ -1,7 +1,14 @@
 /** What a settle writes to the store: key, result of a replay and audit entry in one transaction. */
-import { complete, type HeldKey, release, type StoredReply } from '../idempotency/index.ts';
+import {
+  type Completion,
+  complete,
+  completeAll,
+  type HeldKey,
+  release,
+  type StoredReply,
+} from '../idempotency/index.ts';
 import type { AuditEntry } from '../kernel/audit/entry.ts';
-import { defineOperation, type Row, type Statement } from '../kernel/store/operation.ts';
+import { defineOperation, type OperationContext, type Row, type Statement } from '../kernel/store/operation.ts';
 import { type Resolution, resolveLetter } from './letters/collect.ts';
 
 export interface SettleRecord {
@@ -25,13 +32,36 @@ export const settleMessage = defineOperation(
     if (record.audit !== undefined) context.audit(record.audit);
     return { key };
   },
+  {
+    // A replayed letter changes the counts of its group, which other letters share.
+    key: ({ key, replay }) => (replay === undefined ? `${key?.held.scope ?? ''}\0${key?.held.key ?? ''}` : undefined),
+    together: settleAll,
+  },
 );
 
-function* settleKey(
-  key: SettleRecord['key'],
-  context: Parameters<typeof complete.body>[1],
-): Generator<Statement, Recorded['key'], Row[]> {
+/** {@link settleMessage} for messages with keys that differ, none of them a replayed letter: completions as one. */
+function* settleAll(
+  records: readonly SettleRecord[],
+  context: OperationContext,
+): Generator<Statement, Recorded[], Row[]> {
+  const completions = records.flatMap(({ key }) => (key?.action === 'complete' ? [completionOf(key)] : []));
+  const completed = (yield* completeAll(completions, context)).values();
+  const recorded: Recorded[] = [];
+  for (const { key, audit } of records) {
+    recorded.push({
+      key: key?.action === 'complete' ? completed.next().value! : yield* settleKey(key, context),
+    });
+    if (audit !== undefined) context.audit(audit);
+  }
+  return recorded;
+}
+
+function* settleKey(key: SettleRecord['key'], context: OperationContext): Generator<Statement, Recorded['key'], Row[]> {
   if (key === undefined) return 'none';
   if (key.action === 'release') return yield* release.body(key.held, context);
-  return yield* complete.body({ ...key.held, ...(key.reply === undefined ? {} : { reply: key.reply }) }, context);
+  return yield* complete.body(completionOf(key), context);
+}
+
+function completionOf({ held, reply }: NonNullable<SettleRecord['key']>): Completion {
+  return { ...held, ...(reply === undefined ? {} : { reply }) };
 }

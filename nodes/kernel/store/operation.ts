@@ -38,7 +38,7 @@ export interface Operation<A, R> {
   /** True for an operation that only reads; it does not wait for a durable commit. */
   readonly readOnly: boolean;
   /** Names what the operation works on; absent: it may touch anything. */
-  readonly key?: (args: A) => string;
+  readonly key?: (args: A) => string | undefined;
   readonly together?: TogetherBody<A, R>;
 }
 
@@ -54,9 +54,9 @@ export interface OperationOptions<A, R> {
    * Names what the operation works on, e.g. its idempotency key. By giving it, the author says that operations with
    * different keys never read or write the same rows (appending to a table is fine). On PostgreSQL their statements
    * may then alternate within a transaction, which saves most of the round trips; operations with the same key, and
-   * those without, run one after the other.
+   * those without (or with undefined for their arguments), run one after the other.
    */
-  key?(args: A): string;
+  key?(args: A): string | undefined;
   /**
    * For an operation on the path of every message, with a `key`: PostgreSQL runs neighbours of different keys by this
    * instead, because there a statement costs more than a row. One statement for all needs {@link rowsOf}. What it
