@@ -25,7 +25,9 @@ interface Cells {
 /**
  * The tables to load for a document, in this order. Usually one; more where lines have different fields, because
  * Odoo empties the field of an empty cell: then lines with the same fields share a table, the first of which also has
- * the fields of the document itself.
+ * the fields of the document itself. That holds for a document that is new, too: the empty cells cannot be filled with
+ * defaults instead, because most of what a line leaves out (description, unit, price, taxes) is computed by Odoo from
+ * the product, which `default_get` does not tell, and any value sent would stand in the way of the computation.
  *
  * @throws Failure `data-quality` for what a `load()` cannot say: a line without external id (a repeat would add it
  * again), lines inside lines, named commands

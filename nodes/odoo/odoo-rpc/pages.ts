@@ -1,7 +1,7 @@
 /**
  * Reading in pages, the flow setting the pace: a page goes out, and the next one is read when the message comes back
  * to the node's input. Where reading stands travels in the message (`msg.pages`), so nothing is held here however many
- * records there are, and a page that went through a queue or a redeploy still knows how to go on.
+ * records there are, and a message that waited out a redeploy still knows how to go on.
  */
 import { Failure } from '../../kernel/failure.ts';
 import type { FlowMessage } from '../../kernel/message.ts';
