@@ -314,6 +314,22 @@ for (const version of nodeRedVersions) {
         assert.equal((await post(`${red.url}/hooks/orders`, '{"a":1}')).status, 202);
       });
 
+      test('a route that would take every address leaves the editor its own', async () => {
+        const greedy = verifier('greedy', { url: '/:partner', corsOrigins: 'https://portal.example.org' }, [
+          ['echo'],
+          [],
+        ]);
+        await red.deploy(flow([greedy]), 'nodes');
+        assert.equal((await post(`${red.url}/acme`, '{}')).status, 202);
+        const preflight = await send(`${red.adminUrl}/flows`, {
+          method: 'OPTIONS',
+          headers: { origin: 'https://portal.example.org', 'access-control-request-method': 'POST' },
+        });
+        assert.notEqual(preflight.headers['access-control-allow-origin'], 'https://portal.example.org');
+        await red.deploy(flow());
+        assert.equal((await post(`${red.url}/acme`, '{}')).status, 404);
+      });
+
       test('two nodes on one route: the first works, the second says who has it', async () => {
         const from = red.logs().length;
         await red.deploy(flow([verifier('twin', { url: '/hooks/orders' }, [[], []])]), 'nodes');

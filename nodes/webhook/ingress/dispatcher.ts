@@ -29,17 +29,25 @@ export class Dispatcher {
   readonly #spared = new WeakSet<HttpRequest>();
   readonly #hoistedTo = new WeakSet<HttpApplication>();
   readonly #planned: () => RouteTable<true> | undefined;
+  readonly #adminRoot: string;
   #prefix = '';
   #started = false;
 
   /**
    * @param middleware `settings.httpNodeMiddleware`
    * @param planned the routes that the flow file has; undefined while it is not read
+   * @param adminRoot where the editor is, in lower case and without a trailing slash
    */
-  constructor(app: HttpApplication, middleware: readonly Middleware[], planned: () => RouteTable<true> | undefined) {
+  constructor(
+    app: HttpApplication,
+    middleware: readonly Middleware[],
+    planned: () => RouteTable<true> | undefined,
+    adminRoot: string,
+  ) {
     this.#app = app;
     this.#middleware = middleware;
     this.#planned = planned;
+    this.#adminRoot = adminRoot;
     app.use((request, response, next) => this.#dispatch(request, response, next));
     app.on('mount', () => this.#hoist());
     this.#hoist();
@@ -141,7 +149,7 @@ export class Dispatcher {
 
   #spare(request: HttpRequest, response: HttpResponse, next: Next): void {
     const path = pathOf(request.url ?? '/');
-    if (path.slice(0, this.#prefix.length).toLowerCase() === this.#prefix) {
+    if (path.slice(0, this.#prefix.length).toLowerCase() === this.#prefix && !isOfEditor(path, this.#adminRoot)) {
       const own = path.slice(this.#prefix.length);
       if (this.#preflight(request, response, own)) return;
       if (request._body !== true && this.#table.match(request.method ?? '', own) !== undefined) {
@@ -151,6 +159,20 @@ export class Dispatcher {
     }
     next();
   }
+}
+
+/** First segments of Node-RED's admin API, and of the console, as far as they take bodies. */
+const editorSegments = new Set(
+  'auth context credentials debug flow flows healthflows inject library nodes plugins projects settings'.split(' '),
+);
+
+/**
+ * The editor comes before us and needs its bodies parsed: under a route like `/:partner` nobody could deploy, and so
+ * not take the route back, nor sign in. Express tells no letter case apart.
+ */
+function isOfEditor(path: string, adminRoot: string): boolean {
+  const lower = path.toLowerCase();
+  return lower.startsWith(`${adminRoot}/`) && editorSegments.has(lower.slice(adminRoot.length + 1).split('/', 1)[0]!);
 }
 
 /** Milliseconds that an early request waits for the flow file at most. */
@@ -174,7 +196,9 @@ export function dispatcherOf(RED: RuntimeApi): Dispatcher {
   if (existing !== undefined) return existing;
   const { httpNodeMiddleware } = RED.settings;
   const middleware = [httpNodeMiddleware].flat().filter((entry): entry is Middleware => typeof entry === 'function');
-  const dispatcher = new Dispatcher(app, middleware, () => plannedRoutes(RED));
+  const { httpAdminRoot } = RED.settings;
+  const adminRoot = typeof httpAdminRoot === 'string' ? httpAdminRoot.replace(/\/+$/, '').toLowerCase() : '';
+  const dispatcher = new Dispatcher(app, middleware, () => plannedRoutes(RED), adminRoot);
   dispatchers.set(app, dispatcher);
   onFlowsStarted(() => dispatcher.flowsStarted());
   return dispatcher;
