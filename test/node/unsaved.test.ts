@@ -72,6 +72,11 @@ for (const [type, id, scheme, secret, more] of [
 }
 forms.push(
   [
+    'the saved secret without TLS',
+    'integration-store',
+    () => ({ id: 'pg', engine: 'postgresql', url: 'postgres://127.0.0.1:1/hf', tls: 'off', password: '__PWRD__' }),
+  ],
+  [
     'a variable as vhost',
     'amqp-connection',
     () => ({ engine: 'rabbitmq', url: 'amqp://127.0.0.1:1', vhost: reference }),
