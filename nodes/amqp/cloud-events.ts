@@ -21,7 +21,23 @@ export interface OutgoingOptions {
   priority?: number;
 }
 
-/** The event attributes of a message, filled in where the flow gave none. */
+/**
+ * Where a message stands in what `split` nodes have divided, outermost first, such as `2` or `2.0`; undefined for one
+ * that is whole. `batch` and others number messages too, but only `split` says of what type the whole was.
+ */
+export function partPath({ parts }: FlowMessage): string | undefined {
+  const path: number[] = [];
+  let part = parts as { index?: unknown; type?: unknown; parts?: unknown } | undefined;
+  for (; typeof part?.type === 'string' && Number.isInteger(part.index); part = part.parts as typeof part) {
+    path.unshift(part.index as number);
+  }
+  return path.length === 0 ? undefined : path.join('.');
+}
+
+/**
+ * The event attributes of a message, filled in where the flow gave none. A part of a divided message is an event of its
+ * own: under the id of the whole its consumers would take every part but one for a duplicate.
+ */
 export function eventOf(
   message: FlowMessage,
   defaultSource: string,
@@ -29,10 +45,13 @@ export function eventOf(
 ): EventAttributes & { correlationid: string } {
   const { event } = message;
   const id = event?.id ?? uuidv7();
+  const path = partPath(message);
+  const isPart = event !== undefined && path !== undefined && !id.endsWith(`.${path}`);
   return {
     ...event,
+    ...(isPart ? { causationid: event.causationid ?? id } : {}),
     specversion: '1.0',
-    id,
+    id: isPart ? `${id}.${path}` : id,
     source: event?.source ?? defaultSource,
     type: event?.type ?? routingKey,
     time: event?.time ?? new Date().toISOString(),

@@ -28,6 +28,22 @@ function sent(message: FlowMessage) {
 }
 
 describe('CloudEvents over AMQP', () => {
+  test('the parts of a divided message are events of their own, with the same ids each time', () => {
+    const event = { id: '1001', source: '/acme', type: 'order.placed' };
+    const idsOf = (parts: object[]) => parts.map((part) => eventOf({ event, parts: part }, '/f', 'line.placed'));
+    const lines = idsOf([0, 1, 2].map((index) => ({ id: Math.random().toString(), index, count: 3, type: 'array' })));
+    assert.deepEqual(
+      lines.map(({ id, causationid }) => [id, causationid]),
+      [0, 1, 2].map((index) => [`1001.${index}`, '1001']),
+    );
+    const nested = { index: 0, type: 'string', parts: { index: 2, type: 'array' } };
+    assert.equal(eventOf({ event, parts: nested }, '/f', 'k').id, '1001.2.0');
+    // Published to a second place it is the same event.
+    assert.equal(eventOf({ event: lines[1]!, parts: { index: 1, type: 'array' } }, '/f', 'k').id, '1001.1');
+    // What batch numbers is whole.
+    assert.equal(eventOf({ event, parts: { id: 'b', index: 1, count: 5 } }, '/f', 'k').id, '1001');
+  });
+
   test('every attribute survives the way there and back; the trace goes on with a span of its own', () => {
     const event = {
       id: '1',

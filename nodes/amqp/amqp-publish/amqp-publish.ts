@@ -1,6 +1,6 @@
 import { Failure } from '../../kernel/failure.ts';
 import { defineNode } from '../../node/index.ts';
-import { eventOf, outgoingMessage } from '../cloud-events.ts';
+import { eventOf, outgoingMessage, partPath } from '../cloud-events.ts';
 import { amqpConnection } from '../index.ts';
 import { ConnectionLight } from '../status.ts';
 import { acceptedReply } from './accepted-reply.ts';
@@ -48,7 +48,10 @@ export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, 
             ...(config.expiration > 0 ? { expiration: config.expiration * 1000 } : {}),
             ...(priority === undefined ? {} : { priority }),
           }),
-          ...(config.completes && message.idempotency !== undefined ? { lease: message.idempotency } : {}),
+          // Completed with the first part, the key would call the others duplicates after a crash.
+          ...(config.completes && message.idempotency !== undefined && partPath(message) === undefined
+            ? { lease: message.idempotency }
+            : {}),
           ...(reply === undefined ? {} : { reply }),
           correlationId,
           node: id,
