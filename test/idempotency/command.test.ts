@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import pg from 'pg';
 import { storeCommand } from '../../nodes/idempotency/command/command.ts';
 import { enter } from '../../nodes/idempotency/gate/enter.ts';
+import { backUp } from '../../nodes/idempotency/integration-store/backup.ts';
 import { claim, complete, find } from '../../nodes/idempotency/index.ts';
 import { listAudit, verifyAudit } from '../../nodes/kernel/audit/index.ts';
 import { openPrivateStore, type Store } from '../../nodes/kernel/store/index.ts';
@@ -105,6 +106,17 @@ test('a backup while the store is at work holds what was acknowledged before it'
   });
   await using({ engine: 'sqlite', file: copy }, async (store) => {
     for (const key of before) assert.notEqual(await store.run(find, { scope: 'orders', key }), undefined, key);
+  });
+});
+
+test('the audit trail says who had a backup made, and PostgreSQL is sent to its own means', async () => {
+  await using({ engine: 'sqlite', file: join(folder, 'audited.sqlite') }, async (store) => {
+    const copy = await backUp(store, join(folder, 'backups'), 'ada');
+    assert(existsSync(copy.file));
+    const [record] = (await store.run(listAudit, {})).records;
+    assert.deepEqual([record?.action, record?.actor], ['store.backed-up', 'ada']);
+    const without = { run: store.run.bind(store) } as unknown as Store;
+    await assert.rejects(backUp(without, folder, 'ada'), /pg_dump/);
   });
 });
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { FlowMessage } from '../../nodes/kernel/message.ts';
@@ -110,6 +110,23 @@ test('Test works with values that are not deployed, and gives a saved password t
   assert(!refused.text.includes('secret-password'));
   assert.equal((await ask({ engine: 7 })).status, 500);
   assert.match(await (await fetch(`${nodeRed.url}/healthflows/integration-store/auto`)).text(), /sqlite/);
+});
+
+test('a deployed SQLite store is backed up from its dialog', async () => {
+  await nodeRed.setFlows(gateFlow());
+  const ask = async (id: string) => {
+    const response = await fetch(`${nodeRed.url}/healthflows/integration-store/backup`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ id }),
+    });
+    return { status: response.status, text: await response.text() };
+  };
+  const made = await ask('store');
+  assert.equal(made.status, 200, made.text);
+  const { file, size } = JSON.parse(made.text) as { file: string; size: number };
+  assert.equal(statSync(file).size, size);
+  assert.match((await ask('unknown')).text, /STORE_NOT_DEPLOYED/);
 });
 
 test('the example deploys as it is and tells a duplicate from a mismatch', async () => {

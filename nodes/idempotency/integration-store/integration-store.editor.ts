@@ -69,6 +69,21 @@ RED.nodes.registerType<StoreFields, { user: string; password: string }>('integra
         .appendTo(result);
       $('<span>').text(` ${words}`).appendTo(result);
     };
+    const messageOf = (request: JQuery.jqXHR): string | undefined =>
+      (request.responseJSON as { error?: { message?: string } } | undefined)?.error?.message;
+    $('#hf-store-backup').on('click', () => {
+      result.text(text('backup.running'));
+      $.ajax({
+        url: 'healthflows/integration-store/backup',
+        method: 'POST',
+        contentType: 'application/json',
+        data: JSON.stringify({ id: this.id }),
+      })
+        .done(({ file, size }: { file: string; size: number }) =>
+          show(true, text('backup.done', { file, size: (size / 1024 / 1024).toFixed(1) })),
+        )
+        .fail((request) => show(false, messageOf(request) ?? text('backup.failed')));
+    });
     $('#hf-store-test').on('click', () => {
       result.text(text('test.running'));
       const field = (name: string): string => String($(`#node-config-input-${name}`).val() ?? '');
@@ -89,8 +104,7 @@ RED.nodes.registerType<StoreFields, { user: string; password: string }>('integra
           else show(true, text('test.connected', { version: answer.version }));
         })
         .fail((request) => {
-          const message = (request.responseJSON as { error?: { message?: string } } | undefined)?.error?.message;
-          show(false, message ?? text('test.unreachable'));
+          show(false, messageOf(request) ?? text('test.unreachable'));
         });
     });
   },

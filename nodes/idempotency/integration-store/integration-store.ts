@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import { Failure } from '../../kernel/failure.ts';
 import { openStore } from '../../kernel/store/index.ts';
-import { type AdminRequest, defineConfigNode, type RuntimeApi } from '../../node/index.ts';
+import { type AdminRequest, defineConfigNode, type RuntimeApi, serviceOf } from '../../node/index.ts';
 import { dialogCredentials } from '../../node/unsaved.ts';
 import { keepHouse } from '../housekeeping.ts';
-import type { IntegrationStoreService } from '../service.ts';
+import { type IntegrationStoreService, integrationStore } from '../service.ts';
+import { backUp } from './backup.ts';
 import { type IntegrationStoreConfig, integrationStoreDefinition } from './integration-store.def.ts';
 import { probe } from './probe.ts';
 import { autoVariable, type Surroundings, storeOptionsOf } from './settings.ts';
@@ -39,6 +41,19 @@ export default defineConfigNode(
       post('test', 'healthflows.configure', async (request, response) => {
         const { config, credentials } = tested(RED, request);
         response.json(await probe(storeOptionsOf(config, credentials, surroundings(RED))));
+      });
+      post('backup', 'healthflows.operate', async (request, response) => {
+        const id = String((request.body as { id?: unknown } | undefined)?.id);
+        const service = serviceOf(RED, integrationStore, id);
+        if (service === undefined) {
+          throw new Failure(
+            'configuration',
+            'STORE_NOT_DEPLOYED',
+            'Deploy the integration-store before backing it up.',
+          );
+        }
+        const folder = join(surroundings(RED).userDir, 'healthflows-backups');
+        response.json(await backUp(service.store, folder, request.user?.username ?? 'editor'));
       });
     },
   },
