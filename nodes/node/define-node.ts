@@ -289,14 +289,29 @@ function settleInput<C extends object>(
     node: { id: context.id, type: context.type, ...(context.name === '' ? {} : { name: context.name }) },
     attempt: message.delivery?.attempt ?? 1,
   });
-  done(failure);
+  done(withoutCause(failure));
+}
+
+/** As Catch nodes get it: they copy the cause to `msg.error`, and that of a library may quote the document. */
+function withoutCause(failure: Failure): Failure {
+  if (failure.cause === undefined) return failure;
+  const shown = Failure.fromRecord(failure.toRecord());
+  if (failure.stack !== undefined) shown.stack = failure.stack;
+  return shown;
 }
 
 /** Stack of the error and its causes, for our own log; never sent on. */
 function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const own = error.stack ?? error.message;
+  if (!(error instanceof Error)) return `a thrown ${typeof error}`;
+  const own = error instanceof Failure ? (error.stack ?? error.message) : withoutValues(error);
   return error.cause === undefined ? own : `${own}\ncaused by: ${describe(error.cause)}`;
+}
+
+/** The runtime quotes what it could not parse or convert; the frames and the rest of the message tell enough. */
+function withoutValues({ name, message, stack = '' }: Error): string {
+  const told = name === 'SyntaxError' ? '' : `: ${message.replace(/"[^"]*"|(?<=\bstring )'[^']*'/g, '"…"')}`;
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  return [`${name}${told}`, ...frames].join('\n');
 }
 
 function onClose<C extends object>(
@@ -344,7 +359,7 @@ function contextOf<C extends object>(
       if (message === undefined) node.error(`${failure.code}: ${failure.message}`);
       else {
         message.failure = failure.toRecord({ at: new Date().toISOString(), node: { id: node.id, type: node.type } });
-        node.error(failure, message);
+        node.error(withoutCause(failure), message);
       }
     },
   };

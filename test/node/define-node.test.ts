@@ -121,6 +121,27 @@ describe('a node made by defineNode', () => {
     assert.ok(!JSON.stringify(message.failure).includes('secret detail'));
   });
 
+  it('gives Catch no cause, and its own log no value that the runtime quoted', async () => {
+    const red = runtime();
+    const broken: (() => unknown)[] = [
+      () => JSON.parse('Maria Muster'),
+      () => BigInt('Maria Muster'),
+      () => Object.assign('Maria Muster', { length: 1 }),
+    ];
+    let next = 0;
+    defineNode(definition, () => ({ input: () => void broken[next++]!() }))(red.RED);
+    const node = red.create('probe');
+    for (const _ of broken) {
+      const { dones } = await receive(node, {});
+      const told = dones[0] as Failure;
+      assert.equal(told.cause, undefined);
+      assert.match(String(told.stack), /Failure: Unexpected \w+Error/);
+    }
+    assert.equal(node.errors.length, broken.length);
+    assert.doesNotMatch(JSON.stringify(node.errors), /Maria|Muster/);
+    assert.match(JSON.stringify(node.errors), /SyntaxError.*define-node/);
+  });
+
   it('classifies a refused connection as an outage that may be retried', async () => {
     const red = runtime();
     defineNode(definition, () => ({
