@@ -116,6 +116,16 @@ for (const { title, engine, skip } of engines) {
       });
     }
 
+    test('a message without event attributes is published as an event of its own', async () => {
+      await red.setFlows(flow({ publish: { routingKey: 'order.plain', routingKeyType: 'str' } }));
+      const arrived = red.receive('work');
+      red.node('publish').receive({ payload: order });
+      const [message] = (await arrived) as FlowMessage[];
+      assert.deepEqual(message!.payload, order);
+      assert.equal(message!.event!.type, 'order.plain');
+      await settleWith(message!);
+    });
+
     test('a failure that may be retried comes back later, as the next try, with the same event', async () => {
       await red.setFlows(flow());
       let arrived = red.receive('work');

@@ -24,6 +24,8 @@ export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, 
   return {
     async input(message, { send }) {
       const text = (value: string, type: string): string | undefined => {
+        // Node-RED throws for a property of something that is absent, e.g. event.partitionkey without msg.event.
+        if (type === 'msg' && !Object.hasOwn(message, value.split('.', 1)[0]!)) return undefined;
         const result = RED.util.evaluateNodeProperty(value, type, node, message);
         return result === undefined || result === null || result === '' ? undefined : String(result);
       };

@@ -8,7 +8,7 @@ import { Follower } from '../changes/follower.ts';
 import { InFlight } from '../changes/in-flight.ts';
 import { ChangesReader } from '../changes/reader.ts';
 import { SettleQueue } from '../changes/settle-queue.ts';
-import { odooServer } from '../index.ts';
+import { serverOf } from '../stage.ts';
 import { askedOf, changeMessage } from './message.ts';
 import { odooChangesDefinition } from './odoo-changes.def.ts';
 import { settingsOf } from './settings.ts';
@@ -17,8 +17,9 @@ import { statusOf } from './status.ts';
 /** Milliseconds that closing waits while settles still come in. */
 const drain = 5_000;
 
-export default defineNode(odooChangesDefinition, ({ id, config, resolve, emit, fail, status, log }) => {
-  const { client } = resolve(odooServer, config.server);
+export default defineNode(odooChangesDefinition, (context) => {
+  const { id, config, resolve, emit, fail, status, log } = context;
+  const { client } = serverOf(context);
   const { store } = resolve(integrationStore, config.store);
   const { model, fields, domain, source, page, settleDeadline, ...rhythm } = settingsOf(
     config,
