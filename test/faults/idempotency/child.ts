@@ -45,7 +45,8 @@ async function handle(keys: string[], fatal: Point, passes: number): Promise<voi
         }
         if (verdict.kind === 'mismatch') throw new Error(`${key} is a mismatch`);
         at('claim-committed');
-        await sleep(Math.random() * 5);
+        // Some work outlasts its lease, so that another process takes the key over and the slow one must be refused.
+        await sleep(Math.random() < 0.2 ? 600 : Math.random() * 5);
         at('work-done');
         const inside = isFatal('completion-before-effect')
           ? { fatal: 'before-effect' as const }
