@@ -60,21 +60,3 @@ export function requirePerson(request: AdminRequest, RED: RuntimeApi): void {
       : 'This Node-RED has no login, so this act could not be recorded under a name. Set adminAuth in settings.js; for a sandbox, healthflows: {allowUnauthenticatedOperations: true}.',
   );
 }
-
-/**
- * A page of another site must not press our buttons through the browser of a person who may.
- * @throws Failure `policy-rejection` `FOREIGN_ORIGIN`
- */
-export function requireOwnOrigin(request: AdminRequest): void {
-  const { origin, host } = request.headers;
-  if (origin === undefined) return;
-  let from: string | undefined;
-  try {
-    from = new URL(origin).host;
-  } catch {
-    from = undefined;
-  }
-  const forwarded = request.headers['x-forwarded-host'];
-  if (from !== undefined && (from === host || from === forwarded)) return;
-  throw new Failure('policy-rejection', 'FOREIGN_ORIGIN', 'This request comes from a page of another site.');
-}

@@ -9,7 +9,8 @@ import {
   httpStatusOf,
   type RuntimeApi,
 } from '../node/index.ts';
-import { type Permission, permissions, requireOwnOrigin, requirePerson } from './access.ts';
+import { requireOwnOrigin } from '../node/origin.ts';
+import { type Permission, permissions, requirePerson } from './access.ts';
 
 export const base = '/healthflows/console';
 

@@ -8,6 +8,7 @@ import type { FlowMessage } from '../kernel/message.ts';
 import { telemetry } from '../kernel/telemetry/telemetry.ts';
 import { attachLifecycle } from './lifecycle.ts';
 import type { AdminHandler, AdminRequest, AdminResponse, Done, RuntimeApi, RuntimeNode } from './node-red.ts';
+import { requireOwnOrigin } from './origin.ts';
 import { type StatusKind, StatusLight } from './status.ts';
 
 /** What runtime and editor share about a node; lives in `<type>.def.ts`. */
@@ -189,7 +190,10 @@ function install<C extends object>(RED: RuntimeApi, definition: NodeDefinition<C
       RED.httpAdmin.post(
         `/healthflows/${definition.type}/${path}`,
         RED.auth.needsPermission(permission),
-        guarded(handler),
+        guarded((request, response) => {
+          requireOwnOrigin(request);
+          return handler(request, response);
+        }),
       ),
   });
 }

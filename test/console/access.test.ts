@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AdminRequest, RuntimeApi } from '../../nodes/node/index.ts';
-import { actorOf, allowed, requireOwnOrigin, requirePerson } from '../../nodes/console/access.ts';
+import { actorOf, allowed, requirePerson } from '../../nodes/console/access.ts';
+import { requireOwnOrigin } from '../../nodes/node/origin.ts';
 import { outline } from '../../nodes/console/outline.ts';
 
 const runtime = (settings: Record<string, unknown>) => ({ settings }) as unknown as RuntimeApi;
@@ -37,6 +38,13 @@ test('a request from a page of another site is refused, one from our own or from
   for (const origin of ['http://nodered.local', 'https://evil.example', 'null']) {
     assert.throws(() => requireOwnOrigin(from(origin)), { code: 'FOREIGN_ORIGIN' });
   }
+  const proxied = (site: string) => {
+    const asked = from('https://flows.example.org');
+    asked.headers['sec-fetch-site'] = site;
+    return asked;
+  };
+  requireOwnOrigin(proxied('same-origin'));
+  assert.throws(() => requireOwnOrigin(proxied('cross-site')), { code: 'FOREIGN_ORIGIN' });
 });
 
 test('the outline of a document holds its names and kinds and none of its values', () => {

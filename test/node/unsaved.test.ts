@@ -125,4 +125,13 @@ describe('Test connection does not give away', () => {
     });
     assert.match(await response.text(), /does not answer: ECONNREFUSED/);
   });
+
+  test('and a page of another site cannot press it', async () => {
+    const response = await fetch(`${nodeRed.url}/healthflows/integration-store/test`, {
+      method: 'POST',
+      headers: { origin: 'https://evil.example', 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'engine=sqlite&file=unsaved.sqlite',
+    });
+    assert.match(await response.text(), /FOREIGN_ORIGIN/);
+  });
 });
