@@ -272,6 +272,12 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       telemetry.gauge('inflight', { queue }, engine.openDeliveries(queue).length);
       const { ready, oldestAge } = await engine.depth(queue);
       telemetry.gauge('queue_depth', { queue }, ready);
+      const dead = `${queue}.dead`;
+      // Letters that no dead-letter node takes would pile up unseen.
+      if (!queue.endsWith('.dead') && !consumers.get(dead)?.size) {
+        const left = await engine.depth(dead).catch(() => undefined);
+        if (left !== undefined) telemetry.gauge('queue_depth', { queue: dead }, left.ready);
+      }
       // RabbitMQ does not tell the age of a message.
       if (engine.kind === 'embedded') telemetry.gauge('queue_oldest_seconds', { queue }, (oldestAge ?? 0) / 1000);
     }

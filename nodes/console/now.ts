@@ -116,10 +116,12 @@ async function lettersByQueue(): Promise<Map<string, number>> {
 
 async function queueNow(
   { flow, queue, connection }: ReturnType<typeof consumedQueues>[number],
-  letters: Map<string, number>,
+  collected: Map<string, number>,
 ): Promise<{ flow: string; state: QueueNow }> {
   const { service } = connection;
   const depth = await within<QueueDepth>(service.depth(queue));
+  // Without a dead-letter node that collects them the letters are still in their queue.
+  const letters = collected.get(queue) ?? (await within<QueueDepth>(service.depth(`${queue}.dead`)))?.ready ?? 0;
   return {
     flow,
     state: {
@@ -131,7 +133,7 @@ async function queueNow(
       inFlight: service.openDeliveries(queue).length,
       paused: service.paused(queue),
       held: service.held(queue) ?? null,
-      letters: letters.get(queue) ?? 0,
+      letters,
     },
   };
 }
