@@ -122,7 +122,8 @@ async function runTests(): Promise<boolean> {
   const durations: { file: string; seconds: number; passed: boolean }[] = [];
   const stream = run({
     files: files.map((file) => join(root, file)),
-    concurrency: Math.min(4, Math.max(2, availableParallelism())),
+    // One more than processors: test files mostly wait for the servers and browsers they start.
+    concurrency: Math.min(4, availableParallelism() + 1),
     signal: interrupt.signal,
     // Per file; only a hanging test comes near.
     timeout: 15 * 60_000,

@@ -125,16 +125,18 @@ export async function openEditor(browser: Browser, nodeRed: NodeRed, theme: Them
     await waitUntil('the dialog closed', async () => (await page.locator('.red-ui-tray').count()) < count);
   };
 
+  const canvas = () =>
+    page.evaluate(() => {
+      const found: { id: string; type: string; config: boolean }[] = [];
+      RED.nodes.eachNode(({ id, type }) => found.push({ id, type, config: false }));
+      RED.nodes.eachConfig(({ id, type }) => found.push({ id, type, config: true }));
+      return found;
+    });
+
   return {
     page,
     complaints,
-    canvas: () =>
-      page.evaluate(() => {
-        const found: { id: string; type: string; config: boolean }[] = [];
-        RED.nodes.eachNode(({ id, type }) => found.push({ id, type, config: false }));
-        RED.nodes.eachConfig(({ id, type }) => found.push({ id, type, config: true }));
-        return found;
-      }),
+    canvas,
     async importExample(...path) {
       await page.evaluate(() => RED.actions.invoke('core:show-examples-import-dialog'));
       const tab = page.locator('#red-ui-clipboard-dialog-import-tab-examples');
@@ -162,8 +164,12 @@ export async function openEditor(browser: Browser, nodeRed: NodeRed, theme: Them
           );
         } else await label.click();
       }
+      const before = (await canvas()).length;
       await page.locator('#red-ui-clipboard-dialog-ok').click();
       await page.locator('#red-ui-clipboard-dialog-ok').waitFor({ state: 'hidden' });
+      // The dialog closes first; then the editor asks for the file and imports it.
+      await waitUntil('the example is on the canvas', async () => (await canvas()).length > before);
+      await page.waitForFunction(() => RED.nodes.dirty());
     },
     reveal: (id) => page.evaluate((node) => RED.view.reveal(node), id),
     async openNode(id) {

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { openStore, type Store, type StoreOptions } from '../../nodes/kernel/store/index.ts';
+import { waitUntil } from './processes.ts';
 
 export interface StoreFixture extends AsyncDisposable {
   readonly store: Store;
@@ -63,6 +64,8 @@ async function fixture(options: StoreOptions, remove: () => Promise<void>): Prom
   let offset = 0;
   const full: StoreOptions = { ...options, clockOffset: () => offset };
   const store = openStore(full);
+  // A store refuses work after seconds without a connection, which a busy machine may need for the first one.
+  await waitUntil('the store is open', () => store.status().state === 'ready', undefined, 5);
   return {
     store,
     options: full,
