@@ -62,10 +62,6 @@ function failed(delivery: IncomingDelivery, failure: FailureRecord, now: number)
   headers['x-failure-at'] = failure.at ?? new Date(now).toISOString();
   if (failure.outcome !== undefined) headers['x-failure-outcome'] = failure.outcome;
   if (failure.node !== undefined) headers['x-failure-node'] = JSON.stringify(failure.node);
-  if (failure.detail !== undefined) {
-    const detail = JSON.stringify(failure.detail);
-    if (detail !== undefined && detail.length <= textLimit) headers['x-failure-detail'] = detail;
-  }
   return headers;
 }
 
@@ -101,7 +97,6 @@ function failureOf(headers: Headers, at: string, queue: string): FailureRecord {
   if (headers[brokerReasonHeader] !== undefined) return putAsideByBroker(headers, at, queue);
   if (!failureClasses.includes(failureClass as FailureClass)) return putAsideByBroker(headers, at, queue);
   const node = parsed<FailureRecord['node']>(headers['x-failure-node']);
-  const detail = parsed<unknown>(headers['x-failure-detail']);
   const outcome = headers['x-failure-outcome'];
   return {
     class: failureClass as FailureClass,
@@ -112,7 +107,6 @@ function failureOf(headers: Headers, at: string, queue: string): FailureRecord {
     attempt: attemptOf(headers),
     ...(outcome === 'none' || outcome === 'unknown' ? { outcome } : {}),
     ...(node === undefined ? {} : { node }),
-    ...(detail === undefined ? {} : { detail }),
   };
 }
 

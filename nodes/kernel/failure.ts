@@ -47,7 +47,10 @@ export interface FailureRecord {
   outcome?: 'none' | 'unknown';
   /** One sentence: what happened, on which document, and what to do next. */
   message: string;
-  /** Structured evidence, bounded and already minimised, e.g. schema violations. */
+  /**
+   * Structured evidence, bounded, e.g. schema violations. May quote what a dependency said of the document, so it stays
+   * with the message in the flow: no log, header, audit entry or metric carries it.
+   */
   detail?: unknown;
   /** RFC 3339 instant. */
   at?: string;

@@ -270,6 +270,11 @@ export class WebhookEndpoint implements Endpoint, Ingress {
       source: request.ip ?? '',
       count: 1,
     });
-    for (const exchange of this.exchanges.of(response)) exchange.problem(code);
+    try {
+      for (const exchange of this.exchanges.of(response)) exchange.problem(code);
+    } catch {
+      // Whatever broke it also breaks the answer; an error here would end the process.
+      response.destroy();
+    }
   }
 }
