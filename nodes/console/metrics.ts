@@ -4,7 +4,7 @@ import { logSink } from '../kernel/telemetry/log.ts';
 import { MetricsRegistry } from '../kernel/telemetry/metrics.ts';
 import { RecentRates } from '../kernel/telemetry/rates.ts';
 import { addTelemetrySink } from '../kernel/telemetry/telemetry.ts';
-import type { RuntimeApi } from '../node/index.ts';
+import { describe, type RuntimeApi } from '../node/index.ts';
 import { permissions } from './access.ts';
 import { consumedQueues, runningConnections } from './messaging.ts';
 import { runningStores } from './stores.ts';
@@ -52,7 +52,7 @@ export function metricsRoute(RED: RuntimeApi, { registry }: Telemetry): void {
         const text = await registry.expose();
         response.set('Cache-Control', 'no-store').type(contentType).send(text);
       } catch (error) {
-        RED.log.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+        RED.log.error(describe(error));
         if (!response.headersSent) response.status(500).send('');
       }
     },

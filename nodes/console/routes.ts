@@ -6,6 +6,7 @@ import {
   type AdminHandler,
   type AdminRequest,
   type AdminResponse,
+  describe,
   httpStatusOf,
   type RuntimeApi,
 } from '../node/index.ts';
@@ -92,7 +93,7 @@ export class Routes {
       } catch (error) {
         const failure = toFailure(error);
         if (failure.class === 'defect') {
-          this.RED.log.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+          this.RED.log.error(describe(error));
         }
         if (!response.headersSent) response.status(httpStatusOf(failure)).json({ error: failure.toRecord() });
       }

@@ -5,6 +5,7 @@
  */
 import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
 import type { FlowMessage } from '../kernel/message.ts';
+import { logLine } from '../kernel/telemetry/log.ts';
 import { telemetry } from '../kernel/telemetry/telemetry.ts';
 import { attachLifecycle } from './lifecycle.ts';
 import type { AdminHandler, AdminRequest, AdminResponse, Done, RuntimeApi, RuntimeNode } from './node-red.ts';
@@ -305,7 +306,7 @@ function withoutCause(failure: Failure): Failure {
 }
 
 /** Stack of the error and its causes, for our own log; never sent on. */
-function describe(error: unknown): string {
+export function describe(error: unknown): string {
   if (!(error instanceof Error)) return `a thrown ${typeof error}`;
   const own = error instanceof Failure ? (error.stack ?? error.message) : withoutValues(error);
   return error.cause === undefined ? own : `${own}\ncaused by: ${describe(error.cause)}`;
@@ -420,10 +421,13 @@ function spread<C extends object>(
   return all;
 }
 
-/** One JSON line an event, through Node-RED's logger. */
+/** Characters of one field: enough for a stack. */
+const logText = 4_000;
+
+/** One JSON line an event, redacted, through Node-RED's logger. */
 function logOf(node: RuntimeNode, type: string): Log {
   const line = (event: string, fields: Record<string, unknown> = {}) =>
-    JSON.stringify({ event, node: node.id, type, ...fields });
+    logLine(event, { node: node.id, type, ...fields }, logText);
   const debug = (node as { debug?: (text: unknown) => void }).debug;
   return {
     info: (event, fields) => node.log(line(event, fields)),

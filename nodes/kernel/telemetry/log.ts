@@ -5,9 +5,13 @@ import type { HopReport, TelemetrySink } from './telemetry.ts';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LineWriter = (level: LogLevel, line: string) => void;
 
-/** A line of the log. `undefined` fields are left out; no field can hold a credential or a whole document. */
-export function logLine(event: string, fields: Record<string, unknown> = {}): string {
-  return JSON.stringify({ event, ...(redact(fields, { depth: 4, members: 40, text: 500 }) as object) });
+/**
+ * A line of the log. `undefined` fields are left out; no field can hold a credential or a whole document.
+ *
+ * @param text characters of one field at most
+ */
+export function logLine(event: string, fields: Record<string, unknown> = {}, text = 500): string {
+  return JSON.stringify({ event, ...(redact(fields, { depth: 4, members: 40, text }) as object) });
 }
 
 /**
