@@ -101,7 +101,11 @@ describe('the mapping editor', () => {
     await row(10).locator('.hf-mapper-details').click();
     await row(10).getByLabel('lookup table').selectOption('unit-to-ucum');
     await page.locator('#hf-mapper-editor-findings .hf-mapper-ok').waitFor();
-    assert.match(await row(10).locator('.hf-mapper-outcome').innerText(), /EA → \{each\}/);
+    // The preview was in order before the lookup too: wait for the one that has it.
+    await row(10)
+      .locator('.hf-mapper-outcome')
+      .getByText(/EA → \{each\}/)
+      .waitFor();
 
     await page.locator('#hf-mapper-editor-undo').click();
     await page.locator('#hf-mapper-editor-findings').getByText('The sample maps').waitFor();
