@@ -180,14 +180,15 @@ for (const kind of allKinds) {
       await consumer.close();
     });
 
-    test('a dead letter keeps bytes, id, origin and the whole cause', async () => {
+    test('a dead letter keeps bytes, id, origin and cause, and not the evidence that may quote the document', async () => {
       const { name, exchange } = await fresh();
       const sent = message(exchange, `${name}.x`, { body: Buffer.from('{"broken": ') });
       await bench.engine.publish(sent);
       const inbox = new Inbox();
       const consumer = await bench.engine.consume({ queue: name, prefetch: 10 }, inbox.receive);
-      const cause = { ...failure, class: 'data-quality' as const, retryable: false, detail: { path: '/lines/0' } };
-      await bench.engine.settle((await inbox.nth(1)).handle, { kind: 'dead-letter', failure: cause });
+      const cause = { ...failure, class: 'data-quality' as const, retryable: false };
+      const settled = { ...cause, detail: { path: '/lines/0' } };
+      await bench.engine.settle((await inbox.nth(1)).handle, { kind: 'dead-letter', failure: settled });
       const dead = new Inbox();
       const letters = await bench.engine.consume({ queue: `${name}.dead`, prefetch: 10 }, dead.receive);
       const letter = await dead.nth(1);
