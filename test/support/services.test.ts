@@ -17,6 +17,8 @@ describe('a private RabbitMQ', async () => {
     await channel.assertQueue('kept', { durable: true });
     channel.sendToQueue('kept', Buffer.from('x'), { persistent: true });
     await channel.waitForConfirms();
+    // The broker writes what it knows of queues behind its own back: a queue declared just before the kill may be gone.
+    await broker.rabbitmqctl('eval', 'mnesia:sync_log().');
 
     await broker.kill('SIGKILL');
     await assert.rejects(amqp.connect(broker.url));
