@@ -80,7 +80,15 @@ describe('the mapping editor', () => {
     await page.locator('#hf-mapper-editor-entity').selectOption('location');
     await page.locator('#hf-mapper-editor-entity').selectOption('order');
     await field(page, 'target', 'number').waitFor();
-    await field(page, 'source', 'po.no').waitFor();
+    await field(page, 'source', 'po.no')
+      .waitFor()
+      .catch(async (error: unknown) => {
+        const findings = await page.locator('#hf-mapper-editor-findings').innerText();
+        throw new Error(
+          `The source pane stays empty; the sample is ${(await sampleBox.inputValue()).length} characters, the findings say: ${findings}`,
+          { cause: error },
+        );
+      });
 
     for (const [i, [from, to]] of pairs.entries()) {
       if (i % 2 === 0) await field(page, 'source', from).dragTo(field(page, 'target', to));

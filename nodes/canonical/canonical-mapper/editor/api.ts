@@ -15,11 +15,16 @@ export function post<T>(path: string, body: Record<string, string>): Promise<T> 
   });
 }
 
-function request<T>(settings: JQuery.AjaxSettings): Promise<T> {
+/** A call that got no answer is made again: all of them only ask. */
+function request<T>(settings: JQuery.AjaxSettings, tries = 3): Promise<T> {
   return new Promise((resolve, reject) => {
-    $.ajax(settings)
+    $.ajax({ timeout: 15_000, ...settings })
       .done((answer: unknown) => resolve(answer as T))
       .fail((response: JQuery.jqXHR) => {
+        if (response.status === 0 && tries > 1) {
+          window.setTimeout(() => request<T>(settings, tries - 1).then(resolve, reject), 500);
+          return;
+        }
         const told = (response.responseJSON as { error?: { message?: string } } | undefined)?.error?.message;
         reject(new Error(told ?? `${response.status} ${response.statusText}`));
       });

@@ -107,6 +107,7 @@ class MappingEditor {
   #targetList!: JQuery;
   #findings!: JQuery;
   #suggestions!: JQuery;
+  #fieldsAsked = 0;
   #undo!: JQuery;
   #redo!: JQuery;
   #coverage!: JQuery;
@@ -412,8 +413,11 @@ class MappingEditor {
       | { entity: string }
       | undefined;
     if (side === undefined) return;
+    const asked = ++this.#fieldsAsked;
     get<{ fields: Field[] }>(`entities/${encodeURIComponent(side.entity)}`).then(
       ({ fields }) => {
+        // Another entity was chosen meanwhile, and its answer may have come first.
+        if (asked !== this.#fieldsAsked) return;
         // What every entity has comes last: an analyst looks for the business fields.
         const common = ({ path }: Field): number => Number(/^(id|identifiers|ext)\b/.test(path));
         const leaves = fields.filter(
