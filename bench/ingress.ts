@@ -58,7 +58,7 @@ async function press(button: 'pause' | 'resume'): Promise<void> {
   const response = await nodeRed.admin(`/healthflows/console/api/queues/healthflows.procurement.orders/${button}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ token: randomUUID(), reason: 'bench' }),
+    body: JSON.stringify({ token: randomUUID(), reason: 'bench', connection: 'hf-amqp' }),
   });
   if (!response.ok) throw new Error(`${button}: ${response.status} ${await response.text()}`);
 }
