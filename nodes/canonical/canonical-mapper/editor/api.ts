@@ -22,7 +22,9 @@ function request<T>(settings: JQuery.AjaxSettings, tries = 3): Promise<T> {
       .done((answer: unknown) => resolve(answer as T))
       .fail((response: JQuery.jqXHR) => {
         if (response.status === 0 && tries > 1) {
-          window.setTimeout(() => request<T>(settings, tries - 1).then(resolve, reject), 500);
+          window.setTimeout(() => {
+            request<T>(settings, tries - 1).then(resolve, reject);
+          }, 500);
           return;
         }
         const told = (response.responseJSON as { error?: { message?: string } } | undefined)?.error?.message;
