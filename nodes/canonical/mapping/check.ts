@@ -3,7 +3,7 @@ import { isForbiddenKey } from '../../kernel/json.ts';
 import { entityNamed, type Field, fieldsOf } from '../model/fields.ts';
 import { type CompiledMapping, compileMapping, MappingInvalid } from './compile.ts';
 import { type LookupTable, lookupProblem } from './lookup.ts';
-import { documentFormats, type Mapping, type Problem, type Row, type Side } from './mapping.ts';
+import { documentFormats, type Mapping, type Problem, type Row, rowProperties, type Side } from './mapping.ts';
 import { MappingSyntax, parsePath, type Step } from './path.ts';
 import { transforms } from './transforms.ts';
 
@@ -13,22 +13,7 @@ export interface CheckedMapping {
   compiled?: CompiledMapping;
 }
 
-const rowKeys = new Set([
-  'from',
-  'value',
-  'to',
-  'each',
-  'when',
-  'transforms',
-  'lookup',
-  'default',
-  'required',
-  'onError',
-  'direction',
-  'note',
-  'source',
-  'accepted',
-]);
+const rowKeys = new Set<string>(rowProperties);
 const mappingKeys = new Set([
   'id',
   'version',

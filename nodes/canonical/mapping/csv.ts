@@ -2,26 +2,11 @@
 import { Failure } from '../../kernel/failure.ts';
 import { parseJson } from '../../kernel/json.ts';
 import { parseCsv, writeCsv } from '../formats/csv.ts';
-import type { Mapping, Row } from './mapping.ts';
+import { type Mapping, type Row, rowProperties } from './mapping.ts';
 
 type Column = keyof Row;
 
-const columns: readonly Column[] = [
-  'from',
-  'value',
-  'to',
-  'each',
-  'when',
-  'transforms',
-  'lookup',
-  'default',
-  'required',
-  'onError',
-  'direction',
-  'note',
-  'source',
-  'accepted',
-];
+const columns: readonly Column[] = rowProperties;
 
 /** Text as it is where it cannot be taken for anything else; everything else as JSON. */
 function cellOf(value: unknown): string {

@@ -77,3 +77,21 @@ export interface Problem {
   message: string;
   severity: 'error' | 'warning';
 }
+
+/** Every property of a row, in the order of a mapping sheet's columns. */
+export const rowProperties = [
+  'from',
+  'value',
+  'to',
+  'each',
+  'when',
+  'transforms',
+  'lookup',
+  'default',
+  'required',
+  'onError',
+  'direction',
+  'note',
+  'source',
+  'accepted',
+] as const satisfies readonly (keyof Row)[];
