@@ -3,6 +3,7 @@ import { toFailure } from '../kernel/failure.ts';
 import { actions } from './client/actions.ts';
 import type { OdooClient } from './client/client.ts';
 import { type KeyExpiry, keyExpiry, warningAt } from './key-watch.ts';
+import type { Right } from './usage.ts';
 
 export interface ConnectionReport {
   version: string;
@@ -13,17 +14,23 @@ export interface ConnectionReport {
   company: string;
   /** Of the integration user's API keys, the one that ends first. */
   key?: KeyExpiry & { warning: boolean };
-  /** Models the flows use, with what the user may do. */
+  /** Models the flows use, with what the user may do; common ones where no flow uses the server yet. */
   rights: ModelRights[];
 }
 
 /** `absent`: the module is not installed. `unknown`: this Odoo does not tell. */
 export interface ModelRights {
   model: string;
-  may: string[] | 'absent' | 'unknown';
+  may: Right[] | 'absent' | 'unknown';
+  /** What the flows need and the user may not. */
+  lacks: Right[];
 }
 
-const usedModels = [
+const allRights: readonly Right[] = ['read', 'write', 'create', 'unlink'];
+/** Most models asked about in one test. */
+const modelLimit = 40;
+/** Asked about while no flow uses the server yet. */
+const startingModels = [
   'res.partner',
   'product.product',
   'purchase.order',
@@ -52,8 +59,14 @@ const commonModels = [
   'uom.uom',
 ] as const;
 
-/** @throws Failure when the server does not answer or refuses the key */
-export async function testConnection(client: OdooClient): Promise<ConnectionReport> {
+/**
+ * @param used models that the flows use with the rights they need, see `modelsInUse`
+ * @throws Failure when the server does not answer or refuses the key
+ */
+export async function testConnection(
+  client: OdooClient,
+  used: ReadonlyMap<string, ReadonlySet<Right>> = new Map(),
+): Promise<ConnectionReport> {
   const protocol = await client.protocol();
   const version = await client.version();
   const uid = await client.user();
@@ -64,7 +77,14 @@ export async function testConnection(client: OdooClient): Promise<ConnectionRepo
   )) as { name: string; login: string; company_id: [number, string] | false }[];
   const latency = Math.round(performance.now() - started);
   const key = await keyExpiry(client);
-  const rights = await Promise.all(usedModels.map((model) => rightsOn(client, model, version.major)));
+  const models =
+    used.size > 0 ? [...used] : startingModels.map((model): [string, ReadonlySet<Right>] => [model, new Set()]);
+  const rights = await Promise.all(
+    models
+      .sort(([a], [b]) => a.localeCompare(b))
+      .slice(0, modelLimit)
+      .map(([model, needs]) => rightsOn(client, model, needs, version.major)),
+  );
   return {
     version: version.text,
     protocol,
@@ -76,11 +96,21 @@ export async function testConnection(client: OdooClient): Promise<ConnectionRepo
   };
 }
 
-async function rightsOn(client: OdooClient, model: string, major: number): Promise<ModelRights> {
-  const may: string[] = [];
+async function rightsOn(
+  client: OdooClient,
+  model: string,
+  needs: ReadonlySet<Right>,
+  major: number,
+): Promise<ModelRights> {
+  const may: Right[] = [];
+  const answer = (what: ModelRights['may']): ModelRights => ({
+    model,
+    may: what,
+    lacks: what === 'unknown' ? [] : [...needs].filter((right) => !may.includes(right)),
+  });
   try {
     await client.fields(model);
-    for (const operation of ['read', 'write', 'create']) {
+    for (const operation of allRights) {
       const granted = await client.call(
         major >= 18
           ? { model, method: 'has_access', ids: [], args: { operation } }
@@ -91,12 +121,12 @@ async function rightsOn(client: OdooClient, model: string, major: number): Promi
     }
   } catch (error) {
     const failure = toFailure(error);
-    if (failure.code === 'ODOO_UNKNOWN_MODEL') return { model, may: 'absent' };
-    if (failure.class === 'policy-rejection') return { model, may };
+    if (failure.code === 'ODOO_UNKNOWN_MODEL') return answer('absent');
+    if (failure.class === 'policy-rejection') return answer(may);
     if (failure.class === 'dependency-outage') throw failure;
-    return { model, may: 'unknown' };
+    return answer('unknown');
   }
-  return { model, may };
+  return answer(may);
 }
 
 export interface Choice {

@@ -232,6 +232,35 @@ describe('odoo-server endpoints', () => {
     assert.ok(report.key.days > 80);
   });
 
+  test('Test connection names the rights that the deployed flows need and the user lacks', async () => {
+    const partners = { model: 'res.partner', operation: 'unlink' };
+    await nodeRed.setFlows([
+      ...frame,
+      server(),
+      { id: 'delete', type: 'odoo-rpc', z: 'flow', server: 'server', wires: [[]], ...partners },
+      { id: 'confirm', type: 'odoo-rpc', z: 'flow', server: 'server', operation: 'action', wires: [[]] },
+      { id: 'elsewhere', type: 'odoo-rpc', z: 'flow', server: 'other', model: 'hr.employee', wires: [[]] },
+      { id: 'custom', type: 'odoo-rpc', z: 'flow', server: 'server', model: 'x_absent', wires: [[]] },
+    ]);
+    const { body } = await ask('test', {
+      id: 'server',
+      url: odoo.url,
+      database: 'sandbox',
+      login: 'clerk',
+      apiKey: apiKeys.clerk,
+    });
+    const { rights } = body as { rights: { model: string; may: string[] | string; lacks: string[] }[] };
+    assert.deepEqual(
+      rights.map(({ model, lacks }) => [model, lacks]),
+      [
+        ['purchase.order', ['read', 'write']],
+        ['res.partner', ['unlink']],
+        ['x_absent', ['read', 'write', 'create']],
+      ],
+    );
+    assert.equal(rights[2]?.may, 'absent');
+  });
+
   test('a stored key is used for the address it was stored for, and not sent to another, nor through another proxy', async () => {
     await nodeRed.setFlows([...frame, server()]);
     const same = await ask('test', { id: 'server', url: odoo.url, database: 'sandbox', apiKey: '__PWRD__' });

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Failure } from '../../nodes/kernel/failure.ts';
-import { type OdooClient, type RowOutcome, searchRead, upsert, type Upserted } from '../../nodes/odoo/index.ts';
+import {
+  act,
+  type OdooClient,
+  type RowOutcome,
+  searchRead,
+  upsert,
+  type Upserted,
+  write,
+} from '../../nodes/odoo/index.ts';
 import { apiKeys } from '../../sandbox/odoo/index.ts';
 import { clientOf, failure, order, sandbox, versions } from './support.ts';
 
@@ -43,6 +51,44 @@ for (const version of versions) {
         (await linesOf(client)).map((line) => line.product_qty),
         ['11', '3', '5'],
       );
+    });
+
+    test('lines that a later document leaves out stay, or go when that is asked for; those of people stay', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      const { id } = await one(client, order(1, [{}, {}, {}]));
+      const other = await one(client, order(11, [{}, {}]));
+      await write(client, 'purchase.order', [id], {
+        order_line: { create: [{ product_id: { match: { default_code: 'GLOVE-M' } }, product_qty: '7' }] },
+      });
+      const ofOrder = (of: number) => odoo.records('purchase.order.line').filter((line) => line.order_id === of).length;
+      assert.equal((await one(client, order(1, [{}]))).removed, undefined);
+      assert.equal(ofOrder(id), 4);
+      assert.equal((await one(client, order(1, [{}]), { leftOut: 'remove' })).removed, 2);
+      assert.equal(ofOrder(id), 2);
+      assert.equal((await one(client, order(1, [{}]), { leftOut: 'remove' })).removed, undefined);
+      assert.equal((await one(client, order(1, []), { leftOut: 'remove' })).removed, 1);
+      // hf_test.po_11_1 begins like hf_test.po_1, and is another document's.
+      assert.equal(ofOrder(other.id), 2);
+    });
+
+    test('a line that a confirmed order must keep is a failure that names it, and repeating it is safe', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      const { id } = await one(client, order(1));
+      await act(client, 'confirm-purchase', [id]);
+      for (let i = 0; i < 2; i++) {
+        const [outcome] = await upsert(client, 'purchase.order', [order(1, [{}])], { leftOut: 'remove' });
+        assert.ok(outcome?.kind === 'failed');
+        assert.equal(outcome.failure.code, 'ODOO_LINE_KEPT');
+        assert.deepEqual(outcome.failure.detail, {
+          model: 'purchase.order',
+          id,
+          field: 'order_line',
+          externalIds: ['hf_test.po_1_2'],
+        });
+      }
+      assert.equal(odoo.records('purchase.order.line').length, 2);
     });
 
     test('decimals arrive exactly: 0.30, 235.40, 0.000001', async () => {

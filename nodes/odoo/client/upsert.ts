@@ -11,6 +11,7 @@ import { sleep } from '../../kernel/resilience/deadline.ts';
 import { inChunks, type RowOutcome, RowsRefused } from './batch.ts';
 import type { CallerContext, OdooClient } from './client.ts';
 import { bounded } from './errors.ts';
+import { removeLeftOut } from './left-out.ts';
 import { type LoadDocument, type LoadTable, tablesOf } from './load-rows.ts';
 import { type CheckedRecord, checkRecord, referenceSlots, toVals } from './records.ts';
 import { findByMatch, findExternalId, keyOf, resolveReferences } from './references.ts';
@@ -29,11 +30,15 @@ export interface Upserted {
   externalId?: string;
   /** Fields that Odoo holds otherwise than sent, where that was checked and is no failure. */
   altered?: string[];
+  /** Lines deleted because the document no longer has them. */
+  removed?: number;
 }
 
 export interface UpsertOptions extends CallerContext {
   /** Read the records back and compare; other amounts or quantities are failures. Default false. */
   verify?: boolean;
+  /** What becomes of lines that an earlier version of the document made and this one leaves out. Default `keep`. */
+  leftOut?: 'keep' | 'remove';
   /** Documents in one call. Default 200. */
   chunk?: number;
   /** Tries of one `load()` that lost against another transaction. Default 8. */
@@ -107,9 +112,30 @@ async function loadRound(
       for (const [at, outcome] of results.entries()) outcomes[group[at]!.index] = outcome;
     }
   }
-  if (!options.verify) return;
-  for (const { index, document } of items)
-    outcomes[index] = await verified(client, model, document.record, outcomes[index]!, options);
+  for (const { index, document } of items) {
+    if (options.leftOut === 'remove')
+      outcomes[index] = await withoutLeftOut(client, model, document, outcomes[index]!, options);
+    if (options.verify) outcomes[index] = await verified(client, model, document.record, outcomes[index]!, options);
+  }
+}
+
+async function withoutLeftOut(
+  client: OdooClient,
+  model: string,
+  document: LoadDocument,
+  outcome: RowOutcome<Upserted>,
+  caller: CallerContext,
+): Promise<RowOutcome<Upserted>> {
+  if (outcome.kind === 'failed' || outcome.value.effect === 'created') return outcome;
+  const { value } = outcome;
+  try {
+    const removed = await client.locks.run([`${model} ${document.externalId}`], () =>
+      removeLeftOut(client, value.id, document, caller),
+    );
+    return removed === 0 ? outcome : { kind: 'done', value: { ...value, removed } };
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 async function verified(

@@ -53,6 +53,8 @@ export interface OdooRpcConfig {
   fileNameType: InputType;
   /** Read back what was written and compare. */
   verify: boolean;
+  /** Lines that an earlier version of the document made and this one leaves out. */
+  leftOut: 'keep' | 'remove';
   /** What leaves as `msg.payload`: `auto` = the result of reading, the document of writing. */
   output: 'auto' | 'keep' | 'result';
 }
@@ -85,6 +87,7 @@ export const odooRpcDefinition: NodeDefinition<OdooRpcConfig> = {
     fileName: 'filename',
     fileNameType: 'msg',
     verify: false,
+    leftOut: 'keep',
     output: 'auto',
   },
 };

@@ -28,6 +28,7 @@ interface RpcFields extends EditorNodeProperties {
   fileName: string;
   fileNameType: string;
   verify: boolean;
+  leftOut: string;
   output: string;
   configVersion: number;
 }
@@ -118,6 +119,7 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
     fileName: { value: 'filename' },
     fileNameType: { value: 'msg' },
     verify: { value: false },
+    leftOut: { value: 'keep' },
     output: { value: 'auto' },
     configVersion: { value: 1 },
   },
@@ -141,6 +143,7 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
   oneditprepare() {
     if (this.paging === undefined) $('#node-input-paging').val('all');
     if (this.pageSize === undefined) $('#node-input-pageSize').val(500);
+    if (this.leftOut === undefined) $('#node-input-leftOut').val('keep');
     for (const [name, types] of Object.entries(typedInputs)) {
       $(`#node-input-${name}`).typedInput({
         default: types[0],

@@ -37,9 +37,9 @@ interface OperationKind {
 export const operations: Record<Operation, OperationKind> = {
   upsert: {
     reads: false,
-    async run({ client, config: { model, verify }, caller, values }) {
+    async run({ client, config: { model, verify, leftOut }, caller, values }) {
       const { list, single } = await documentsOf(values);
-      const outcomes = await upsert(client, model, list, { ...caller, verify });
+      const outcomes = await upsert(client, model, list, { ...caller, verify, leftOut });
       const done = outcomes.flatMap((outcome) => (outcome.kind === 'done' ? [outcome.value] : []));
       const first = done[0];
       return {
@@ -49,6 +49,7 @@ export const operations: Record<Operation, OperationKind> = {
           effect: done.length > 0 && done.every(({ effect }) => effect === 'created') ? 'created' : 'updated',
           ...(single && first?.externalId !== undefined ? { externalId: first.externalId } : {}),
           ...(single && first?.altered !== undefined ? { altered: first.altered } : {}),
+          ...(single && first?.removed !== undefined ? { removed: first.removed } : {}),
           ...(single ? {} : { results: outcomes.map(resultOf) }),
         },
         result: single ? first : outcomes.map(resultOf),

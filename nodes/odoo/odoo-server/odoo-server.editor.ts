@@ -37,7 +37,7 @@ interface Report {
   user: string;
   company: string;
   key?: { name: string; days: number; warning: boolean };
-  rights: { model: string; may: string[] | 'absent' | 'unknown' }[];
+  rights: { model: string; may: string[] | 'absent' | 'unknown'; lacks: string[] }[];
 }
 
 const words = (key: string, values?: Record<string, unknown>): string =>
@@ -108,9 +108,13 @@ RED.nodes.registerType<ServerFields, Secrets>('odoo-server', {
       result.empty();
       line(true, words('test.connected', { ...report, protocol: words(`test.${report.protocol}`) }));
       if (report.key) line(!report.key.warning, words(report.key.warning ? 'test.keySoon' : 'test.key', report.key));
-      for (const { model, may } of report.rights) {
+      for (const { model, may, lacks } of report.rights) {
         const granted = Array.isArray(may) ? may.join(', ') || words('test.none') : words(`test.${may}`);
-        line(Array.isArray(may) && may.length > 0, words('test.rights', { model, may: granted }));
+        const needs = lacks.length === 0 ? '' : words('test.lacks', { lacks: lacks.join(', ') });
+        line(
+          Array.isArray(may) && may.length > 0 && lacks.length === 0,
+          words('test.rights', { model, may: granted }) + needs,
+        );
       }
     };
     const id = this.id;

@@ -8,6 +8,7 @@ import { type KeyExpiry, keyExpiry, warningAt, watchKey } from '../key-watch.ts'
 import { preview } from '../preview.ts';
 import { clientOptionsOf } from '../settings.ts';
 import { unsavedSettings } from '../unsaved.ts';
+import { modelsInUse } from '../usage.ts';
 import { type OdooServerConfig, odooServerDefinition } from './odoo-server.def.ts';
 
 /** What an `odoo-server` offers to other nodes. */
@@ -80,7 +81,8 @@ function admin(routes: AdminRoutes): void {
     const { config, credentials } = unsavedSettings(RED, request.body);
     const client = new OdooClient({ ...clientOptionsOf(config, credentials), attempts: 1, deadline: 20_000 });
     try {
-      response.json(await testConnection(client));
+      const { id } = (request.body ?? {}) as { id?: unknown };
+      response.json(await testConnection(client, modelsInUse(RED, String(id))));
     } finally {
       await client.close(0);
     }
