@@ -10,5 +10,6 @@ export { act, type ActionName, type ActionResult, type Verdict } from './client/
 export type { RowOutcome } from './client/batch.ts';
 export { type CallerContext, OdooClient, type OdooClientOptions } from './client/client.ts';
 export { count, read, searchPages, searchRead } from './client/read.ts';
-export { upsert, type UpsertDocument, type Upserted, type UpsertOptions } from './client/upsert.ts';
+export type { Upserted } from './client/load.ts';
+export { upsert, type UpsertDocument, type UpsertOptions } from './client/upsert.ts';
 export { attach, create, postMessage, unlink, write } from './client/write.ts';

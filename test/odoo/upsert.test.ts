@@ -323,23 +323,52 @@ for (const version of versions) {
       assert.equal(odoo.records('res.partner', { ref: 'WARD-9' }).length, 1);
     });
 
-    test('by natural key after a lost reply: not created again before Odoo has certainly ended the first try', async () => {
+    test('by natural key from processes that know nothing of each other, with every reply lost: one record', async () => {
+      const odoo = await sandbox(version);
+      odoo.faults.set({ kind: 'drop-reply', model: 'res.partner', method: 'load', times: 4 });
+      const all = await Promise.all(
+        ['A', 'B', 'C', 'D'].map((name) =>
+          upsert(clientOf(odoo), 'res.partner', [{ match: { ref: 'WARD-9' }, values: { name } }]),
+        ),
+      );
+      assert.equal(new Set(all.map((outcomes) => values(outcomes)[0]!.id)).size, 1);
+      assert.equal(odoo.records('res.partner', { ref: 'WARD-9' }).length, 1);
+    });
+
+    test('by natural key: a record that was made for it and is archived or renamed is not made a second time', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      const document = { match: { ref: 'WARD-9' }, values: { name: 'Ward 9' } };
+      const { id } = values(await upsert(client, 'res.partner', [document]))[0]!;
+      for (const change of [{ active: false }, { active: true, ref: 'WARD-09' }]) {
+        await write(client, 'res.partner', [id], change);
+        const failure = await refused(client, document, 'res.partner');
+        assert.equal(failure.code, 'ODOO_KEY_MOVED');
+        assert.match(failure.message, /hf_key\.res_partner_[0-9a-f]{24}/);
+      }
+      await write(client, 'res.partner', [id], { ref: 'WARD-9' });
+      assert.equal(values(await upsert(client, 'res.partner', [document]))[0]!.id, id);
+    });
+
+    test('by natural key with what load() cannot say, after a lost reply: not created again before Odoo has certainly ended the first try', async () => {
       const odoo = await sandbox(version);
       const client = clientOf(odoo, { settleTime: 60_000 });
-      const document = { match: { ref: 'WARD-9' }, values: { name: 'Ward 9' } };
+      const withContact = (ref: string) => ({
+        match: { ref },
+        values: { name: ref, child_ids: { create: [{ name: 'Desk' }] } },
+      });
       odoo.faults.set({ kind: 'drop-request', model: 'res.partner', method: 'create', times: 1 });
-      const first = await refused(client, document, 'res.partner');
+      const first = await refused(client, withContact('WARD-9'), 'res.partner');
       assert.equal(first.code, 'ODOO_UNSETTLED');
       assert.equal(first.outcome, 'unknown');
       assert.ok(first.retryable && first.retryAfter! >= 59_000);
-      assert.equal((await refused(client, document, 'res.partner')).code, 'ODOO_UNSETTLED');
+      assert.equal((await refused(client, withContact('WARD-9'), 'res.partner')).code, 'ODOO_UNSETTLED');
       assert.equal(odoo.records('res.partner', { ref: 'WARD-9' }).length, 0);
 
       odoo.faults.set({ kind: 'drop-reply', model: 'res.partner', method: 'create', times: 1 });
-      const other = { match: { ref: 'WARD-10' }, values: { name: 'Ward 10' } };
-      assert.equal((await refused(client, other, 'res.partner')).outcome, 'unknown');
-      // It did happen: the next try finds it.
-      assert.equal(values(await upsert(client, 'res.partner', [other]))[0]!.effect, 'updated');
+      assert.equal((await refused(client, withContact('WARD-10'), 'res.partner')).outcome, 'unknown');
+      // It did happen: the next try finds it, and will not add its contact again.
+      assert.equal((await refused(client, withContact('WARD-10'), 'res.partner')).code, 'ODOO_LINES_OF_EXISTING');
       assert.equal(odoo.records('res.partner', { ref: 'WARD-10' }).length, 1);
     });
   });

@@ -1,20 +1,13 @@
-/**
- * Writing a document so that repeating it never makes a second record.
- *
- * By external id through `load()`: PostgreSQL's unique index on `ir.model.data` makes it atomic, also between writers
- * that know nothing of each other. By natural key: search, then create or write, serialised in this process.
- */
+/** Writing documents so that repeating one never makes a second record: by external id, or by a natural key. */
 import { Failure } from '../../kernel/failure.ts';
-import { canonicalJson } from '../../kernel/json.ts';
-import { fullJitter } from '../../kernel/resilience/backoff.ts';
-import { sleep } from '../../kernel/resilience/deadline.ts';
-import { inChunks, type RowOutcome, RowsRefused } from './batch.ts';
+import { inChunks, type RowOutcome } from './batch.ts';
 import type { CallerContext, OdooClient } from './client.ts';
-import { bounded } from './errors.ts';
 import { removeLeftOut } from './left-out.ts';
+import { effects, existing, type LoadOptions, load, type Upserted } from './load.ts';
 import { type LoadDocument, type LoadTable, tablesOf } from './load-rows.ts';
-import { type CheckedRecord, checkRecord, referenceSlots, toVals } from './records.ts';
-import { findByMatch, findExternalId, keyOf, resolveReferences } from './references.ts';
+import { type KeyedDocument, upsertByMatch } from './natural-key.ts';
+import { type CheckedRecord, checkRecord, referenceSlots } from './records.ts';
+import { findExternalId, keyOf, resolveReferences } from './references.ts';
 import { isExternalId } from './values.ts';
 import { differences, refuseAltered } from './verify.ts';
 
@@ -22,27 +15,15 @@ export type UpsertDocument =
   /** Kept by Odoo in `ir.model.data`. */
   | { externalId: string; values: Readonly<Record<string, unknown>> }
   /** Fields that together name one record, e.g. `{"ref": "ACME"}`. */
-  | { match: Readonly<Record<string, unknown>>; values: Readonly<Record<string, unknown>> };
+  | KeyedDocument;
 
-export interface Upserted {
-  id: number;
-  effect: 'created' | 'updated';
-  externalId?: string;
-  /** Fields that Odoo holds otherwise than sent, where that was checked and is no failure. */
-  altered?: string[];
-  /** Lines deleted because the document no longer has them. */
-  removed?: number;
-}
-
-export interface UpsertOptions extends CallerContext {
+export interface UpsertOptions extends LoadOptions {
   /** Read the records back and compare; other amounts or quantities are failures. Default false. */
   verify?: boolean;
   /** What becomes of lines that an earlier version of the document made and this one leaves out. Default `keep`. */
   leftOut?: 'keep' | 'remove';
   /** Documents in one call. Default 200. */
   chunk?: number;
-  /** Tries of one `load()` that lost against another transaction. Default 8. */
-  attempts?: number;
 }
 
 /** Most documents in one upsert. */
@@ -91,7 +72,7 @@ export async function upsert(
 async function loadRound(
   client: OdooClient,
   model: string,
-  items: readonly LoadItem[],
+  items: readonly TableItem[],
   outcomes: RowOutcome<Upserted>[],
   options: UpsertOptions,
 ): Promise<void> {
@@ -243,13 +224,13 @@ async function resolveMixed(client: OdooClient, record: CheckedRecord, caller: C
   }
 }
 
-interface LoadItem extends Item {
+interface TableItem extends Item {
   tables: LoadTable[];
 }
 
 /** Documents that may go together: no external id twice in a round, so that the later document stays the later one. */
-function roundsOf(items: readonly Item[], outcomes: RowOutcome<Upserted>[]): LoadItem[][] {
-  const rounds: LoadItem[][] = [];
+function roundsOf(items: readonly Item[], outcomes: RowOutcome<Upserted>[]): TableItem[][] {
+  const rounds: TableItem[][] = [];
   const times = new Map<string, number>();
   for (const item of items) {
     try {
@@ -267,8 +248,8 @@ function roundsOf(items: readonly Item[], outcomes: RowOutcome<Upserted>[]): Loa
 }
 
 /** Documents whose tables have the same columns, so that they fit one call. */
-function sameColumns(items: readonly LoadItem[], stage: number): LoadItem[][] {
-  const groups = new Map<string, LoadItem[]>();
+function sameColumns(items: readonly TableItem[], stage: number): TableItem[][] {
+  const groups = new Map<string, TableItem[]>();
   for (const item of items) {
     const key = item.tables[stage]!.columns.join(' ');
     const group = groups.get(key);
@@ -281,7 +262,7 @@ function sameColumns(items: readonly LoadItem[], stage: number): LoadItem[][] {
 async function loadFirst(
   client: OdooClient,
   model: string,
-  items: readonly LoadItem[],
+  items: readonly TableItem[],
   options: UpsertOptions,
 ): Promise<Upserted[]> {
   const externalIds = items.map((item) => item.document.externalId);
@@ -293,250 +274,11 @@ async function loadFirst(
 async function loadFurther(
   client: OdooClient,
   model: string,
-  items: readonly LoadItem[],
+  items: readonly TableItem[],
   stage: number,
   outcomes: readonly RowOutcome<Upserted>[],
   options: UpsertOptions,
 ): Promise<Upserted[]> {
   await load(client, model, items, stage, options);
   return items.map((item) => (outcomes[item.index] as { value: Upserted }).value);
-}
-
-interface LoadAnswer {
-  ids: number[] | false;
-  messages?: LoadMessage[];
-}
-
-interface LoadMessage {
-  type?: string;
-  record?: number;
-  field?: string;
-  message?: unknown;
-}
-
-/** PostgreSQL's own words, not translated: `load()` catches the error that elsewhere comes as an exception by name. */
-const lostAgainstAnother = /could not serialize access|deadlock detected|could not obtain lock/;
-
-/** @returns the ids of the documents' records */
-async function load(
-  client: OdooClient,
-  model: string,
-  items: readonly LoadItem[],
-  stage: number,
-  options: UpsertOptions,
-): Promise<number[]> {
-  const tables = items.map((item) => item.tables[stage]!);
-  const args = { fields: tables[0]!.columns, data: tables.flatMap((table) => table.rows) };
-  // `load()` reads datetimes in the context's time zone, unlike `write`.
-  const context = { ...options.context, tz: 'UTC' };
-  const attempts = options.attempts ?? 8;
-  for (let attempt = 1; ; attempt++) {
-    const answer = (await client.call(
-      { model, method: 'load', args },
-      { effect: 'write', repeatable: true, ...options, context },
-    )) as LoadAnswer;
-    if (Array.isArray(answer.ids) && answer.ids.length === items.length) return answer.ids;
-    const errors = (answer.messages ?? []).filter((message) => message.type !== 'warning');
-    const transient = errors.some((error) => lostAgainstAnother.test(String(error.message)));
-    // A refusal that names no field may be a conflict in other words; a few tries tell.
-    const perhaps = !transient && errors.every((error) => !error.field);
-    if (transient ? attempt < attempts : perhaps && attempt < 3) {
-      await sleep(fullJitter(attempt, { base: 100, cap: 2_000 }), options.signal);
-      continue;
-    }
-    if (transient) {
-      throw new Failure(
-        'conflict',
-        'ODOO_SERIALIZATION_FAILURE',
-        `Other transactions in Odoo kept changing the same ${model} records (${attempt} tries). It is tried again.`,
-        { outcome: 'none' },
-      );
-    }
-    // A record found before may have been deleted since: look again next time.
-    const known = await client.fields(model);
-    if (errors.some(({ field }) => known.all.get(field?.split('/')[0] ?? '')?.relation !== undefined))
-      client.references.clear();
-    throw refusal(model, items, stage, errors);
-  }
-}
-
-function refusal(
-  model: string,
-  items: readonly LoadItem[],
-  stage: number,
-  errors: readonly LoadMessage[],
-): Failure | RowsRefused {
-  const rows = new Map<number, Failure>();
-  for (const error of errors) {
-    const item = error.record === undefined ? undefined : items[error.record];
-    if (item === undefined || rows.has(error.record!)) continue;
-    rows.set(error.record!, refusedDocument(model, item.document.externalId, stage, error));
-  }
-  if (rows.size > 0) return new RowsRefused(rows);
-  const only = items.length === 1 ? items[0]!.document.externalId : undefined;
-  return refusedDocument(model, only, stage, errors[0] ?? {});
-}
-
-function refusedDocument(model: string, externalId: string | undefined, stage: number, error: LoadMessage): Failure {
-  const which = externalId === undefined ? model : `${model} ${externalId}`;
-  const field = typeof error.field === 'string' && error.field !== '' ? error.field : undefined;
-  const written = stage === 0 ? 'Nothing of it was written.' : 'It was written without some of its lines.';
-  return new Failure(
-    'data-quality',
-    'ODOO_LOAD_REFUSED',
-    `Odoo refused ${which}${field === undefined ? '' : ` because of the field ${field}`}. ${written} Correct the document and replay it.`,
-    {
-      ...(stage === 0 ? { outcome: 'none' as const } : {}),
-      detail: {
-        ...(field === undefined ? {} : { field }),
-        ...(externalId === undefined ? {} : { externalId }),
-        odoo: { name: 'load', message: bounded(error.message) },
-      },
-    },
-  );
-}
-
-/** Clients whose user may not read `ir.model.data`. */
-const withoutModelData = new WeakSet<OdooClient>();
-
-/** External ids that exist already; undefined where the user may not see them. */
-async function existing(
-  client: OdooClient,
-  model: string,
-  externalIds: readonly string[],
-  caller: CallerContext,
-): Promise<Set<string> | undefined> {
-  if (withoutModelData.has(client)) return undefined;
-  const names = new Map<string, string[]>();
-  for (const externalId of externalIds) {
-    const dot = externalId.indexOf('.');
-    const module = externalId.slice(0, dot);
-    names.set(module, [...(names.get(module) ?? []), externalId.slice(dot + 1)]);
-  }
-  try {
-    const found = new Set<string>();
-    for (const [module, some] of names) {
-      const domain = [
-        ['module', '=', module],
-        ['name', 'in', some],
-        ['model', '=', model],
-      ];
-      const rows = (await client.call(
-        { model: 'ir.model.data', method: 'search_read', args: { domain, fields: ['name'], order: 'id' } },
-        { effect: 'read', ...caller },
-      )) as { name: string }[];
-      for (const row of rows) found.add(`${module}.${row.name}`);
-    }
-    return found;
-  } catch (error) {
-    if (!(error instanceof Failure) || error.class !== 'policy-rejection' || error.code === 'ODOO_UNAUTHORIZED')
-      throw error;
-    withoutModelData.add(client);
-    return undefined;
-  }
-}
-
-async function effects(
-  client: OdooClient,
-  model: string,
-  ids: readonly number[],
-  externalIds: readonly string[],
-  before: ReadonlySet<string> | undefined,
-  caller: CallerContext,
-): Promise<Upserted[]> {
-  const known = (i: number) => client.references.get(keyOf({ kind: 'externalId', externalId: externalIds[i]! }));
-  const doubtful = before === undefined ? ids.filter((id, i) => known(i) !== id) : [];
-  const created = doubtful.length === 0 ? undefined : await youngest(client, model, doubtful, caller);
-  return ids.map((id, i) => {
-    const externalId = externalIds[i]!;
-    const isNew = before === undefined ? (created?.has(id) ?? false) : !before.has(externalId);
-    client.references.set(keyOf({ kind: 'externalId', externalId }), id);
-    return { id, externalId, effect: isNew ? 'created' : 'updated' };
-  });
-}
-
-/** Records never written since their creation; a second write within the same second looks the same. */
-async function youngest(
-  client: OdooClient,
-  model: string,
-  ids: readonly number[],
-  caller: CallerContext,
-): Promise<Set<number>> {
-  const rows = (await client.call(
-    { model, method: 'read', ids, args: { fields: ['create_date', 'write_date'] } },
-    { effect: 'read', ...caller },
-  )) as { id: number; create_date: string; write_date: string }[];
-  return new Set(rows.filter((row) => row.create_date === row.write_date).map((row) => row.id));
-}
-
-/**
- * Creates or updates the one record that `match` names. Nothing in Odoo forbids two: writers in this process take
- * turns, and after a create of unknown outcome the next try waits until Odoo has certainly ended it, and looks first.
- */
-async function upsertByMatch(
-  client: OdooClient,
-  model: string,
-  { match, values }: Extract<UpsertDocument, { match: unknown }>,
-  caller: CallerContext,
-): Promise<Upserted> {
-  const key = `${model} ${canonicalJson(match)}`;
-  const record = await checkRecord(client, model, { ...match, ...values });
-  return await client.locks.run([key], async () => {
-    await resolveReferences(client, [record], caller);
-    const ids = await findByMatch(client, { model, match }, model, caller);
-    if (ids.length > 1) {
-      throw new Failure(
-        'data-quality',
-        'ODOO_KEY_AMBIGUOUS',
-        `More than one ${model} in Odoo has the given ${Object.keys(match).join(' and ')}. Match by more fields, or merge the records in Odoo.`,
-        { outcome: 'none', detail: { ids } },
-      );
-    }
-    const id = ids[0];
-    if (id !== undefined) {
-      client.unsettled.delete(key);
-      refuseNewLines(record);
-      await client.call(
-        { model, method: 'write', ids: [id], args: { vals: toVals(record) } },
-        { effect: 'write', repeatable: true, ...caller },
-      );
-      return { id, effect: 'updated' };
-    }
-    const until = client.unsettled.get(key);
-    if (until !== undefined && until > Date.now()) throw unsettled(model, until - Date.now());
-    try {
-      const created = await client.call(
-        { model, method: 'create', args: { vals_list: [toVals(record)] } },
-        { effect: 'write', ...caller },
-      );
-      client.unsettled.delete(key);
-      return { id: (created as number[])[0]!, effect: 'created' };
-    } catch (error) {
-      if (!(error instanceof Failure) || error.outcome !== 'unknown') throw error;
-      client.unsettled.set(key, Date.now() + client.settleTime);
-      throw unsettled(model, client.settleTime, error);
-    }
-  });
-}
-
-function unsettled(model: string, wait: number, cause?: Failure): Failure {
-  return new Failure(
-    'dependency-outage',
-    'ODOO_UNSETTLED',
-    `Whether Odoo created this ${model} is not known. It is looked for again in ${Math.ceil(wait / 1000)} s, when Odoo has certainly ended the first try, and created only if it is not there.`,
-    { outcome: 'unknown', retryAfter: Math.ceil(wait), ...(cause === undefined ? {} : { cause }) },
-  );
-}
-
-function refuseNewLines(record: CheckedRecord): void {
-  for (const { path, value } of record.values) {
-    if (value.kind === 'records' && value.commands.some((command) => command.kind === 'create')) {
-      throw new Failure(
-        'data-quality',
-        'ODOO_LINES_OF_EXISTING',
-        `The record exists already, and writing ${path} would add its lines again. Use an external id for the document and each line.`,
-        { outcome: 'none', detail: { field: path } },
-      );
-    }
-  }
 }
