@@ -91,7 +91,7 @@ export function letterRoutes(routes: Routes): void {
     return store.run(previewAct, { filter: parseFilter(objectOf(request.body).filter) });
   });
 
-  routes.act('replay', 'operate', 'replay', async (act, request) => {
+  routes.act('replay', 'replay', 'replay', async (act, request) => {
     const { id: storeId, store } = storeFor(RED, request);
     const filter = parseFilter(act.body.filter);
     const chosen = { ...filter, ...(act.body.includePolicyRejections === true ? {} : withoutPolicyRejections(filter)) };
@@ -113,7 +113,7 @@ export function letterRoutes(routes: Routes): void {
   });
 
   // Who edits has seen the payload, so both permissions are asked for.
-  routes.act('letters/:id/edit-replay', 'operate', 'edit-replay', async (act, request) => {
+  routes.act('letters/:id/edit-replay', 'edit', 'edit-replay', async (act, request) => {
     if (!allowed(request, 'reveal', RED)) {
       throw new Failure(
         'policy-rejection',
@@ -137,7 +137,7 @@ export function letterRoutes(routes: Routes): void {
     return started;
   });
 
-  routes.act('discard', 'operate', 'discard', async (act, request) => {
+  routes.act('discard', 'discard', 'discard', async (act, request) => {
     const { id: storeId, store } = storeFor(RED, request);
     const filter = parseFilter(act.body.filter);
     requireExpected(act, (await store.run(previewAct, { filter })).count);
@@ -148,7 +148,7 @@ export function letterRoutes(routes: Routes): void {
 
   routes.get('jobs', 'view', (request) => storeOf(request).run(listJobs, { limit: jobsShown }));
 
-  routes.act('jobs/:id/cancel', 'operate', 'cancel', async (act, request) => {
+  routes.act('jobs/:id/cancel', 'replay', 'cancel', async (act, request) => {
     const { id: storeId, store } = storeFor(RED, request);
     const result = await store.run(cancelReplay, {
       token: act.token,

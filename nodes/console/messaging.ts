@@ -56,7 +56,7 @@ export function consumedQueues(RED: RuntimeApi): ConsumedQueue[] {
 export function messagingRoutes(routes: Routes): void {
   const { RED } = routes;
   for (const action of ['pause', 'resume'] as const) {
-    routes.act(`queues/:queue/${action}`, 'operate', action, async (act, request) => {
+    routes.act(`queues/:queue/${action}`, 'pause', action, async (act, request) => {
       const queue = request.params.queue ?? '';
       const consumed = consumedQueues(RED).find(
         (entry) => entry.queue === queue && entry.connection.id === act.body.connection,

@@ -4,7 +4,7 @@ import { logSink } from '../kernel/telemetry/log.ts';
 import { MetricsRegistry } from '../kernel/telemetry/metrics.ts';
 import { RecentRates } from '../kernel/telemetry/rates.ts';
 import { addTelemetrySink } from '../kernel/telemetry/telemetry.ts';
-import { describe, type RuntimeApi } from '../node/index.ts';
+import { describe, guard, type RuntimeApi } from '../node/index.ts';
 import { permissions } from './access.ts';
 import { consumedQueues, runningConnections } from './messaging.ts';
 import { runningStores } from './stores.ts';
@@ -44,19 +44,15 @@ function debugLogged(RED: RuntimeApi): boolean {
 
 export function metricsRoute(RED: RuntimeApi, { registry }: Telemetry): void {
   registry.onScrape(() => readGauges(RED, registry));
-  RED.httpAdmin.get(
-    '/healthflows/metrics',
-    RED.auth.needsPermission(permissions.metrics),
-    async (_request, response) => {
-      try {
-        const text = await registry.expose();
-        response.set('Cache-Control', 'no-store').type(contentType).send(text);
-      } catch (error) {
-        RED.log.error(describe(error));
-        if (!response.headersSent) response.status(500).send('');
-      }
-    },
-  );
+  RED.httpAdmin.get('/healthflows/metrics', ...guard(RED, permissions.metrics), async (_request, response) => {
+    try {
+      const text = await registry.expose();
+      response.set('Cache-Control', 'no-store').type(contentType).send(text);
+    } catch (error) {
+      RED.log.error(describe(error));
+      if (!response.headersSent) response.status(500).send('');
+    }
+  });
 }
 
 async function readGauges(RED: RuntimeApi, registry: MetricsRegistry): Promise<void> {

@@ -7,11 +7,12 @@ import {
   type AdminRequest,
   type AdminResponse,
   describe,
+  guard,
   httpStatusOf,
   type RuntimeApi,
 } from '../node/index.ts';
 import { requireOwnOrigin } from '../node/origin.ts';
-import { type Permission, permissions, requirePerson } from './access.ts';
+import { actorOf, permissions, requirePerson, requireWholeScope } from './access.ts';
 
 export const base = '/healthflows/console';
 
@@ -25,19 +26,34 @@ export interface PersonalAct {
   body: Record<string, unknown>;
 }
 
+/** How a page registers its routes: below `console/api/<its id>/`. */
+export type PageRoutes = Pick<Routes, 'RED' | 'get' | 'ask' | 'act'>;
+
+export interface RouteOptions {
+  /** The answer is narrowed to `scopeOf(request)`; without it, partner-scoped users are refused. */
+  scoped?: boolean;
+}
+
+/** A permission by its full name, or one of the console's by its short one. */
+const nameOf = (permission: string): string => (permissions as Record<string, string>)[permission] ?? permission;
+
 export class Routes {
   readonly RED: RuntimeApi;
+  readonly #prefix: string;
+  readonly #scoped: boolean;
 
-  constructor(RED: RuntimeApi) {
+  constructor(RED: RuntimeApi, prefix = '', { scoped = false }: RouteOptions = {}) {
     this.RED = RED;
+    this.#prefix = prefix;
+    this.#scoped = scoped;
   }
 
   /** Answers with what `answer` returns, with an ETag (RFC 9110 section 8.8.3) so that polling is cheap. */
-  get(path: string, permission: Permission, answer: (request: AdminRequest) => unknown): void {
+  get(path: string, permission: string, answer: (request: AdminRequest) => unknown, options: RouteOptions = {}): void {
     this.RED.httpAdmin.get(
-      `${base}/api/${path}`,
-      this.RED.auth.needsPermission(permissions[permission]),
-      this.#guarded(async (request, response) => {
+      `${base}/api/${this.#prefix}${path}`,
+      ...guard(this.RED, nameOf(permission)),
+      this.#guarded(options, async (request, response) => {
         const body = JSON.stringify(await answer(request));
         const tag = `"${createHash('sha1').update(body).digest('base64url')}"`;
         response.set('ETag', tag);
@@ -50,14 +66,15 @@ export class Routes {
   /** An act of a person, with token and reason. Counted and, when it fails, answered as such. */
   act(
     path: string,
-    permission: Permission,
+    permission: string,
     action: string,
     perform: (act: PersonalAct, request: AdminRequest) => unknown,
+    options: RouteOptions = {},
   ): void {
     this.RED.httpAdmin.post(
-      `${base}/api/${path}`,
-      this.RED.auth.needsPermission(permissions[permission]),
-      this.#guarded(async (request, response) => {
+      `${base}/api/${this.#prefix}${path}`,
+      ...guard(this.RED, nameOf(permission)),
+      this.#guarded(options, async (request, response) => {
         try {
           requireOwnOrigin(request);
           requirePerson(request, this.RED);
@@ -73,22 +90,32 @@ export class Routes {
   }
 
   /** A question with a body; changes nothing. */
-  ask(path: string, permission: Permission, answer: (request: AdminRequest) => unknown): void {
+  ask(path: string, permission: string, answer: (request: AdminRequest) => unknown, options: RouteOptions = {}): void {
     this.RED.httpAdmin.post(
-      `${base}/api/${path}`,
-      this.RED.auth.needsPermission(permissions[permission]),
-      this.#guarded(async (request, response) => {
+      `${base}/api/${this.#prefix}${path}`,
+      ...guard(this.RED, nameOf(permission)),
+      this.#guarded(options, async (request, response) => {
         requireOwnOrigin(request);
         response.json(await answer(request));
       }),
     );
   }
 
-  #guarded(answer: Answer): AdminHandler {
+  /** An answer that is no JSON, e.g. a file or a stream of events; it sends by itself. */
+  raw(path: string, permission: string, answer: Answer, options: RouteOptions = {}): void {
+    this.RED.httpAdmin.get(
+      `${base}/api/${this.#prefix}${path}`,
+      ...guard(this.RED, nameOf(permission)),
+      this.#guarded(options, answer),
+    );
+  }
+
+  #guarded(options: RouteOptions, answer: Answer): AdminHandler {
     return async (request, response) => {
       response.set('Cache-Control', 'no-store');
       response.set('X-Content-Type-Options', 'nosniff');
       try {
+        if (!(options.scoped ?? this.#scoped)) requireWholeScope(request, this.RED);
         await answer(request, response);
       } catch (error) {
         const failure = toFailure(error);
@@ -117,7 +144,7 @@ function personalAct(request: AdminRequest): PersonalAct {
       'Give a reason of 3 to 500 characters; it goes into the audit trail.',
     );
   }
-  return { token, reason: reason.trim(), actor: request.user?.username ?? 'anonymous', body };
+  return { token, reason: reason.trim(), actor: actorOf(request), body };
 }
 
 export function objectOf(body: unknown): Record<string, unknown> {

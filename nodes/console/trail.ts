@@ -19,7 +19,7 @@ export function trailRoutes(routes: Routes): void {
     return page;
   });
 
-  routes.ask('audit/verify', 'view', async (request) => {
+  routes.ask('audit/verify', 'verify', async (request) => {
     const { store, name } = storeFor(RED, request);
     return { ...(await verifyAudit(store)), store: name };
   });

@@ -10,6 +10,7 @@ import { telemetry } from '../kernel/telemetry/telemetry.ts';
 import { attachLifecycle } from './lifecycle.ts';
 import type { AdminHandler, AdminRequest, AdminResponse, Done, RuntimeApi, RuntimeNode } from './node-red.ts';
 import { requireOwnOrigin } from './origin.ts';
+import { guard } from './permission.ts';
 import { type StatusKind, StatusLight } from './status.ts';
 
 /** What runtime and editor share about a node; lives in `<type>.def.ts`. */
@@ -182,15 +183,11 @@ function install<C extends object>(RED: RuntimeApi, definition: NodeDefinition<C
   options.admin?.({
     RED,
     get: (path, permission, handler) =>
-      RED.httpAdmin.get(
-        `/healthflows/${definition.type}/${path}`,
-        RED.auth.needsPermission(permission),
-        guarded(handler),
-      ),
+      RED.httpAdmin.get(`/healthflows/${definition.type}/${path}`, ...guard(RED, permission), guarded(handler)),
     post: (path, permission, handler) =>
       RED.httpAdmin.post(
         `/healthflows/${definition.type}/${path}`,
-        RED.auth.needsPermission(permission),
+        ...guard(RED, permission),
         guarded((request, response) => {
           requireOwnOrigin(request);
           return handler(request, response);
@@ -273,17 +270,20 @@ function settleInput<C extends object>(
   error?: unknown,
 ): void {
   const failure = error === undefined ? undefined : toFailure(error);
-  telemetry.hop({
-    stage: context.type,
-    nodeId: context.id,
-    outcome: failure === undefined ? 'ok' : 'failed',
-    duration: performance.now() - started,
-    ...(context.flowId === undefined ? {} : { flowId: context.flowId }),
-    ...(failure === undefined ? {} : { failureClass: failure.class, failureCode: failure.code }),
-    ...(message.event?.correlationid === undefined ? {} : { correlationId: message.event.correlationid }),
-    ...(message.event?.traceparent === undefined ? {} : { traceparent: message.event.traceparent }),
-    ...(message.event?.id === undefined ? {} : { messageId: message.event.id }),
-  });
+  telemetry.hop(
+    {
+      stage: context.type,
+      nodeId: context.id,
+      outcome: failure === undefined ? 'ok' : 'failed',
+      duration: performance.now() - started,
+      ...(context.flowId === undefined ? {} : { flowId: context.flowId }),
+      ...(failure === undefined ? {} : { failureClass: failure.class, failureCode: failure.code }),
+      ...(message.event?.correlationid === undefined ? {} : { correlationId: message.event.correlationid }),
+      ...(message.event?.traceparent === undefined ? {} : { traceparent: message.event.traceparent }),
+      ...(message.event?.id === undefined ? {} : { messageId: message.event.id }),
+    },
+    message,
+  );
   if (failure === undefined) {
     done();
     return;
@@ -358,7 +358,13 @@ function contextOf<C extends object>(
     node,
     status: (kind, text) => light.show(kind, text),
     resolve: (kind, id) => resolve(RED, definition.type, kind, id),
-    emit: (message, output) => node.send(spread(definition, message, output) as FlowMessage[]),
+    emit: (message, output) => {
+      telemetry.taken(
+        { stage: definition.type, nodeId: node.id, ...(node.z === undefined ? {} : { flowId: node.z }) },
+        message,
+      );
+      node.send(spread(definition, message, output) as FlowMessage[]);
+    },
     fail: (error, message) => {
       const failure = toFailure(error);
       if (message === undefined) node.error(`${failure.code}: ${failure.message}`);

@@ -27,7 +27,10 @@ test('the page offers what the scope of the session holds', () => {
   const scoped = (scope: unknown) => request({ authInfo: { scope } });
   assert.equal(allowed(scoped(['healthflows.view']), 'reveal', RED), false);
   assert.equal(allowed(scoped(['healthflows.reveal']), 'reveal', RED), true);
-  assert.equal(allowed(scoped('*'), 'operate', RED), true);
+  assert.equal(allowed(scoped('*'), 'replay', RED), true);
+  assert.equal(allowed(scoped(['healthflows.operate']), 'replay', RED), true);
+  assert.equal(allowed(scoped(['healthflows.operate']), 'reveal', RED), false);
+  assert.equal(allowed(scoped(['healthflows.administer']), 'reveal', RED), true);
   assert.equal(allowed(scoped('read'), 'view', RED), false);
 });
 

@@ -1,14 +1,20 @@
 /** Each admin route of the console for each role, in a real Node-RED with a login. */
 import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type EmbeddedNodeRed, embedNodeRed } from '../support/node-red.ts';
+import { pathToFileURL } from 'node:url';
+import type { ConsolePage } from '../../nodes/console/index.ts';
+import { type EmbeddedNodeRed, embedNodeRed, packageRoot } from '../support/node-red.ts';
 
 const roles = {
   nobody: undefined,
   reader: 'read',
   writer: 'write',
   viewer: ['healthflows.view'],
-  operator: ['healthflows.view', 'healthflows.operate'],
+  operator: ['healthflows.operate'],
+  // One permission an act, without the role that holds them.
+  editor: ['healthflows.view', 'healthflows.edit'],
   revealer: ['healthflows.view', 'healthflows.reveal'],
   scraper: ['healthflows.metrics'],
   administrator: '*',
@@ -63,7 +69,13 @@ function call(role: Role, method: string, path: string, headers: Record<string, 
   });
 }
 
-const views: Role[] = ['viewer', 'operator', 'revealer', 'administrator'];
+/** True when the permission is missing; an act may be refused for other reasons that also answer 403. */
+async function refused(response: Response): Promise<boolean> {
+  if (response.status === 401) return true;
+  return response.status === 403 && (await response.text()).includes('NOT_PERMITTED');
+}
+
+const views: Role[] = ['viewer', 'operator', 'editor', 'revealer', 'administrator'];
 const operators: Role[] = ['operator', 'administrator'];
 const routes: [method: string, path: string, may: Role[]][] = [
   ['GET', 'console/api/session', views],
@@ -74,11 +86,11 @@ const routes: [method: string, path: string, may: Role[]][] = [
   ['GET', 'console/api/jobs', views],
   ['GET', 'console/api/audit', views],
   ['POST', 'console/api/preview', views],
-  ['POST', 'console/api/audit/verify', views],
+  ['POST', 'console/api/audit/verify', operators],
   ['POST', 'console/api/replay', operators],
   ['POST', 'console/api/discard', operators],
   ['POST', 'console/api/jobs/x/cancel', operators],
-  ['POST', 'console/api/letters/x/edit-replay', operators],
+  ['POST', 'console/api/letters/x/edit-replay', ['editor', 'administrator']],
   ['POST', 'console/api/queues/x/pause', operators],
   ['POST', 'console/api/queues/x/resume', operators],
   ['POST', 'console/api/letters/x/reveal', ['revealer', 'administrator']],
@@ -89,15 +101,15 @@ for (const [method, path, may] of routes) {
   test(`${method} ${path} is open to ${may.join(', ')} and to nobody else`, async () => {
     for (const role of Object.keys(roles) as Role[]) {
       const response = await call(role, method, path);
-      if (may.includes(role)) assert.notEqual(response.status, 401, role);
-      else assert.equal(response.status, 401, role);
+      if (may.includes(role)) assert.notEqual(await refused(response.clone()), true, role);
+      else assert.equal(response.status, role === 'nobody' ? 401 : 403, role);
       await response.arrayBuffer();
     }
   });
 }
 
 test('who edits must also be allowed to see', async () => {
-  const response = await call('operator', 'POST', 'console/api/letters/x/edit-replay');
+  const response = await call('editor', 'POST', 'console/api/letters/x/edit-replay');
   assert.equal(response.status, 403);
   assert.equal(((await response.json()) as { error: { code: string } }).error.code, 'REVEAL_NEEDED');
 });
@@ -142,4 +154,59 @@ test('an unchanged answer is not sent again', async () => {
   const first = await call('viewer', 'GET', 'console/api/groups');
   const again = await call('viewer', 'GET', 'console/api/groups', { 'if-none-match': first.headers.get('etag') ?? '' });
   assert.equal(again.status, 304);
+});
+
+test('a slice adds a page with its script, its routes and its own permission, also after the console has started', async () => {
+  const assets = join(red.userDir, 'page-of-a-test');
+  mkdirSync(assets);
+  writeFileSync(join(assets, 'greeting.js'), 'export default () => () => {};\n');
+  // The instance that the runtime under test has loaded, not that of the sources.
+  const { contributePage } = (await import(
+    pathToFileURL(join(packageRoot, 'dist/console/index.js')).href
+  )) as typeof import('../../nodes/console/index.ts');
+  const page: ConsolePage = {
+    id: 'greeting',
+    title: 'Greeting',
+    order: 45,
+    permission: 'healthflows.greet',
+    acts: { greet: 'healthflows.greet' },
+    assets: pathToFileURL(`${assets}/`),
+    script: 'greeting.js',
+    waiting: () => 3,
+    routes: (routes) => routes.get('words', 'healthflows.greet', () => ({ words: 'good morning' })),
+  };
+  contributePage(page);
+  contributePage(page);
+  assert.deepEqual(await (await call('administrator', 'GET', 'console/api/greeting/words')).json(), {
+    words: 'good morning',
+  });
+  assert.equal((await call('viewer', 'GET', 'console/api/greeting/words')).status, 403);
+  assert.equal((await call('nobody', 'GET', 'console/pages/greeting/greeting.js')).status, 200);
+  for (const path of ['greeting/..%2F..%2Fsettings.js', 'greeting/other.js', 'unknown/greeting.js']) {
+    assert.equal((await call('nobody', 'GET', `console/pages/${path}`)).status, 404, path);
+  }
+  const session = async (role: Role) =>
+    (await (await call(role, 'GET', 'console/api/session')).json()) as {
+      pages: { id: string; script: string; waiting?: number }[];
+      may: Record<string, boolean>;
+    };
+  const seen = await session('administrator');
+  assert.deepEqual(
+    seen.pages.find(({ id }) => id === 'greeting'),
+    {
+      id: 'greeting',
+      title: 'Greeting',
+      place: 'page',
+      order: 45,
+      script: '../pages/greeting/greeting.js',
+      waiting: 3,
+    },
+  );
+  assert.equal(seen.may.greet, true);
+  const viewer = await session('viewer');
+  assert.equal(
+    viewer.pages.some(({ id }) => id === 'greeting'),
+    false,
+  );
+  assert.equal(viewer.may.greet, false);
 });

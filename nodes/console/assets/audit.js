@@ -7,7 +7,7 @@ const actions = ['message.accepted', 'message.rejected', 'message.settled', 'dea
 /** Hashes and long ids by their beginning; whole in the tooltip or the export. */
 const short = (text) => (text.length > 24 && !text.includes(' ') ? `${text.slice(0, 14)}…` : text);
 
-export function auditPage(main, _session, query) {
+export default function auditPage(main, _session, query) {
   const filter = { action: query.get('action') ?? '', actor: query.get('actor') ?? '', subject: query.get('subject') ?? '', correlationId: query.get('correlationId') ?? '' };
   const list = h('div', {});
   const verdict = h('div', { role: 'status', 'aria-live': 'polite' });

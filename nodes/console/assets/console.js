@@ -1,11 +1,7 @@
 // The frame: pages by address, sign-in, theme, and whether what is shown is live.
 import { editorAddress, get, loginKind, signIn, useStore } from './api.js';
-import { auditPage } from './audit.js';
-import { errorBox, h, loading, render } from './dom.js';
-import { failuresPage } from './failures.js';
-import { nowPage } from './now.js';
+import { empty, errorBox, h, loading, render } from './dom.js';
 
-const pages = { now: ['Now', nowPage], failures: ['Failures', failuresPage], audit: ['Audit', auditPage] };
 const main = document.getElementById('content');
 let leave;
 let session;
@@ -39,16 +35,33 @@ window.addEventListener('console:live', ({ detail }) => {
   if (live.textContent !== text) live.textContent = text;
 });
 
-function route() {
+let visit = 0;
+
+/** Pages come with the session, those of other slices too; the script of one is fetched when it is opened. */
+async function route() {
   const [name, query] = location.hash.slice(1).split('?');
-  const chosen = pages[name] === undefined ? 'now' : name;
+  const pages = session.pages.filter(({ place }) => place === 'page');
+  const page = pages.find(({ id }) => id === name) ?? pages[0];
+  const mine = ++visit;
   leave?.();
+  leave = undefined;
+  if (page === undefined) {
+    render(main, empty('No page for you', 'Your user may open the console but none of its pages.'));
+    return;
+  }
   for (const link of document.querySelectorAll('#pages a')) {
-    if (link.dataset.page === chosen) link.setAttribute('aria-current', 'page');
+    if (link.dataset.page === page.id) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
-  document.title = `${pages[chosen][0]} · Integration console`;
-  leave = pages[chosen][1](main, session, new URLSearchParams(query ?? ''));
+  document.title = `${page.title} · Integration console`;
+  render(main, loading());
+  try {
+    const { default: open } = await import(`./${page.script}`);
+    // Another page may have been chosen meanwhile.
+    if (mine === visit) leave = open(main, session, new URLSearchParams(query ?? ''));
+  } catch (error) {
+    if (mine === visit) render(main, errorBox(error, route));
+  }
 }
 
 const notices = {
@@ -72,10 +85,12 @@ async function start() {
   render(document.getElementById('notice'), notices[session.operations] && h('p', { class: 'notice' }, notices[session.operations](session.login)));
   render(
     document.getElementById('pages'),
-    Object.entries(pages).map(([name, [title]]) => h('a', { href: `#${name}`, 'data-page': name }, title)),
+    session.pages
+      .filter(({ place }) => place === 'page')
+      .map(({ id, title, waiting }) => h('a', { href: `#${id}`, 'data-page': id }, title, waiting > 0 && h('span', { class: 'waiting' }, String(waiting)))),
   );
   showStores();
-  route();
+  await route();
 }
 
 function showStores() {
@@ -87,7 +102,7 @@ function showStores() {
   useStore(session.stores[0].id);
   select.addEventListener('change', () => {
     useStore(select.value);
-    route();
+    void route();
   });
 }
 
@@ -128,6 +143,6 @@ async function showSignIn() {
 }
 
 window.addEventListener('hashchange', () => {
-  if (session !== undefined) route();
+  if (session !== undefined) void route();
 });
 void start();

@@ -13,9 +13,9 @@ const states = {
 };
 const waiting = 'open,failed-again';
 
-export function failuresPage(main, session, query) {
+export default function failuresPage(main, session, query) {
   const filter = { class: query.get('class') ?? '', queue: query.get('queue') ?? '', state: query.get('state') ?? waiting, text: query.get('text') ?? '', fingerprint: query.get('group') ?? '' };
-  const mayAct = session.may.operate && session.operations !== 'locked';
+  const mayAct = session.may.replay && session.operations !== 'locked';
   const jobs = h('div', {});
   const groups = h('div', {});
   const letters = h('div', {});

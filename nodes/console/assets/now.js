@@ -3,7 +3,7 @@ import { poll, post } from './api.js';
 import { askReason } from './dialogs.js';
 import { badge, classBadge, count, duration, empty, errorBox, h, loading, render, table, toast } from './dom.js';
 
-export function nowPage(main, session) {
+export default function nowPage(main, session) {
   render(main, loading());
   const live = poll(() => 'now', (now) => show(main, now, session, () => live.now()), (error) => {
     if (main.querySelector('.tiles') === null) render(main, errorBox(error, () => live.now()));
@@ -86,7 +86,7 @@ function tile(number, text, bad, href) {
 }
 
 function queueRow(queue, session, refresh) {
-  const mayAct = session.may.operate && session.operations !== 'locked';
+  const mayAct = session.may.pause && session.operations !== 'locked';
   return [
     h('span', { class: 'mono' }, queue.queue),
     queue.flow,

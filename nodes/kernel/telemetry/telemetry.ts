@@ -1,3 +1,5 @@
+import type { FlowMessage } from '../message.ts';
+
 /**
  * Where the kernel and the nodes report what happened. Sinks (metrics, log, traces) subscribe; without one a report
  * costs a loop over an empty set. Labels are closed sets: never ids, URLs or document values.
@@ -18,7 +20,10 @@ export interface HopReport {
 }
 
 export interface TelemetrySink {
-  hop?(report: HopReport): void;
+  /** `message` is what the node was given and may have changed; a sink reads it at once and keeps no reference. */
+  hop?(report: HopReport, message?: FlowMessage): void;
+  /** A source (a consumer, a webhook) has taken a message in. */
+  taken?(source: Pick<HopReport, 'stage' | 'nodeId' | 'flowId'>, message: FlowMessage): void;
   count?(name: string, labels: Record<string, string>, by: number): void;
   /** Seconds for durations, plain numbers otherwise; the metric's name carries the unit. */
   observe?(name: string, labels: Record<string, string>, value: number): void;
@@ -34,8 +39,11 @@ export function addTelemetrySink(sink: TelemetrySink): () => void {
 }
 
 export const telemetry = {
-  hop(report: HopReport): void {
-    for (const sink of sinks) sink.hop?.(report);
+  hop(report: HopReport, message?: FlowMessage): void {
+    for (const sink of sinks) sink.hop?.(report, message);
+  },
+  taken(source: Pick<HopReport, 'stage' | 'nodeId' | 'flowId'>, message: FlowMessage): void {
+    for (const sink of sinks) sink.taken?.(source, message);
   },
   count(name: string, labels: Record<string, string> = {}, by = 1): void {
     for (const sink of sinks) sink.count?.(name, labels, by);
