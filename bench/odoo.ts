@@ -1,6 +1,6 @@
 /**
  * What the Odoo client costs against the same work written by hand with axios, on the sandbox in a process of its own:
- * wall time, this process's CPU, requests made. `npx node bench/odoo.ts`; rounds are interleaved, medians are shown.
+ * wall time, this process's CPU, requests made, and two other packages beside them. Rounds are interleaved, medians shown.
  *
  * By hand means what a flow's author would write: JSON-2, one call a record, numbers as floats, no checks.
  */
@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import axios from 'axios';
 import { create, OdooClient, searchRead, upsert, write } from '../nodes/odoo/index.ts';
+import { peers } from './peers.ts';
 
 const rounds = 5;
 const cli = fileURLToPath(new URL('../sandbox/odoo/cli.ts', import.meta.url));
@@ -53,6 +54,59 @@ async function byHand(model: string, method: string, body: Record<string, unknow
   return data;
 }
 
+/** What two other packages offer for the same work; they speak XML-RPC only. */
+interface Peer {
+  create(model: string, values: object): Promise<unknown>;
+  update(model: string, id: number, values: object): Promise<unknown>;
+  searchRead(model: string, domain: unknown[], fields: string[], limit: number): Promise<unknown[]>;
+}
+
+async function peersOn(url: string): Promise<Record<string, Peer>> {
+  const load = peers({ 'odoo-await': '3.4.1', 'odoo-xmlrpc': '1.0.8' });
+  if (load === undefined) return {};
+  const { hostname, port } = new URL(url);
+  const login = { db: 'sandbox', username: 'bot', password: 'sandbox-key' };
+  const OdooAwait = load('odoo-await') as new (
+    options: object,
+  ) => {
+    connect(): Promise<number>;
+    create(model: string, values: object): Promise<number>;
+    update(model: string, id: number, values: object): Promise<boolean>;
+    searchRead(model: string, domain: unknown[], fields: string[], options: object): Promise<unknown[]>;
+  };
+  const first = new OdooAwait({ baseUrl: `http://${hostname}`, port: Number(port), ...login });
+  await first.connect();
+  type Callback = (error: unknown, value: never) => void;
+  const OdooXmlrpc = load('odoo-xmlrpc') as new (
+    options: object,
+  ) => {
+    connect(callback: Callback): void;
+    execute_kw(model: string, method: string, params: unknown[], callback: Callback): void;
+  };
+  const second = new OdooXmlrpc({ url, ...login });
+  const promised = (work: (callback: Callback) => void) =>
+    new Promise<never>((resolve, reject) => {
+      work((error, value) => (error ? reject(error as Error) : resolve(value)));
+    });
+  await promised((callback) => second.connect(callback));
+  const execute = (model: string, method: string, args: unknown[], options?: object) =>
+    promised((callback) =>
+      second.execute_kw(model, method, options === undefined ? [args] : [args, options], callback),
+    );
+  return {
+    'odoo-await': {
+      create: (model, values) => first.create(model, values),
+      update: (model, id, values) => first.update(model, id, values),
+      searchRead: (model, domain, fields, limit) => first.searchRead(model, domain, fields, { offset: 0, limit }),
+    },
+    'odoo-xmlrpc': {
+      create: (model, values) => execute(model, 'create', [values]),
+      update: (model, id, values) => execute(model, 'write', [[id], values]),
+      searchRead: (model, domain, fields, limit) => execute(model, 'search_read', [domain], { fields, limit }),
+    },
+  };
+}
+
 let run = 0;
 const partners = (n: number) =>
   Array.from({ length: n }, (_, i) => ({
@@ -65,10 +119,20 @@ const fields = ['name', 'ref', 'city', 'email', 'country_id'];
 const domain = [['ref', '=like', 'R%']];
 let ids: number[] = [];
 
-const races: { name: string; ours: () => Promise<unknown>; hand: () => Promise<unknown> }[] = [
+interface Race {
+  name: string;
+  ours: () => Promise<unknown>;
+  hand: () => Promise<unknown>;
+  peer?: (peer: Peer) => Promise<unknown>;
+}
+
+const races: Race[] = [
   {
     name: '200 creates',
     ours: () => create(client, 'res.partner', partners(200)),
+    peer: async (peer) => {
+      for (const values of partners(200)) await peer.create('res.partner', values);
+    },
     hand: async () => {
       for (const values of partners(200)) await byHand('res.partner', 'create', { vals_list: values });
     },
@@ -97,6 +161,9 @@ const races: { name: string; ours: () => Promise<unknown>; hand: () => Promise<u
   {
     name: '1,000 records written the same values',
     ours: () => write(client, 'res.partner', ids.slice(0, 1_000), { city: `Brugge ${run}` }),
+    peer: async (peer) => {
+      for (const id of ids.slice(0, 1_000)) await peer.update('res.partner', id, { city: `Brugge ${run}` });
+    },
     hand: async () => {
       for (const id of ids.slice(0, 1_000))
         await byHand('res.partner', 'write', { ids: [id], vals: { city: `Brugge ${run}` } });
@@ -115,6 +182,7 @@ const races: { name: string; ours: () => Promise<unknown>; hand: () => Promise<u
   {
     name: 'read of 10,000 records, by hand in one call',
     ours: () => searchRead(client, 'res.partner', domain, { fields, limit: 0, page: 5_000 }),
+    peer: (peer) => peer.searchRead('res.partner', domain, fields, 10_000),
     hand: () => byHand('res.partner', 'search_read', { domain, fields, limit: 0 }),
   },
 ];
@@ -144,26 +212,32 @@ try {
     Array.from({ length: 10_000 }, (_, i) => ({ name: `Reader ${i}`, ref: `R${i}` })),
   );
   ids = made.flatMap((outcome) => (outcome.kind === 'done' ? [outcome.value] : []));
+  const others = Object.entries(await peersOn(odoo.url));
   const table = [];
-  for (const { name, ours, hand } of races) {
-    const mine: Measured[] = [];
-    const theirs: Measured[] = [];
-    for (let round = 0; round < rounds; round++) {
-      theirs.push(await measure(hand));
-      mine.push(await measure(ours));
+  for (const { name, ours, hand, peer } of races) {
+    const contenders: [who: string, work: () => Promise<unknown>][] = [
+      ['by hand', hand],
+      ['this client', ours],
+      ...(peer === undefined
+        ? []
+        : others.map(([who, one]): [string, () => Promise<unknown>] => [who, () => peer(one)])),
+    ];
+    const measured = new Map<string, Measured[]>(contenders.map(([who]) => [who, []]));
+    for (let round = 0; round < rounds; round++)
+      for (const [who, work] of contenders) measured.get(who)!.push(await measure(work));
+    const base = middle(measured.get('by hand')!);
+    for (const [who] of contenders) {
+      const one = middle(measured.get(who)!);
+      table.push({
+        work: who === 'by hand' ? name : '',
+        who,
+        'wall ms': Math.round(one.wall),
+        'wall ratio': (one.wall / base.wall).toFixed(2),
+        'CPU ms': Math.round(one.cpu),
+        'CPU ratio': (one.cpu / base.cpu).toFixed(2),
+        requests: one.requests,
+      });
     }
-    const [a, b] = [middle(mine), middle(theirs)];
-    table.push({
-      work: name,
-      'wall ms': Math.round(a.wall),
-      'by hand': Math.round(b.wall),
-      ratio: (a.wall / b.wall).toFixed(2),
-      'CPU ms': Math.round(a.cpu),
-      'CPU by hand': Math.round(b.cpu),
-      'CPU ratio': (a.cpu / b.cpu).toFixed(2),
-      requests: a.requests,
-      'requests by hand': b.requests,
-    });
   }
   console.table(table);
 } finally {

@@ -42,7 +42,7 @@ export function jsonrpc(engine: Engine, request: Request, faults: Fault[]): Repl
   const id = envelope.id ?? null;
   const extra: Partial<Reply> = {};
   try {
-    const result = dispatch(engine, envelope, request.arrivedAt, faults, extra);
+    const result = callService(engine, envelope.params ?? {}, request.arrivedAt, faults, extra);
     // A method that returns None: the key `result` is absent.
     const body = result === null || result === undefined ? { jsonrpc: '2.0', id } : { jsonrpc: '2.0', id, result };
     return jsonReply(200, body, extra);
@@ -57,15 +57,15 @@ export function jsonrpc(engine: Engine, request: Request, faults: Fault[]): Repl
   }
 }
 
-function dispatch(
+/** What the remote services do, whichever protocol carries the call. */
+export function callService(
   engine: Engine,
-  { params }: Envelope,
+  { service, method, args: given }: NonNullable<Envelope['params']>,
   arrivedAt: number,
   faults: Fault[],
   extra: Partial<Reply>,
 ): unknown {
-  const { service, method } = params ?? {};
-  const args = Array.isArray(params?.args) ? (params.args as unknown[]) : [];
+  const args = Array.isArray(given) ? (given as unknown[]) : [];
   if (service === 'common') return common(engine, String(method), args, faults);
   if (service === 'object') return object(engine, String(method), args, arrivedAt, faults, extra);
   if (service === 'db') {

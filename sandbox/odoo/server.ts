@@ -12,6 +12,7 @@ import type { Values } from './orm.ts';
 import { page } from './page.ts';
 import { apiKeys } from './seed.ts';
 import { type OdooVersion, profileOf } from './versions.ts';
+import { isXmlRpc, xmlrpc } from './xmlrpc.ts';
 
 export interface SandboxOptions {
   /** Profile to play. @default '19' */
@@ -211,6 +212,11 @@ function dispatch(engine: Engine, request: Request, faults: Fault[], log: CallLo
     if (request.method !== 'POST') return htmlReply(405, 'Method Not Allowed', 'The method is not allowed.');
     if (profile.version === '19') log.counters.deprecated++;
     return jsonrpc(engine, request, faults);
+  }
+  if (isXmlRpc(request)) {
+    if (request.method !== 'POST') return htmlReply(405, 'Method Not Allowed', 'The method is not allowed.');
+    if (profile.version === '19') log.counters.deprecated++;
+    return xmlrpc(engine, request, faults);
   }
   if (profile.json2 && (path === '/json/version' || path === '/web/version')) {
     return jsonReply(200, { version_info: profile.versionInfo, version: profile.serie });

@@ -11,6 +11,7 @@ import { loading } from './load.ts';
 import { probing } from './probing.ts';
 import { records } from './records.ts';
 import { type Protocol, realServer, realTarget, sandboxTarget, type Target } from './target.ts';
+import { xmlrpcContract } from './xmlrpc.ts';
 
 function contract(name: string, start: () => Promise<Target>, protocols: readonly Protocol[]): void {
   describe(name, () => {
@@ -26,7 +27,10 @@ function contract(name: string, start: () => Promise<Target>, protocols: readonl
 
     probing(current);
     if (protocols.includes('json2')) json2Contract(current);
-    if (protocols.includes('jsonrpc')) jsonrpcContract(current);
+    if (protocols.includes('jsonrpc')) {
+      jsonrpcContract(current);
+      xmlrpcContract(current);
+    }
     for (const protocol of protocols) {
       records(current, protocol);
       loading(current, protocol);
