@@ -3,7 +3,7 @@ import { Failure } from '../../kernel/failure.ts';
 import type { CallerContext, OdooClient } from './client.ts';
 import { checkDomain } from './domain.ts';
 import type { ModelFields } from './fields.ts';
-import { fromOdoo } from './values.ts';
+import { decoderOf, fromOdoo } from './values.ts';
 
 export type OdooRecord = { id: number } & Record<string, unknown>;
 
@@ -247,13 +247,24 @@ function hasPlainTypes(known: ModelFields, names: readonly string[]): boolean {
   return names.every((name) => plainTypes.has(known.all.get(name)?.type ?? ''));
 }
 
-function decodeAll(known: ModelFields, names: readonly string[], rows: readonly OdooRecord[]): OdooRecord[] {
+/** Brings freshly parsed rows into the flow's form, in place where no field has another name on this version. */
+function decodeAll(known: ModelFields, names: readonly string[], rows: OdooRecord[]): OdooRecord[] {
   const columns = names
     .filter((name) => name !== 'id')
-    .map((name) => ({ name, out: known.nameOut(name), field: known.all.get(name) }));
+    .map((name) => ({ name, out: known.nameOut(name), decode: decoderOf(known.all.get(name)) }));
+  if (columns.every(({ name, out }) => name === out)) {
+    for (const row of rows) {
+      for (const { name, decode } of columns) {
+        const value = row[name];
+        const decoded = decode(value);
+        if (decoded !== value) row[name] = decoded;
+      }
+    }
+    return rows;
+  }
   return rows.map((row) => {
     const record: OdooRecord = { id: row.id };
-    for (const { name, out, field } of columns) record[out] = fromOdoo(field, row[name]);
+    for (const { name, out, decode } of columns) record[out] = decode(row[name]);
     return record;
   });
 }

@@ -313,29 +313,29 @@ export function resolved(ref: Reference): number {
   throw new Failure('defect', 'ODOO_UNRESOLVED', 'A reference was not resolved before it was sent.');
 }
 
+type Decoder = (value: unknown) => unknown;
+
+const orNull: Decoder = (value) => (value === false ? null : value);
+const exactText: Decoder = (value) =>
+  typeof value === 'number' || typeof value === 'string' ? shortest(plainDecimal(String(value))) : null;
+
+const decoders: Readonly<Record<string, Decoder>> = {
+  boolean: (value) => value === true,
+  float: exactText,
+  monetary: exactText,
+  datetime: (value) => (typeof value === 'string' ? fromOdooDatetime(value) : null),
+  many2one: (value) => (Array.isArray(value) ? { id: value[0], name: value[1] } : orNull(value)),
+};
+
+/** What turns a field's values, as they come from Odoo, into the flow's form. */
+export function decoderOf(field: FieldInfo | undefined): Decoder {
+  if (field === undefined) return (value) => value;
+  return decoders[field.type] ?? orNull;
+}
+
 /** A field's value as it came from Odoo, for the flow. */
 export function fromOdoo(field: FieldInfo | undefined, value: unknown): unknown {
-  switch (field?.type) {
-    case undefined:
-      return value;
-    case 'char':
-    case 'text':
-    case 'selection':
-      return value === false ? null : value;
-    case 'boolean':
-      return value === true;
-    case 'float':
-    case 'monetary':
-      return typeof value === 'number' || typeof value === 'string' ? shortest(plainDecimal(String(value))) : null;
-    case 'integer':
-      return value === false ? null : value;
-    case 'datetime':
-      return typeof value === 'string' ? fromOdooDatetime(value) : null;
-    case 'many2one':
-      return Array.isArray(value) ? { id: value[0], name: value[1] } : value === false ? null : value;
-    default:
-      return value === false ? null : value;
-  }
+  return decoderOf(field)(value);
 }
 
 /** Python always writes at least one decimal (`10.0`); the shortest exact text says the same. */
