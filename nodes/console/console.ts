@@ -1,6 +1,8 @@
 /** The operator console as a Node-RED plugin: its routes are there once, whatever is deployed. */
 import type { RuntimeApi } from '../node/index.ts';
+import { startJournal } from './journal/journal.ts';
 import { letterRoutes } from './letters.ts';
+import { messageRoutes } from './messages.ts';
 import { messagingRoutes } from './messaging.ts';
 import { metricsRoute, startTelemetry } from './metrics.ts';
 import { nowTeller } from './now.ts';
@@ -15,6 +17,7 @@ export default function installConsole(RED: RuntimeApi): void {
   pageRoutes(RED);
   sessionRoutes(RED);
   routes.get('now', 'view', nowTeller(RED, telemetry.rates));
+  messageRoutes(routes, startJournal(RED));
   letterRoutes(routes);
   messagingRoutes(routes);
   trailRoutes(routes);

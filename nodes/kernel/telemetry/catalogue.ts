@@ -103,6 +103,11 @@ export const catalogue: Record<string, MetricDefinition> = {
     labels: ['engine'],
     values: { engine: ['sqlite', 'postgresql'] },
   },
+  journal_lost_total: {
+    kind: 'counter',
+    help: 'Messages of which the journal lost hops, because the store was away or slow.',
+    labels: [],
+  },
   operator_actions_total: {
     kind: 'counter',
     help: 'Acts of people in the console.',

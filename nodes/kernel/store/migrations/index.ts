@@ -8,6 +8,7 @@ import { deadLetters } from './0003-dead-letters.ts';
 import { messaging } from './0004-messaging.ts';
 import { webhookReplay } from './0005-webhook-replay.ts';
 import { checkpoints } from './0006-checkpoints.ts';
+import { journal } from './0007-journal.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -17,6 +18,7 @@ export const migrations: readonly Migration[] = [
   messaging,
   webhookReplay,
   checkpoints,
+  journal,
 ];
 
 export type { Migration, SqlTypes } from './migration.ts';

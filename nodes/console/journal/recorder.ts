@@ -1,0 +1,261 @@
+/**
+ * Records the hops of messages, off their path: a hop is noted in memory and written a quarter of a second later with
+ * the others, as one operation that shares the store's group commit. A crash loses at most that quarter of a second of
+ * the journal, never anything of a message: queues, keys and the audit trail do not depend on it. When the store is
+ * away or slow the journal forgets its oldest notes and counts them.
+ */
+import type { Sensitivity } from '../../canonical/index.ts';
+import type { FlowMessage } from '../../kernel/message.ts';
+import type { Store } from '../../kernel/store/store.ts';
+import { redactText } from '../../kernel/telemetry/redaction.ts';
+import { type HopReport, telemetry, type TelemetrySink } from '../../kernel/telemetry/telemetry.ts';
+import {
+  clean,
+  foldKey,
+  hopLimit,
+  type JournalEntry,
+  type JournalHop,
+  type JournalOutcome,
+  termLimit,
+} from './entry.ts';
+import { KeyReader } from './keys.ts';
+import { writeJournal } from './write.ts';
+
+export interface RecorderOptions {
+  /** The store to write to now; undefined when none is deployed, and nothing is kept. */
+  store: () => Store | undefined;
+  /** Sensitivity classes of which business keys are kept. */
+  classes: readonly Sensitivity[];
+  /** Milliseconds between a note and its writing. Default 250. */
+  every?: number;
+  /** Messages noted at most. Default 5,000. */
+  capacity?: number;
+}
+
+/** Messages in one operation: the others that wait for the store wait a few milliseconds for it, not longer. */
+const slice = 200;
+/** Milliseconds until a store that refused is asked again. */
+const again = 2_000;
+/** Messages of which is remembered that their terms are written. */
+const knownLimit = 10_000;
+
+type Source = Pick<HopReport, 'stage' | 'nodeId' | 'flowId'>;
+
+export class JournalRecorder implements TelemetrySink {
+  readonly #options: RecorderOptions;
+  readonly #keys: KeyReader;
+  readonly #capacity: number;
+  #noted = new Map<string, JournalEntry>();
+  readonly #known = new Map<string, readonly string[]>();
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> | undefined;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+    this.#keys = new KeyReader(options.classes);
+    this.#capacity = options.capacity ?? 5_000;
+  }
+
+  taken(source: Source, message: FlowMessage): void {
+    const entry = this.#entryOf(message);
+    if (entry === undefined) return;
+    this.#note(entry, message, { ...source, outcome: 'ok', duration: 0 });
+  }
+
+  hop(report: HopReport, message?: FlowMessage): void {
+    if (message === undefined) return;
+    const entry = this.#entryOf(message);
+    if (entry !== undefined) this.#note(entry, message, report);
+  }
+
+  /** Writes what is noted. Never rejects. */
+  flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+      if (this.#noted.size > 0) this.#schedule(again);
+    });
+    return this.#writing;
+  }
+
+  #entryOf(message: FlowMessage): JournalEntry | undefined {
+    const id = message.event?.id;
+    // Without an event nothing tells one message from another.
+    if (typeof id !== 'string' || id === '' || id.length > 200) return undefined;
+    let entry = this.#noted.get(id);
+    if (entry === undefined) {
+      if (this.#noted.size >= this.#capacity) this.#forgetOldest();
+      entry = { id, startedAt: Date.now(), changedAt: 0, outcomeAt: 0, attempts: 0, terms: [], hops: [] };
+      this.#noted.set(id, entry);
+      this.#schedule(this.#options.every ?? 250);
+    }
+    return entry;
+  }
+
+  #note(entry: JournalEntry, message: FlowMessage, report: Omit<HopReport, 'nodeId'> & { nodeId: string }): void {
+    const now = Date.now();
+    const { event, delivery, verification } = message;
+    const { stage, nodeId, flowId, duration, outcome } = report;
+    const hop: JournalHop = { t: Math.round(now - duration), d: Math.round(duration * 10) / 10, n: nodeId, s: stage };
+    if (flowId !== undefined) hop.f = flowId;
+    if (delivery !== undefined) {
+      hop.a = delivery.attempt;
+      hop.q = delivery.queue;
+      entry.attempts = Math.max(entry.attempts, delivery.attempt);
+    }
+    const failure = outcome === 'failed' ? failureOf(report, message) : undefined;
+    if (failure !== undefined) {
+      hop.c = failure.class;
+      hop.e = failure.code;
+      if (failure.message !== '') hop.m = failure.message;
+      entry.failure = { ...failure, node: nodeId };
+    }
+    if (failure === undefined) this.#tell(entry, hop, message);
+    const decided = failure === undefined ? decision(stage, message, entry) : 'failing';
+    if (decided !== undefined) {
+      entry.outcome = decided;
+      // A repetition must not hide what became of the first.
+      entry.outcomeAt = decided === 'duplicate' ? 1 : now;
+    }
+    entry.startedAt = Math.min(entry.startedAt, hop.t);
+    entry.changedAt = now;
+    if (entry.hops.length < hopLimit) entry.hops.push(hop);
+    if (flowId !== undefined) {
+      entry.flow ??= flowId;
+      addTerm(entry, `flow:${flowId}`);
+    }
+    if (event === undefined) return;
+    if (event.correlationid !== undefined) {
+      entry.correlationId = clean(event.correlationid);
+      addTerm(entry, `corr:${entry.correlationId}`);
+    }
+    entry.partner ??= clean(verification?.client ?? event.source ?? '');
+    entry.eventType = clean(event.type ?? '');
+    if (event.subject !== undefined && this.#keys.allowsSubject(event.dataschema)) {
+      entry.subject = clean(readable(event.subject));
+      addTerm(entry, `key:${foldKey(entry.subject)}`);
+    }
+    if (stage === 'canonical-mapper' && outcome === 'ok') {
+      for (const key of this.#keys.keysOf(event.dataschema, message.payload)) addTerm(entry, `key:${key}`);
+    }
+  }
+
+  /** What a node did, for the timeline. */
+  #tell(entry: JournalEntry, hop: JournalHop, { odoo, settlement, event }: FlowMessage): void {
+    if (hop.s === 'odoo-rpc' && odoo !== undefined) {
+      const ids = (odoo.ids ?? []).slice(0, 10);
+      hop.odoo = { model: clean(odoo.model), ids, effect: odoo.effect };
+      if (ids.length > 0 && odoo.effect !== 'read') entry.odoo = { model: hop.odoo.model, ids: ids.join(',') };
+    }
+    if (hop.s === 'settle' && settlement !== undefined) {
+      const { disposition, delay } = settlement as { disposition: string; delay?: number };
+      hop.x = delay === undefined ? disposition : `${disposition} in ${Math.round(delay / 1_000)} s`;
+    }
+    if (hop.s === 'canonical-mapper' && event?.dataschema !== undefined) hop.x = clean(event.dataschema);
+  }
+
+  #schedule(wait: number): void {
+    if (this.#timer !== undefined || this.#writing !== undefined) return;
+    this.#timer = setTimeout(() => void this.flush(), wait);
+    this.#timer.unref();
+  }
+
+  async #write(): Promise<void> {
+    const store = this.#options.store();
+    if (store === undefined) {
+      this.#noted.clear();
+      return;
+    }
+    while (this.#noted.size > 0) {
+      const entries: JournalEntry[] = [];
+      for (const [id, entry] of this.#noted) {
+        if (entries.length >= slice) break;
+        this.#noted.delete(id);
+        entries.push(entry);
+      }
+      try {
+        await store.run(
+          writeJournal,
+          entries.map((entry) => this.#withoutKnownTerms(entry)),
+        );
+        for (const entry of entries) this.#remember(entry);
+      } catch {
+        // The store tells its own troubles. News that came meanwhile is younger and stays.
+        for (const entry of entries) this.#giveBack(entry);
+        return;
+      }
+    }
+  }
+
+  /** Only new ones: those of a message are written again with each of its flushes otherwise. */
+  #withoutKnownTerms(entry: JournalEntry): JournalEntry {
+    const known = this.#known.get(entry.id);
+    return known === undefined ? entry : { ...entry, terms: entry.terms.filter((term) => !known.includes(term)) };
+  }
+
+  #remember({ id, terms }: JournalEntry): void {
+    const known = this.#known.get(id) ?? [];
+    this.#known.delete(id);
+    this.#known.set(id, [...new Set([...known, ...terms])].slice(0, 2 * termLimit));
+    if (this.#known.size > knownLimit) this.#known.delete(this.#known.keys().next().value!);
+  }
+
+  #giveBack(entry: JournalEntry): void {
+    const newer = this.#noted.get(entry.id);
+    if (newer !== undefined) {
+      newer.hops = [...entry.hops, ...newer.hops].slice(0, hopLimit);
+      newer.terms = [...new Set([...entry.terms, ...newer.terms])].slice(0, termLimit);
+      newer.startedAt = Math.min(entry.startedAt, newer.startedAt);
+    } else if (this.#noted.size < this.#capacity) this.#noted.set(entry.id, entry);
+    else telemetry.count('journal_lost_total');
+  }
+
+  #forgetOldest(): void {
+    this.#noted.delete(this.#noted.keys().next().value!);
+    telemetry.count('journal_lost_total');
+  }
+}
+
+function addTerm(entry: JournalEntry, term: string): void {
+  if (entry.terms.length < termLimit && !entry.terms.includes(term)) entry.terms.push(term);
+}
+
+function failureOf(report: Pick<HopReport, 'failureClass' | 'failureCode'>, message: FlowMessage) {
+  return {
+    class: report.failureClass ?? 'defect',
+    code: report.failureCode ?? 'UNKNOWN',
+    message: clean(redactText((message.failure?.message ?? '').slice(0, 300)), 300),
+  };
+}
+
+/** What a node's work decides about the message; undefined when it decides nothing. */
+function decision(stage: string, message: FlowMessage, entry: JournalEntry): JournalOutcome | undefined {
+  if (stage === 'amqp-publish') return 'queued';
+  if (stage === 'idempotency-gate') {
+    return message.idempotency === undefined && message.duplicate !== undefined && entry.outcome === undefined
+      ? 'duplicate'
+      : undefined;
+  }
+  if (stage !== 'settle' || message.settlement === undefined) return undefined;
+  const { disposition, result } = message.settlement as { disposition: string; result: string };
+  if (result !== 'settled') return undefined;
+  return settled[disposition];
+}
+
+const settled: Record<string, JournalOutcome | undefined> = {
+  done: 'done',
+  retry: 'retrying',
+  'dead-letter': 'dead',
+  replied: 'rejected',
+  released: 'open',
+};
+
+/** A subject's parts are percent-encoded; people write them plainly. */
+function readable(subject: string): string {
+  try {
+    return decodeURIComponent(subject);
+  } catch {
+    return subject;
+  }
+}

@@ -1,0 +1,328 @@
+/** The journal of messages: what is kept of one, how it is found, and that it costs the message nothing. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hopLimit, type JournalEntry } from '../../nodes/console/journal/entry.ts';
+import { trimJournal } from '../../nodes/console/journal/journal.ts';
+import { KeyReader } from '../../nodes/console/journal/keys.ts';
+import { JournalRecorder } from '../../nodes/console/journal/recorder.ts';
+import { journalPartners, readLife, searchJournal } from '../../nodes/console/journal/search.ts';
+import { journalOverflow, writeJournal } from '../../nodes/console/journal/write.ts';
+import type { FlowMessage } from '../../nodes/kernel/message.ts';
+import type { Store } from '../../nodes/kernel/store/index.ts';
+import { listTables, countRows } from '../../nodes/kernel/store/transfer/tables.ts';
+import { storesUnderTest } from '../support/store.ts';
+
+const base = 1_790_000_000_000;
+
+function entry(number: number, more: Partial<JournalEntry> = {}): JournalEntry {
+  return {
+    id: `m-${number}`,
+    startedAt: base + number,
+    changedAt: base + number,
+    outcome: 'done',
+    outcomeAt: base + number,
+    partner: number % 2 === 0 ? 'urn:acme' : 'urn:globex',
+    correlationId: `c-${number % 10}`,
+    eventType: 'order.placed',
+    subject: `ACME/PO-${number}`,
+    flow: 'receive',
+    attempts: 1,
+    terms: ['flow:receive', `corr:c-${number % 10}`, `key:acme/po-${number}`, `key:po-${number}`],
+    hops: [{ t: base + number, d: 2, n: 'node', s: 'amqp-publish', f: 'receive' }],
+    ...more,
+  };
+}
+
+const found = async (store: Store, filter: object, scope?: object) =>
+  (await store.run(searchJournal, { filter, limit: 50, ...(scope === undefined ? {} : { scope }) })).messages.map(
+    ({ id }) => id,
+  );
+
+for (const under of storesUnderTest()) {
+  test(
+    `a message is found by order number, its beginning, correlation id and message id (${under.name})`,
+    under.options,
+    async () => {
+      await using fixture = await under.fresh();
+      const { store } = fixture;
+      await store.run(
+        writeJournal,
+        Array.from({ length: 30 }, (_, n) => entry(n)),
+      );
+      assert.deepEqual(await found(store, { text: ' po-7 ' }), ['m-7']);
+      assert.deepEqual(await found(store, { text: 'PO-2' }), [
+        'm-29',
+        'm-28',
+        'm-27',
+        'm-26',
+        'm-25',
+        'm-24',
+        'm-23',
+        'm-22',
+        'm-21',
+        'm-20',
+        'm-2',
+      ]);
+      assert.deepEqual(await found(store, { text: 'c-3' }), ['m-23', 'm-13', 'm-3']);
+      assert.deepEqual(await found(store, { text: 'm-12' }), ['m-12']);
+      assert.deepEqual(await found(store, { text: '%' }), []);
+      assert.deepEqual(await found(store, { text: 'PO-2', partner: 'urn:globex', from: base + 25 }), [
+        'm-29',
+        'm-27',
+        'm-25',
+      ]);
+    },
+  );
+
+  test(
+    `filters combine, and pages follow one another without a gap or a repetition (${under.name})`,
+    under.options,
+    async () => {
+      await using fixture = await under.fresh();
+      const { store } = fixture;
+      await store.run(
+        writeJournal,
+        // All begin at the same instant: the id decides the order.
+        Array.from({ length: 25 }, (_, n) => entry(n, { startedAt: base, outcome: n % 5 === 0 ? 'dead' : 'done' })),
+      );
+      const seen: string[] = [];
+      let after: string | undefined;
+      do {
+        const page = await store.run(searchJournal, {
+          filter: { flow: 'receive' },
+          limit: 10,
+          ...(after === undefined ? {} : { after }),
+        });
+        seen.push(...page.messages.map(({ id }) => id));
+        after = page.next;
+      } while (after !== undefined);
+      assert.equal(seen.length, 25);
+      assert.equal(new Set(seen).size, 25);
+      assert.deepEqual((await found(store, { outcomes: ['dead'], partner: 'urn:acme', flow: 'receive' })).sort(), [
+        'm-0',
+        'm-10',
+        'm-20',
+      ]);
+      assert.deepEqual(await found(store, { flow: 'elsewhere' }), []);
+      assert.deepEqual(await store.run(journalPartners, undefined), ['urn:acme', 'urn:globex']);
+    },
+  );
+
+  test(`a partner-scoped person finds nothing of others, by no way (${under.name})`, under.options, async () => {
+    await using fixture = await under.fresh();
+    const { store } = fixture;
+    await store.run(
+      writeJournal,
+      Array.from({ length: 10 }, (_, n) =>
+        entry(n, { correlationId: 'c', terms: ['flow:receive', 'corr:c', `key:po-${n}`] }),
+      ),
+    );
+    const scope = { partners: ['urn:acme'] };
+    assert.deepEqual(await found(store, { text: 'po-3' }, scope), []);
+    assert.deepEqual(await found(store, { text: 'm-3' }, scope), []);
+    assert.deepEqual(await found(store, { partner: 'urn:globex' }, scope), []);
+    assert.equal((await found(store, {}, scope)).length, 5);
+    assert.equal(await store.run(readLife, { id: 'm-3', scope }), undefined);
+    const life = await store.run(readLife, { id: 'm-2', scope });
+    assert.deepEqual(
+      life?.related.map(({ id }) => id),
+      ['m-0', 'm-4', 'm-6', 'm-8'],
+    );
+    assert.deepEqual(await found(store, {}, { flows: [] }), []);
+    assert.equal((await found(store, {}, { flows: ['receive'] })).length, 10);
+  });
+
+  test(
+    `news of two processes makes one life, whatever order it is written in (${under.name})`,
+    under.options,
+    async () => {
+      await using fixture = await under.fresh();
+      const { store } = fixture;
+      const received = entry(1, { outcome: 'queued', outcomeAt: base + 10, changedAt: base + 10 });
+      const dead = entry(1, {
+        startedAt: base + 20,
+        changedAt: base + 30,
+        outcome: 'dead',
+        outcomeAt: base + 30,
+        attempts: 3,
+        failure: { class: 'data-quality', code: 'UNKNOWN_UNIT', message: 'Unit "bx" is not known.', node: 'map' },
+        terms: ['flow:place', 'key:po-1'],
+        hops: [{ t: base + 20, d: 5, n: 'map', s: 'canonical-mapper', c: 'data-quality', e: 'UNKNOWN_UNIT' }],
+      });
+      await store.run(writeJournal, [dead]);
+      await store.run(writeJournal, [received]);
+      const life = await store.run(readLife, { id: 'm-1' });
+      assert.equal(life?.message.outcome, 'dead');
+      assert.equal(life?.message.failure?.code, 'UNKNOWN_UNIT');
+      assert.equal(life?.message.attempts, 3);
+      assert.deepEqual(
+        life?.hops.map(({ n }) => n),
+        ['node', 'map'],
+      );
+      assert.deepEqual(await found(store, { flow: 'place' }), ['m-1']);
+      assert.deepEqual(await found(store, { flow: 'receive' }), ['m-1']);
+    },
+  );
+
+  test(`a message that goes round in circles does not fill the store (${under.name})`, under.options, async () => {
+    await using fixture = await under.fresh();
+    const { store } = fixture;
+    const hops = Array.from({ length: 40 }, (_, n) => ({ t: base + n, d: 1, n: `n${n}`, s: 'odoo-rpc' }));
+    for (let i = 0; i < 4; i++) await store.run(writeJournal, [entry(1, { hops })]);
+    const life = await store.run(readLife, { id: 'm-1' });
+    assert.equal(life?.hops.length, hopLimit);
+    assert.equal(life?.message.hops, 160);
+  });
+
+  test(`what its retention has ended for goes, with every trace of it (${under.name})`, under.options, async () => {
+    await using fixture = await under.fresh();
+    const { store } = fixture;
+    await store.run(
+      writeJournal,
+      Array.from({ length: 450 }, (_, n) => entry(n)),
+    );
+    await store.run(writeJournal, [entry(3, { terms: ['flow:place'], changedAt: base + 900 })]);
+    assert.equal(await store.run(journalOverflow, { limit: 450 }), undefined);
+    assert.equal(await store.run(journalOverflow, { limit: 50 }), base + 399);
+    assert.equal(await trimJournal(store, base + 400), 400);
+    const tables = (await store.run(listTables, undefined))
+      .map(({ name }) => name)
+      .filter((name) => name.startsWith('journal_'));
+    assert.deepEqual(await store.run(countRows, { tables }), {
+      journal_hops: 50,
+      journal_messages: 50,
+      journal_terms: 200,
+    });
+  });
+
+  test(`hops noted while the store is away are written when it is back (${under.name})`, under.options, async () => {
+    await using fixture = await under.fresh();
+    let store: Store | undefined = {
+      ...fixture.store,
+      run: () => Promise.reject(new Error('away')),
+    } as unknown as Store;
+    const recorder = new JournalRecorder({ store: () => store, classes: ['P', 'I', 'C'], every: 60_000 });
+    recorder.hop({ stage: 'amqp-publish', nodeId: 'p', flowId: 'f', outcome: 'ok', duration: 1 }, message());
+    await recorder.flush();
+    recorder.hop({ stage: 'odoo-rpc', nodeId: 'o', flowId: 'f', outcome: 'ok', duration: 1 }, message());
+    store = fixture.store;
+    await recorder.flush();
+    const life = await store.run(readLife, { id: 'e-1' });
+    assert.deepEqual(life?.hops.map(({ n }) => n).sort(), ['o', 'p']);
+  });
+}
+
+const message = (more: Partial<FlowMessage> = {}): FlowMessage => ({
+  event: {
+    id: 'e-1',
+    source: 'urn:acme',
+    type: 'order.placed',
+    subject: 'ACME/PO-1',
+    correlationid: 'c-1',
+  },
+  ...more,
+});
+
+/** What a recorder hands to the store, without one. */
+async function recorded(
+  note: (recorder: JournalRecorder) => void,
+  classes: ('P' | 'I' | 'C' | 'N')[] = ['P', 'I', 'C'],
+) {
+  const written: JournalEntry[] = [];
+  const store = { run: async (_: unknown, entries: JournalEntry[]) => void written.push(...structuredClone(entries)) };
+  const recorder = new JournalRecorder({ store: () => store as unknown as Store, classes, every: 60_000 });
+  note(recorder);
+  await recorder.flush();
+  return written;
+}
+
+const hop = (stage: string, more: object = {}) => ({
+  stage,
+  nodeId: `${stage}-1`,
+  flowId: 'f',
+  outcome: 'ok' as const,
+  duration: 1,
+  ...more,
+});
+
+test('of a document only its identifiers are kept, and only of the classes that the settings allow', async () => {
+  const payload = {
+    number: 'PO-1',
+    identifiers: [{ type: 'ORDER', value: 'ERP-9' }],
+    supplier: { identifiers: [{ type: 'CODE', value: 'ACME' }] },
+    requester: { identifiers: [{ type: 'EMPLOYEE', value: 'Marked Person' }] },
+    note: 'Marked Note',
+    lines: [{ number: '1', description: 'Marked Line' }],
+  };
+  const event = { ...message().event!, dataschema: 'urn:healthflows:canonical:order:1.0.0' };
+  const [entry] = await recorded((recorder) => recorder.hop(hop('canonical-mapper'), message({ event, payload })));
+  assert.deepEqual(entry?.terms.filter((term) => term.startsWith('key:')).sort(), [
+    'key:acme',
+    'key:acme/po-1',
+    'key:erp-9',
+    'key:po-1',
+  ]);
+  assert.doesNotMatch(JSON.stringify(entry), /Marked/);
+  const [less] = await recorded(
+    (recorder) => recorder.hop(hop('canonical-mapper'), message({ event, payload })),
+    ['P'],
+  );
+  assert.deepEqual(
+    less?.terms.filter((term) => term.startsWith('key:')),
+    [],
+  );
+  assert.equal(less?.subject, undefined);
+  assert.deepEqual(new KeyReader(['I']).keysOf('urn:elsewhere', payload), []);
+});
+
+test('what settles a message decides its outcome, and a repetition does not hide it', async () => {
+  const outcomeAfter = async (settlement: object) =>
+    (
+      await recorded((recorder) => {
+        recorder.hop(hop('amqp-publish'), message());
+        recorder.hop(hop('settle'), message({ settlement }));
+        recorder.hop(hop('idempotency-gate'), message({ duplicate: {} }));
+      })
+    )[0]?.outcome;
+  assert.equal(await outcomeAfter({ disposition: 'done', result: 'settled' }), 'done');
+  assert.equal(await outcomeAfter({ disposition: 'retry', result: 'settled', delay: 1_000 }), 'retrying');
+  assert.equal(await outcomeAfter({ disposition: 'dead-letter', result: 'settled' }), 'dead');
+  assert.equal(await outcomeAfter({ disposition: 'replied', result: 'settled' }), 'rejected');
+  // Nobody took it, so nothing has changed.
+  assert.equal(await outcomeAfter({ disposition: 'done', result: 'unreachable' }), 'queued');
+});
+
+test('a message without an event, and a secret in a failure, are not kept', async () => {
+  const written = await recorded((recorder) => {
+    recorder.hop(hop('odoo-rpc'), { payload: 'x' });
+    recorder.hop(hop('odoo-rpc', { outcome: 'failed', failureClass: 'dependency-outage', failureCode: 'ODOO' }), {
+      ...message(),
+      failure: {
+        class: 'dependency-outage',
+        code: 'ODOO',
+        message: 'refused Bearer abcdefgh12345678',
+        retryable: true,
+      } as never,
+    });
+  });
+  assert.equal(written.length, 1);
+  assert.match(written[0]!.failure!.message, /\[redacted\]/);
+  assert.equal(written[0]!.outcome, 'failing');
+});
+
+test('notes are bounded: the oldest are forgotten', async () => {
+  const written: JournalEntry[] = [];
+  const store = { run: async (_: unknown, entries: JournalEntry[]) => void written.push(...entries) };
+  const recorder = new JournalRecorder({
+    store: () => store as unknown as Store,
+    classes: [],
+    every: 60_000,
+    capacity: 3,
+  });
+  for (let i = 0; i < 5; i++) recorder.hop(hop('settle'), message({ event: { ...message().event!, id: `e-${i}` } }));
+  await recorder.flush();
+  assert.deepEqual(
+    written.map(({ id }) => id),
+    ['e-2', 'e-3', 'e-4'],
+  );
+});
