@@ -69,6 +69,19 @@ export interface OdooOutcome {
   [more: string]: unknown;
 }
 
+/** `msg.sequence`: the turn of a numbered message; `settle` notes with it that the message is done. */
+export interface SequenceTurn {
+  /** Id of the `integration-store` config node. */
+  store: string;
+  scope: string;
+  key: string;
+  number: number;
+  /** Source and id of the event. */
+  event: string;
+  /** Numbers that a person went on without. */
+  skipped?: { from: number; to: number };
+}
+
 /** A Node-RED message as this package sees it. */
 export interface FlowMessage {
   _msgid?: string;
@@ -78,6 +91,7 @@ export interface FlowMessage {
   verification?: Verification;
   idempotency?: IdempotencyLease;
   delivery?: DeliveryReference;
+  sequence?: SequenceTurn;
   failure?: FailureRecord;
   odoo?: OdooOutcome;
   /** HTTP side, as `http response` reads them. */

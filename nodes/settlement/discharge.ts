@@ -9,9 +9,10 @@ import type { Settlement as DeliverySettlement } from '../amqp/index.ts';
 import type { StoredReply } from '../idempotency/index.ts';
 import type { AuditEntry } from '../kernel/audit/entry.ts';
 import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
-import type { FlowMessage } from '../kernel/message.ts';
+import type { FlowMessage, SequenceTurn } from '../kernel/message.ts';
 import type { Store } from '../kernel/store/store.ts';
 import { telemetry } from '../kernel/telemetry/telemetry.ts';
+import type { Turn } from '../pacing/index.ts';
 import { type Intent, intentOf, type Outcome } from './intent.ts';
 import type { Resolution } from './letters/collect.ts';
 import { generationOf } from './letters/letter.ts';
@@ -196,7 +197,8 @@ async function record(
   const open = delivery === undefined ? undefined : connection?.open(delivery.tag);
   if (lease === undefined && delivery !== undefined && open === undefined) return undefined;
   const letters = delivery === undefined ? undefined : reach.letters(delivery.queue, delivery.connection);
-  const storeId = lease?.store || reach.fallbackStore || letters?.storeId;
+  const sequence = intent.kind === 'done' ? message.sequence : undefined;
+  const storeId = lease?.store || sequence?.store || reach.fallbackStore || letters?.storeId;
   if (storeId === undefined) return undefined;
   const reply = storedReply(message, intent, answer);
   const entry: SettleRecord = {
@@ -210,14 +212,21 @@ async function record(
             ...(reply === undefined ? {} : { reply }),
           },
         }),
+    ...(sequence?.store === storeId ? { turn: turnOf(sequence) } : {}),
   };
   const replay = intent.kind === 'done' && open !== undefined ? replayOf(open.delivery) : undefined;
-  if (replay === undefined || letters === undefined) return reach.store(storeId).run(settleMessage, entry);
-  if (letters.storeId === storeId) return letters.store.run(settleMessage, { ...entry, replay });
-  // Letters in another store: told after the key is durable, so that a letter is never closed without its effect.
-  const recorded = await reach.store(storeId).run(settleMessage, entry);
-  await letters.store.run(settleMessage, { replay });
+  const sameStore = replay !== undefined && letters?.storeId === storeId;
+  const recorded = await reach.store(storeId).run(settleMessage, sameStore ? { ...entry, replay } : entry);
+  // What is in other stores is told after the key is durable, so that nothing is closed without its effect.
+  if (sequence !== undefined && sequence.store !== storeId && recorded.key !== 'lost-lease') {
+    await reach.store(sequence.store).run(settleMessage, { turn: turnOf(sequence) });
+  }
+  if (replay !== undefined && letters !== undefined && !sameStore) await letters.store.run(settleMessage, { replay });
   return recorded;
+}
+
+function turnOf({ scope, key, number, event }: SequenceTurn): Turn {
+  return { scope, key, number, event };
 }
 
 function replayOf(delivery: {

@@ -1,4 +1,4 @@
-/** What a settle writes to the store: key, result of a replay and audit entry in one transaction. */
+/** What a settle writes to the store: key, turn, result of a replay and audit entry in one transaction. */
 import {
   type Completion,
   complete,
@@ -9,11 +9,14 @@ import {
 } from '../idempotency/index.ts';
 import type { AuditEntry } from '../kernel/audit/entry.ts';
 import { defineOperation, type OperationContext, type Row, type Statement } from '../kernel/store/operation.ts';
+import { endTurn, type Turn } from '../pacing/index.ts';
 import { type Resolution, resolveLetter } from './letters/collect.ts';
 
 export interface SettleRecord {
   /** Completed (with the reply that a duplicate gets), or released so that the next delivery runs again. */
   key?: { held: HeldKey; action: 'complete' | 'release'; reply?: StoredReply };
+  /** The numbered message is done: the next of its key may go on. */
+  turn?: Turn;
   /** The message is a replayed letter that is done now. */
   replay?: Resolution;
   audit?: AuditEntry;
@@ -28,13 +31,15 @@ export const settleMessage = defineOperation(
   'settleMessage',
   function* (record: SettleRecord, context): Generator<Statement, Recorded, Row[]> {
     const key = yield* settleKey(record.key, context);
+    if (record.turn !== undefined && key !== 'lost-lease') yield* endTurn.body(record.turn, context);
     if (record.replay !== undefined) yield* resolveLetter(record.replay, context.now);
     if (record.audit !== undefined) context.audit(record.audit);
     return { key };
   },
   {
     // A replayed letter changes the counts of its group, which other letters share.
-    key: ({ key, replay }) => (replay === undefined ? `${key?.held.scope ?? ''}\0${key?.held.key ?? ''}` : undefined),
+    key: ({ key, turn, replay }) =>
+      turn === undefined && replay === undefined ? `${key?.held.scope ?? ''}\0${key?.held.key ?? ''}` : undefined,
     together: settleAll,
   },
 );

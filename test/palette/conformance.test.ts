@@ -29,6 +29,8 @@ interface EditorDefinition {
 const colours: Record<string, string> = {
   'webhook-verifier': '#A6D8C9',
   'idempotency-gate': '#A6D8C9',
+  debounce: '#A6D8C9',
+  sequence: '#A6D8C9',
   'canonical-mapper': '#B5D3E7',
   'amqp-publish': '#F3C99F',
   'amqp-consume': '#F3C99F',

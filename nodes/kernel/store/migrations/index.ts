@@ -9,6 +9,7 @@ import { messaging } from './0004-messaging.ts';
 import { webhookReplay } from './0005-webhook-replay.ts';
 import { checkpoints } from './0006-checkpoints.ts';
 import { journal } from './0007-journal.ts';
+import { pacing } from './0008-pacing.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -19,6 +20,7 @@ export const migrations: readonly Migration[] = [
   webhookReplay,
   checkpoints,
   journal,
+  pacing,
 ];
 
 export type { Migration, SqlTypes } from './migration.ts';
