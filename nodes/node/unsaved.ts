@@ -11,7 +11,41 @@ import type { RuntimeApi } from './node-red.ts';
 const unchanged = '__PWRD__';
 
 /** Settings that decide who gets to see what is sent. */
-const whereTo = ['url', 'proxy', 'tls', 'ca', 'caFile'];
+const whereTo = ['url', 'tokenUrl', 'proxy', 'tls', 'ca', 'caFile'];
+
+/**
+ * The settings and credentials of a form, with variables in their places.
+ * @param body what the dialog sent
+ * @throws Failure `configuration` `SECRET_NOT_SENT`, see {@link dialogCredentials}
+ */
+export function unsavedSettings<C extends object>(
+  RED: RuntimeApi,
+  definition: NodeDefinition<C>,
+  body: unknown,
+): { config: C; credentials: Record<string, string> } {
+  const form = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  const config: Record<string, unknown> = { ...(definition.defaults as Record<string, unknown>) };
+  for (const [key, fallback] of Object.entries(config)) {
+    const given = form[key];
+    if (typeof given !== 'string' && typeof given !== 'number') continue;
+    config[key] = typeof fallback === 'number' ? Number(given) : String(given);
+  }
+  const credentials = dialogCredentials(RED, definition, form, config);
+  return {
+    config: substituted(config) as unknown as C,
+    credentials: substituted(credentials) as Record<string, string>,
+  };
+}
+
+/** As Node-RED does when it starts a node: a text that is one variable stands for its value. */
+function substituted(settings: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([key, value]) => {
+      const name = typeof value === 'string' ? /^\$\{(\w+)\}$/.exec(value.trim())?.[1] : undefined;
+      return [key, name === undefined ? value : (process.env[name] ?? value)];
+    }),
+  );
+}
 
 /**
  * The credentials of a form: typed ones as they are, the others as they are saved for the node.

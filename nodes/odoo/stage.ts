@@ -1,13 +1,6 @@
-/** Keeps a flow that is meant for trying things out away from a production Odoo. */
-import { Failure } from '../kernel/failure.ts';
 import type { NodeContext } from '../node/index.ts';
+import { refuseStage, type Stage, stageMark } from '../node/stage.ts';
 import { type OdooServer, odooServer } from './index.ts';
-
-export type Stage = 'production' | 'test' | 'sandbox';
-
-const stages: readonly string[] = ['production', 'test', 'sandbox'] satisfies Stage[];
-/** Set for the whole Node-RED, or for one flow or group in its own environment, which then goes first. */
-export const stageVariable = 'HEALTHFLOWS_ENVIRONMENT';
 
 /**
  * The server a node works on.
@@ -19,28 +12,11 @@ export function serverOf<C extends { server: string }>(
 ): OdooServer {
   const { RED, node, config, resolve } = context;
   const server = resolve(odooServer, config.server);
-  const given = String(RED.util.evaluateNodeProperty(stageVariable, 'env', node, {}) ?? '');
-  refuseProduction(given, server.environment, server.client.url);
+  refuseProduction(stageMark(RED, node), server.environment, server.client.url);
   return server;
 }
 
 /** @param marked what the flow is marked as; empty for not marked */
-export function refuseProduction(marked: string, server: Stage, url: string): void {
-  const stage = marked.trim().toLowerCase();
-  if (stage === '' || (stage === 'production' && stages.includes(server))) return;
-  if (!stages.includes(stage)) {
-    throw new Failure(
-      'configuration',
-      'ODOO_STAGE',
-      `${stageVariable} must be production, test or sandbox for this flow; it is something else.`,
-      { outcome: 'none' },
-    );
-  }
-  if (server !== 'production') return;
-  throw new Failure(
-    'policy-rejection',
-    'ODOO_STAGE',
-    `This flow is marked ${stage} (${stageVariable}) and the server ${url} is marked production, so nothing was sent. Choose another odoo-server, or change the mark where it is set: in the group, the flow, or Node-RED's environment.`,
-    { outcome: 'none' },
-  );
+export function refuseProduction(marked: string, stage: Stage, url: string): void {
+  refuseStage(marked, { stage, url, node: 'odoo-server', code: 'ODOO_STAGE' });
 }

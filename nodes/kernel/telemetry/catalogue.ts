@@ -83,6 +83,11 @@ export const catalogue: Record<string, MetricDefinition> = {
   inflight: { kind: 'gauge', help: 'Messages taken from a queue and not settled yet.', labels: ['queue'] },
   outbox_unpublished: { kind: 'gauge', help: 'Messages accepted and not yet at the broker.', labels: ['connection'] },
   odoo_key_days: { kind: 'gauge', help: 'Days until the first API key of a server ends.', labels: ['server'] },
+  partner_requests_total: {
+    kind: 'counter',
+    help: 'Documents sent to partners: sent, or the code of the failure.',
+    labels: ['outcome'],
+  },
   store_pending: { kind: 'gauge', help: 'Store operations that wait for a transaction.', labels: ['store'] },
   store_size_bytes: { kind: 'gauge', help: 'Size of the store on disk.', labels: ['store'] },
   store_rows: {

@@ -12,13 +12,17 @@ import { keepProbing } from '../../kernel/resilience/recovery.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { detect } from './detect.ts';
 import { fieldAttributes, ModelFields } from './fields.ts';
-import { failureOfAnswer, Http, type HttpOptions } from './http.ts';
+import { failureOfAnswer, Http, type HttpOptions, odooPeer } from './http.ts';
 import { Json2Transport } from './json2.ts';
 import { JsonRpcTransport } from './jsonrpc.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import type { Call, Effect, OdooVersion, Transport } from './transport.ts';
 import { defaultLimits, type ValueLimits } from './values.ts';
 
+/**
+ * `requestTimeout` below 30 s turns conflicts into writes of unknown outcome: Odoo repeats conflicting transactions itself
+ * for up to 15 s.
+ */
 export interface OdooClientOptions extends HttpOptions {
   /** Default `auto`: ask the server. */
   protocol?: 'auto' | 'json2' | 'jsonrpc';
@@ -88,7 +92,7 @@ export class OdooClient {
 
   constructor(options: OdooClientOptions) {
     this.#options = options;
-    this.#http = new Http({ ...options, sockets: options.concurrency ?? 8 });
+    this.#http = new Http({ ...options, sockets: options.concurrency ?? 8 }, odooPeer);
     this.url = this.#http.url;
     this.limits = { ...defaultLimits, ...options.limits };
     this.settleTime = options.settleTime ?? 130_000;

@@ -1,7 +1,7 @@
 /** What both protocols of Odoo's external API can do, and what a caller may ask of them. */
+import type { Effect } from '../../kernel/http/http.ts';
 
-/** `write` = the call may change something, so a lost reply leaves its outcome unknown. */
-export type Effect = 'read' | 'write';
+export type { Effect };
 
 export interface Call {
   model: string;

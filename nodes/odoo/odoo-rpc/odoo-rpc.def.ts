@@ -1,4 +1,5 @@
 import type { NodeDefinition } from '../../node/define-node.ts';
+import type { InputType } from '../../node/inputs.ts';
 
 export type Operation =
   | 'upsert'
@@ -15,7 +16,6 @@ export type Operation =
   | 'call';
 
 /** Where a value comes from: a property of the message, a JSONata expression, JSON as typed, or text as typed. */
-export type InputType = 'msg' | 'jsonata' | 'json' | 'str';
 
 export interface OdooRpcConfig {
   name: string;

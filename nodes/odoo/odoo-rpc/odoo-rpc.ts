@@ -1,8 +1,8 @@
 import { Failure, toFailure } from '../../kernel/failure.ts';
 import type { FlowMessage } from '../../kernel/message.ts';
 import { defineNode } from '../../node/index.ts';
+import { inputOf } from '../../node/inputs.ts';
 import { serverOf } from '../stage.ts';
-import { inputOf } from './inputs.ts';
 import { watchNames } from './name-watch.ts';
 import { odooRpcDefinition } from './odoo-rpc.def.ts';
 import { operations } from './operations.ts';
@@ -16,10 +16,10 @@ export default defineNode(odooRpcDefinition, (nodeContext) => {
   if (operation === undefined || (config.model.trim() === '' && config.operation !== 'action')) {
     throw new Failure('configuration', 'ODOO_RPC_INCOMPLETE', 'This odoo-rpc has no operation or no model chosen.');
   }
-  const values = inputOf(RED, node, 'values', config.values, config.valuesType);
-  const ids = inputOf(RED, node, 'ids', config.ids, config.idsType);
-  const domain = inputOf(RED, node, 'domain', config.domain, config.domainType);
-  const fileName = inputOf(RED, node, 'file name', config.fileName, config.fileNameType);
+  const values = inputOf(RED, node, 'ODOO_INPUT', 'values', config.values, config.valuesType);
+  const ids = inputOf(RED, node, 'ODOO_INPUT', 'ids', config.ids, config.idsType);
+  const domain = inputOf(RED, node, 'ODOO_INPUT', 'domain', config.domain, config.domainType);
+  const fileName = inputOf(RED, node, 'ODOO_INPUT', 'file name', config.fileName, config.fileNameType);
   const replaces = config.output === 'result' || (config.output === 'auto' && operation.reads);
   const pages =
     config.operation === 'search-read' && config.paging === 'pages'

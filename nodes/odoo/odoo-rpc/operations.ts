@@ -7,7 +7,7 @@ import type { CallerContext, OdooClient } from '../client/client.ts';
 import { aggregate, count, read, searchRead } from '../client/read.ts';
 import { upsert } from '../client/upsert.ts';
 import { attach, callMethod, create, postMessage, unlink, write } from '../client/write.ts';
-import { listOf } from './inputs.ts';
+import { listOf } from './lists.ts';
 import type { OdooRpcConfig, Operation } from './odoo-rpc.def.ts';
 
 export interface Request {

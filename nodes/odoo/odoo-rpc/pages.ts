@@ -8,7 +8,7 @@ import type { FlowMessage } from '../../kernel/message.ts';
 import { BoundedCache } from '../client/bounded-cache.ts';
 import type { CallerContext, OdooClient } from '../client/client.ts';
 import { searchPage } from '../client/read.ts';
-import { listOf } from './inputs.ts';
+import { listOf } from './lists.ts';
 import type { OdooRpcConfig } from './odoo-rpc.def.ts';
 
 /** `msg.pages[<node id>]`: where reading stands. */

@@ -1,7 +1,7 @@
 /** The names in a node's settings that no message can change. */
 import { parseJson } from '../../kernel/json.ts';
 import type { StaticNames } from '../profile.ts';
-import { listOf } from './inputs.ts';
+import { listOf } from './lists.ts';
 import type { OdooRpcConfig, Operation } from './odoo-rpc.def.ts';
 
 /** Settings that name fields, by operation. */

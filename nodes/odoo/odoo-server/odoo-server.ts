@@ -2,12 +2,12 @@ import { Failure } from '../../kernel/failure.ts';
 import { registerDependency } from '../../kernel/resilience/dependencies.ts';
 import { telemetry } from '../../kernel/telemetry/telemetry.ts';
 import { type AdminRoutes, defineConfigNode, serviceOf } from '../../node/index.ts';
+import { unsavedSettings } from '../../node/unsaved.ts';
 import { OdooClient } from '../client/client.ts';
 import { fieldChoices, methodChoices, modelChoices, testConnection } from '../inspect.ts';
 import { type KeyExpiry, keyExpiry, warningAt, watchKey } from '../key-watch.ts';
 import { preview } from '../preview.ts';
 import { clientOptionsOf } from '../settings.ts';
-import { unsavedSettings } from '../unsaved.ts';
 import { modelsInUse } from '../usage.ts';
 import { type OdooServerConfig, odooServerDefinition } from './odoo-server.def.ts';
 
@@ -78,7 +78,7 @@ function admin(routes: AdminRoutes): void {
     throw new Failure('configuration', 'NOT_DEPLOYED', 'The odoo-server is not deployed yet; type the names for now.');
   };
   routes.post('test', 'healthflows.configure', async (request, response) => {
-    const { config, credentials } = unsavedSettings(RED, request.body);
+    const { config, credentials } = unsavedSettings(RED, odooServerDefinition, request.body);
     const client = new OdooClient({ ...clientOptionsOf(config, credentials), attempts: 1, deadline: 20_000 });
     try {
       const { id } = (request.body ?? {}) as { id?: unknown };

@@ -1,16 +1,26 @@
-import { Failure } from '../../kernel/failure.ts';
-import { parseJson } from '../../kernel/json.ts';
-import type { FlowMessage } from '../../kernel/message.ts';
-import type { RuntimeApi, RuntimeNode } from '../../node/index.ts';
-import type { InputType } from './odoo-rpc.def.ts';
+/** Typed inputs of a dialog: where a value comes from is chosen there, prepared once, and read for each message. */
+import { Failure } from '../kernel/failure.ts';
+import { parseJson } from '../kernel/json.ts';
+import type { FlowMessage } from '../kernel/message.ts';
+import type { RuntimeApi, RuntimeNode } from './node-red.ts';
+
+export type InputType = 'msg' | 'jsonata' | 'json' | 'str';
 
 export type Input = (message: FlowMessage) => Promise<unknown>;
 
 /**
  * Prepares a typed input once, at deploy.
+ * @param code of the failures
  * @throws Failure `configuration` for JSON or a JSONata expression that is not well-formed
  */
-export function inputOf(RED: RuntimeApi, node: RuntimeNode, what: string, value: string, type: InputType): Input {
+export function inputOf(
+  RED: RuntimeApi,
+  node: RuntimeNode,
+  code: string,
+  what: string,
+  value: string,
+  type: InputType,
+): Input {
   switch (type) {
     case 'str':
       return async () => value;
@@ -21,7 +31,7 @@ export function inputOf(RED: RuntimeApi, node: RuntimeNode, what: string, value:
       try {
         parsed = value.trim() === '' ? undefined : parseJson(value);
       } catch (error) {
-        throw malformed(what, 'JSON', error);
+        throw malformed(node, code, what, 'JSON', error);
       }
       return async () => parsed;
     }
@@ -30,12 +40,12 @@ export function inputOf(RED: RuntimeApi, node: RuntimeNode, what: string, value:
       try {
         expression = RED.util.prepareJSONataExpression(value, node);
       } catch (error) {
-        throw malformed(what, 'JSONata', error);
+        throw malformed(node, code, what, 'JSONata', error);
       }
       return (message) =>
         new Promise((resolve, reject) => {
           RED.util.evaluateJSONataExpression(expression, message, (error, result) => {
-            if (error) reject(unevaluated(what));
+            if (error) reject(unevaluated(node, code, what));
             else resolve(result);
           });
         });
@@ -53,26 +63,18 @@ function propertyOf(RED: RuntimeApi, message: FlowMessage, path: string): unknow
   }
 }
 
-/** A comma-separated list as typed. */
-export function listOf(text: string): string[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-}
-
-function malformed(what: string, language: string, cause: unknown): Failure {
-  return new Failure('configuration', 'ODOO_INPUT', `The ${what} of this odoo-rpc is not well-formed ${language}.`, {
+function malformed(node: RuntimeNode, code: string, what: string, language: string, cause: unknown): Failure {
+  return new Failure('configuration', code, `The ${what} of this ${node.type} is not well-formed ${language}.`, {
     outcome: 'none',
     cause,
   });
 }
 
-function unevaluated(what: string): Failure {
+function unevaluated(node: RuntimeNode, code: string, what: string): Failure {
   return new Failure(
     'data-quality',
-    'ODOO_INPUT',
-    `The expression for the ${what} of this odoo-rpc could not be evaluated for this message.`,
+    code,
+    `The expression for the ${what} of this ${node.type} could not be evaluated for this message.`,
     { outcome: 'none' },
   );
 }

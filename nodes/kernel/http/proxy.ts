@@ -1,9 +1,10 @@
-/** A forward proxy between here and Odoo: https goes through a tunnel (CONNECT, RFC 9110 section 9.3.6). */
+/** A forward proxy between here and another system: https goes through a tunnel (CONNECT, RFC 9110 section 9.3.6). */
 import { request } from 'node:http';
 import { Agent as HttpsAgent, type AgentOptions } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { Failure } from '../../kernel/failure.ts';
+import { Failure } from '../failure.ts';
+import type { Peer } from './peer.ts';
 
 export interface Proxy {
   host: string;
@@ -13,17 +14,17 @@ export interface Proxy {
 
 /**
  * @param text `http://proxy.example.org:3128`, with name and password where the proxy wants them; empty for none
- * @throws Failure `configuration` (`ODOO_PROXY`) for what is no such address; the text may hold a password and is not
+ * @throws Failure `configuration` (`<peer>_PROXY`) for what is no such address; the text may hold a password and is not
  * repeated
  */
-export function proxyOf(text: string | undefined): Proxy | undefined {
+export function proxyOf(text: string | undefined, peer: Peer): Proxy | undefined {
   if (text === undefined || text.trim() === '') return undefined;
   const url = URL.parse(text.trim());
   if (url === null || url.protocol !== 'http:' || url.hostname === '') {
     throw new Failure(
       'configuration',
-      'ODOO_PROXY',
-      'The proxy of the odoo-server node must be an address such as http://proxy.example.org:3128.',
+      `${peer.code}_PROXY`,
+      `The proxy of the ${peer.node} node must be an address such as http://proxy.example.org:3128.`,
       { outcome: 'none' },
     );
   }
@@ -38,7 +39,7 @@ export function proxyOf(text: string | undefined): Proxy | undefined {
 
 type Connected = NonNullable<Parameters<HttpsAgent['createConnection']>[1]>;
 
-/** Makes TLS connections to Odoo through tunnels of a proxy. */
+/** Makes TLS connections through tunnels of a proxy. */
 export class TunnelAgent extends HttpsAgent {
   readonly #proxy: Proxy;
   readonly #limit: number;
