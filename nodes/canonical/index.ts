@@ -1,5 +1,6 @@
 /** The canonical slice for other slices: the model, its validators and projectors, and the mapping engine. */
 export { libraryOf } from './canonical-mapper/admin.ts';
+export { readDocument } from './formats/index.ts';
 export type { MappingViolation } from './mapping/compile.ts';
 export type { Mapping } from './mapping/mapping.ts';
 export { MappingLibrary } from './mappings/library.ts';
