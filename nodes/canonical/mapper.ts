@@ -110,7 +110,7 @@ function fromCanonical(mapping: CompiledMapping, nodeId: string): Mapper {
     const document = readDocument('json', message.payload) as Tree;
     check(document);
     const value = mapped(mapping, mapping.run(document, asOf(message)));
-    message.payload = write(target, value);
+    message.payload = write(target, value, message);
     describe(message, entity, document, nodeId);
     // What travels now is the other system's document.
     delete message.event!.dataschema;
@@ -123,9 +123,13 @@ export function read(side: Side, document: unknown): unknown {
   return 'entity' in side ? readDocument('json', document) : readDocument(side.format, document, side.options);
 }
 
-function write(side: Side, value: Tree): unknown {
+function write(side: Side, value: Tree, message: FlowMessage): unknown {
   if ('entity' in side || !isTextFormat(side.format)) return value;
-  return writeDocument(side.format, value, side.options);
+  const { id, time } = message.event ?? {};
+  return writeDocument(side.format, value, side.options, {
+    at: typeof time === 'string' && isInstant(time) ? time : new Date().toISOString(),
+    id: id ?? message._msgid ?? uuidv7(),
+  });
 }
 
 /** Lookups without a day of their own are read for the day of the event. */

@@ -470,6 +470,8 @@ describe('transforms', () => {
     ['formatInstant', { format: 'YYYYMMDDHHmmss', offset: 'Z' }, '2026-11-23T00:15:00+01:00', '20261122231500'],
     ['hl7Instant', {}, '20261123101500.5+0100', '2026-11-23T10:15:00.5+01:00'],
     ['hl7Instant', { offset: 'Z' }, '202611231015', '2026-11-23T10:15:00Z'],
+    ['toHl7Instant', {}, '2026-11-23T10:15:00.5+01:00', '20261123101500.5+0100'],
+    ['toHl7Instant', {}, '2026-11-23T10:15:00Z', '20261123101500+0000'],
     ['decimal', {}, '-.5', '-0.5'],
     ['utc', {}, '2026-03-29T00:30:00.125+01:00', '2026-03-28T23:30:00.125Z'],
     ['dayOf', {}, '2026-11-23T00:15:00+01:00', '2026-11-23'],
@@ -486,11 +488,31 @@ describe('transforms', () => {
   }
 
   test('of every kind are covered by an example', () => {
-    const lists = ['join', 'coalesce', 'count', 'sum', 'externalId', 'toBaseUnits', 'product'];
-    const covered = new Set([...examples.map(([name]) => name), ...lists]);
+    const lists = ['join', 'coalesce', 'only', 'count', 'sum', 'externalId', 'toBaseUnits', 'product'];
+    // `jsonNumber` is covered where documents are written (round-trips.test.ts).
+    const covered = new Set([...examples.map(([name]) => name), ...lists, 'jsonNumber']);
     assert.deepEqual(
       Object.keys(transforms).filter((name) => !covered.has(name)),
       [],
+    );
+  });
+
+  test('only takes one value that all items have', () => {
+    const only = (...values: string[]) =>
+      library
+        .compile({
+          id: 'only',
+          version: '1.0.0',
+          title: 'Only',
+          source: { format: 'json', name: 'x' },
+          target: { format: 'json', name: 'y' },
+          rows: [{ from: 'lines[].v', to: 'x', transforms: ['only'] }],
+        })
+        .run({ lines: values.map((v) => ({ v })) });
+    assert.deepEqual(only('A', 'A').value, { x: 'A' });
+    assert.deepEqual(
+      only('A', 'B').violations.map(({ rule }) => rule),
+      ['MAPPING_AMBIGUOUS'],
     );
   });
 

@@ -3,8 +3,9 @@
  * objects: `PID.3.1`; repetitions are lists; subcomponents go one level deeper (`RQD.3.1.2`) where there are any.
  * Groups that repeat are lists: `FT1Loop[].FT1.11.1.1`.
  */
+import { createHash } from 'node:crypto';
 import { Failure } from '../../kernel/failure.ts';
-import type { Format, FormatOptions } from './index.ts';
+import type { Format, FormatOptions, WriteContext } from './index.ts';
 import { flatten, group, type LoopSpec, type Segment } from './segments.ts';
 
 const segmentLimit = 100_000;
@@ -128,9 +129,47 @@ function readHl7(text: string, options: FormatOptions): unknown {
   return { MSH: msh!.value, ...group(rest, loopsOf[kind] ?? {}) };
 }
 
-function writeHl7(tree: unknown, _options: FormatOptions): string {
-  const { MSH, ...rest } = (tree ?? {}) as Record<string, Record<string, unknown> | undefined>;
-  if (MSH === undefined) throw refuse('An HL7 message is written from a tree with MSH.', 'HL7_WRITE');
+/** MSH as far as the tree leaves it to the options and the message. */
+function headerOf(given: Record<string, unknown> | undefined, o: FormatOptions, c: WriteContext) {
+  const named = (name: string): { 1: string } | undefined =>
+    typeof o[name] === 'string' && o[name] !== '' ? { 1: o[name] } : undefined;
+  // Without options the tree is the whole message, as it was read.
+  if (typeof o.message !== 'string') {
+    if (given !== undefined) return given;
+    throw refuse(
+      'An HL7 message is written from a tree with MSH, or by a mapping whose target says which message it is.',
+      'HL7_WRITE',
+    );
+  }
+  const [type = '', event = ''] = o.message.split('_');
+  return {
+    3: named('sendingApplication'),
+    4: named('sendingFacility'),
+    5: named('receivingApplication'),
+    6: named('receivingFacility'),
+    7: {
+      1: c.at
+        .replace(/\.\d+/, '')
+        .replace(/[-:T]/g, '')
+        .replace('Z', '+0000')
+        .replace(/^(\d{14})(\d{4})$/, '$1-$2'),
+    },
+    9: { 1: type, 2: event, 3: `${type}_${event}` },
+    // MSH-10 has 20 characters (HL7 2.5); the same event has the same one at every replay.
+    10: { 1: createHash('sha256').update(c.id).digest('hex').slice(0, 20) },
+    11: named('processing') ?? { 1: 'P' },
+    12: named('version') ?? { 1: '2.5' },
+    ...given,
+  };
+}
+
+/**
+ * Options for writing: `message` (e.g. `DFT_P03`), `sendingApplication`, `sendingFacility`, `receivingApplication`,
+ * `receivingFacility`, `processing` (P, T or D) and `version` (2.5). What the tree says in MSH goes first.
+ */
+function writeHl7(tree: unknown, options: FormatOptions, context: WriteContext): string {
+  const { MSH: given, ...rest } = (tree ?? {}) as Record<string, Record<string, unknown> | undefined>;
+  const MSH: Record<string, unknown> = headerOf(given, options, context);
   const escaped = (text: string): string =>
     text
       .replace(/\r\n|\r|\n/g, '\u0000')

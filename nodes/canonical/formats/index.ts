@@ -10,10 +10,18 @@ import { xml } from './xml.ts';
 
 export type FormatOptions = Record<string, unknown>;
 
+/** What a writer is told of the message: the envelopes of X12 and HL7 v2 carry a time and a number of their own. */
+export interface WriteContext {
+  /** Moment of the event, RFC 3339; a replay writes the same one again. */
+  at: string;
+  /** Id of the event; what numbers a document is derived from it where nothing else is given. */
+  id: string;
+}
+
 /** One format: text to tree and back. */
 export interface Format {
   read(text: string, options: FormatOptions): unknown;
-  write(tree: unknown, options: FormatOptions): string;
+  write(tree: unknown, options: FormatOptions, context: WriteContext): string;
 }
 
 const json: Format = {
@@ -21,7 +29,10 @@ const json: Format = {
   write: (tree) => JSON.stringify(tree),
 };
 
-const formats: Record<DocumentFormat, Format> = { json, odoo: json, fhir: json, csv, xml, x12, hl7v2 };
+/** FHIR wants decimals as JSON numbers: an exact number is written digit by digit. The document travels as text. */
+const fhir: Format = { read: json.read, write: (tree) => JSON.stringify(tree) };
+
+const formats: Record<DocumentFormat, Format> = { json, odoo: json, fhir, csv, xml, x12, hl7v2 };
 
 /** Largest document that is read, in bytes. */
 export const byteLimit = 10 * 1024 * 1024;
@@ -54,8 +65,13 @@ export function readDocument(format: DocumentFormat, document: unknown, options:
 }
 
 /** Writes a tree as text. @throws Failure `data-quality` for what the format cannot express */
-export function writeDocument(format: DocumentFormat, tree: unknown, options: FormatOptions = {}): string {
-  return formatOf(format).write(tree, options);
+export function writeDocument(
+  format: DocumentFormat,
+  tree: unknown,
+  options: FormatOptions = {},
+  context: WriteContext = { at: new Date().toISOString(), id: '' },
+): string {
+  return formatOf(format).write(tree, options, context);
 }
 
 /** The character set: what the mapping says, else what an XML declaration says, else UTF-8. */

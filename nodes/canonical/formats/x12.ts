@@ -3,8 +3,9 @@
  * loops are lists (`PO1Loop[].PO1.02`); product id pairs of PO1, IT1 and LIN are also a list `ids` of `{q, v}`
  * (`PO1Loop[].PO1.ids[q=VN].v`); HL segments become a tree by their parent numbers (`HLLoop[HL.03=S].HLLoop[]…`).
  */
+import { createHash } from 'node:crypto';
 import { Failure } from '../../kernel/failure.ts';
-import type { Format, FormatOptions } from './index.ts';
+import type { Format, FormatOptions, WriteContext } from './index.ts';
 import { flatten, group, type LoopSpec, type Segment } from './segments.ts';
 
 const segmentLimit = 200_000;
@@ -18,6 +19,7 @@ const loopsOf: Record<string, LoopSpec> = {
   '850': { N1: party, PO1: { holds: item, loops: { N1: party } } },
   '855': { N1: party, PO1: { holds: item, loops: { ACK: { holds: ['DTM'] }, N1: party } } },
   '810': { N1: party, IT1: { holds: item } },
+  '820': { N1: party, ENT: { holds: ['NM1', 'REF'], loops: { N1: party, RMR: { holds: ['NTE', 'REF', 'DTM'] } } } },
   '856': {
     HL: {
       holds: ['LIN', 'SN1', 'SLN', 'PRF', 'PO4', 'PID', 'MEA', 'PKG', 'TD1', 'TD3', 'TD5', 'REF', 'MAN', 'DTM', 'CUR'],
@@ -105,6 +107,11 @@ function readX12(text: string, options: FormatOptions): unknown {
       `The transaction set says it has ${Number.isFinite(counted) ? counted : 'an unreadable number of'} segments and has ${to - from + 1}; part of it is missing or doubled.`,
       'X12_CONTROL',
     );
+  if (Number(ge.value['01']) !== 1 || Number(iea.value['01']) !== 1)
+    throw refuse(
+      'GE01 and IEA01 of the X12 interchange do not count one transaction set in one group; part of it is missing or doubled.',
+      'X12_CONTROL',
+    );
   for (const [a, b, what] of [
     [st.value['02'], se.value['02'], 'ST02 and SE02'],
     [gs.value['06'], ge.value['02'], 'GS06 and GE02'],
@@ -148,19 +155,110 @@ function hierarchy(segments: readonly Segment[]): Record<string, unknown> {
 
 const isaWidths = [2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1];
 
+/** GS01, the functional identifier code, by transaction set. */
+const functionalCodes: Record<string, string> = {
+  '810': 'IN',
+  '820': 'RA',
+  '850': 'PO',
+  '855': 'PR',
+  '856': 'SH',
+  '997': 'FA',
+};
+
+/** ISA, GS and ST as far as the tree leaves them to the options and the message. */
+function envelopeOf(tree: Record<string, Record<string, unknown> | undefined>, o: FormatOptions, c: WriteContext) {
+  const given = (name: string, otherwise: string): string => {
+    const value = o[name];
+    return typeof value === 'string' && value !== '' ? value : otherwise;
+  };
+  const set = given('transaction', String(tree.ST?.['01'] ?? ''));
+  const version = given('version', '004010');
+  const moment = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})/.exec(c.at);
+  const [, year = '', month = '', day = '', hour = '', minute = ''] = moment ?? [];
+  const number = controlNumber(c.id);
+  const sender = given('sender', '');
+  const receiver = given('receiver', '');
+  if ((tree.ISA === undefined || tree.GS === undefined) && (sender === '' || receiver === '')) {
+    throw new Failure(
+      'configuration',
+      'X12_ENVELOPE',
+      'Nobody says who sends and who receives the X12 interchange. Set "sender" and "receiver" in the options of the mapping\'s target.',
+    );
+  }
+  return {
+    ISA: {
+      '05': given('senderQualifier', 'ZZ'),
+      '06': sender,
+      '07': given('receiverQualifier', 'ZZ'),
+      '08': receiver,
+      '09': `${year.slice(2)}${month}${day}`,
+      '10': `${hour}${minute}`,
+      // Before 00402 the element names a standards body, since then it is the repetition separator.
+      '11': version < '00402' ? 'U' : '^',
+      '12': version.slice(0, 5),
+      '13': number,
+      '14': '0',
+      '15': given('usage', 'P'),
+      ...tree.ISA,
+    },
+    GS: {
+      '01': functionalCodes[set] ?? '',
+      '02': given('groupSender', sender),
+      '03': given('groupReceiver', receiver),
+      '04': `${year}${month}${day}`,
+      '05': `${hour}${minute}`,
+      '06': String(Number(number)),
+      '07': 'X',
+      '08': version,
+      ...tree.GS,
+    },
+    ST: { '01': set, '02': '0001', ...tree.ST },
+  };
+}
+
+/**
+ * A control number of nine digits that is always the same for one event: a replayed document is the same interchange
+ * to the partner, who drops it as a duplicate. It does not count upwards, and among 10,000 documents that a partner
+ * remembers there are two with one number in 5 % of cases; where that matters, or a partner wants a sequence, a mapping
+ * row fills `ISA.13` and `GS.06`.
+ */
+function controlNumber(id: string): string {
+  const hash = createHash('sha256').update(id).digest();
+  return String(1 + (hash.readUIntBE(0, 6) % 999_999_999)).padStart(9, '0');
+}
+
+/** Numbers HL segments in their order and names each one's parent (HL01, HL02). */
+function numbered(tree: Record<string, unknown>): Record<string, unknown> {
+  let count = 0;
+  const visit = (loops: unknown, parent: string | undefined): unknown =>
+    (Array.isArray(loops) ? loops : [loops]).map((loop: Record<string, unknown>) => {
+      const number = String(++count);
+      const { HL, HLLoop, ...rest } = loop as { HL?: Record<string, unknown>; HLLoop?: unknown };
+      return {
+        HL: { ...HL, '01': number, ...(parent === undefined ? {} : { '02': parent }) },
+        ...rest,
+        ...(HLLoop === undefined ? {} : { HLLoop: visit(HLLoop, number) }),
+      };
+    });
+  return Object.fromEntries(
+    Object.entries(tree).map(([key, value]) => [key, key === 'HLLoop' ? visit(value, undefined) : value]),
+  );
+}
+
 /**
  * Options for writing: `separator` (default `*`), `component` (`>`), `terminator` (`~`), `newline` (a line end after
- * each segment; default true). The tree has ISA, GS and ST as far as they are the sender's to say; SE, GE and IEA are
- * counted here.
+ * each segment; default true); for the envelope `sender`, `receiver`, `senderQualifier`, `receiverQualifier` (ZZ),
+ * `groupSender`, `groupReceiver`, `version` (004010) and `usage` (P or T). What the tree says in ISA, GS and ST goes
+ * first; SE, GE, IEA and the numbers of HL segments are counted here.
  */
-function writeX12(tree: unknown, options: FormatOptions): string {
+function writeX12(tree: unknown, options: FormatOptions, context: WriteContext): string {
   const separator = String(options.separator ?? '*');
   const component = String(options.component ?? '>');
   const terminator = String(options.terminator ?? '~');
   const end = options.newline === false ? terminator : `${terminator}\n`;
-  const { ISA, GS, ST, ...rest } = (tree ?? {}) as Record<string, Record<string, unknown> | undefined>;
-  if (ISA === undefined || GS === undefined || ST === undefined)
-    throw refuse('An X12 interchange is written from a tree with ISA, GS and ST.', 'X12_WRITE');
+  const { ISA: _isa, GS: _gs, ST: _st, ...unnumbered } = (tree ?? {}) as Record<string, Record<string, unknown>>;
+  const { ISA, GS, ST } = envelopeOf((tree ?? {}) as Record<string, Record<string, unknown>>, options, context);
+  const rest = numbered(unnumbered);
   const plain = (value: unknown): string => {
     if (value === undefined || value === null) return '';
     if (typeof value === 'object')
@@ -198,7 +296,11 @@ function writeX12(tree: unknown, options: FormatOptions): string {
   };
   const isa = isaWidths.map((width, i) => {
     const given =
-      i === 15 ? component : String(ISA[two(i + 1)] ?? (i === 1 || i === 3 ? '' : i === 0 || i === 2 ? '00' : ''));
+      i === 15
+        ? component
+        : String(
+            (ISA as Record<string, unknown>)[two(i + 1)] ?? (i === 1 || i === 3 ? '' : i === 0 || i === 2 ? '00' : ''),
+          );
     const text = i === 12 ? given.padStart(width, '0') : given.padEnd(width);
     if (text.length !== width) throw refuse(`ISA${two(i + 1)} is longer than its ${width} characters.`, 'X12_WRITE');
     return text;

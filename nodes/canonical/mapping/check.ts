@@ -76,6 +76,7 @@ export function checkMapping(
 
   const mapping = file as unknown as Mapping;
   checkCanonicalPaths(mapping, problems, options.coverage);
+  checkJsonNumbers(mapping, problems);
   try {
     const compiled = compileMapping(mapping, tables);
     return problems.some((p) => p.severity === 'error') ? { problems } : { problems, compiled };
@@ -229,6 +230,22 @@ function checkPath(path: unknown, field: string, row: number | undefined, error:
 const fieldPath = (steps: readonly Step[]): string =>
   steps.map((s) => (s.kind === 'field' ? s.key : `${s.key}[]`)).join('.');
 
+/** Exact JSON numbers exist only where a writer puts them out; in a message they would be objects. */
+function checkJsonNumbers(mapping: Mapping, problems: Problem[]): void {
+  if ('format' in mapping.target && mapping.target.format === 'fhir') return;
+  mapping.rows.forEach((row, i) => {
+    if (row.direction === 'reverse') return;
+    if (row.transforms?.some((use) => (typeof use === 'string' ? use : use.name) === 'jsonNumber')) {
+      problems.push({
+        row: i + 1,
+        field: 'transforms',
+        message: '"jsonNumber" is for FHIR documents; everywhere else a decimal number is text',
+        severity: 'error',
+      });
+    }
+  });
+}
+
 function checkCanonicalPaths(mapping: Mapping, problems: Problem[], coverage: boolean): void {
   const rows = mapping.rows.map((row, i) => ({ row, number: i + 1 }));
   const forward = rows.filter(({ row }) => row.direction !== 'reverse');
@@ -276,7 +293,7 @@ function unknownPath(
 ): void {
   const steps = parsePath(path).steps;
   if (steps[0]?.key === 'ext') return;
-  const asField = fieldPath(steps);
+  const asField = key === 'from' ? withoutSingles(fieldPath(steps), fields) : fieldPath(steps);
   const field = fields.get(asField) ?? fields.get(asField.replace(/\[\]$/, ''));
   if (field === undefined) {
     problems.push({
@@ -288,6 +305,17 @@ function unknownPath(
   } else if (key === 'to' && field.type === 'object') {
     problems.push({ row, field: key, message: `"${path}" is a group of fields; fill its fields`, severity: 'error' });
   }
+}
+
+/** A group may be read as a list of one (`code[].display`), for targets that want a list. */
+function withoutSingles(path: string, fields: Map<string, Field>): string {
+  let out = '';
+  for (const part of path.split('.')) {
+    const name = out === '' ? part : `${out}.${part}`;
+    const single = name.endsWith('[]') ? name.slice(0, -2) : name;
+    out = fields.get(single)?.type === 'object' ? single : name;
+  }
+  return out;
 }
 
 /**

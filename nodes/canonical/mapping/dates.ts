@@ -107,7 +107,8 @@ export function formatMoment(instant: string, format: string, offset: string): s
 /** HL7 v2 data type TS/DTM (chapter 2A) with at least hours and minutes. */
 export function hl7Moment(text: string, offset: string | undefined): string {
   const match = /^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?(\.\d{1,4})?([+-]\d{4})?$/.exec(text);
-  const zone = match?.[8] === undefined ? offset : `${match[8].slice(0, 3)}:${match[8].slice(3)}`;
+  const zone =
+    match?.[8] === undefined ? offset : match[8] === '+0000' ? 'Z' : `${match[8].slice(0, 3)}:${match[8].slice(3)}`;
   const candidate =
     match && zone !== undefined
       ? `${match[1]}-${match[2]}-${match[3]}T${match[4]}:${match[5]}:${match[6] ?? '00'}${match[7] ?? ''}${zone}`

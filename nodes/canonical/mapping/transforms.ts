@@ -41,6 +41,7 @@ const text = (value: unknown): string => {
 };
 
 const decimal = (value: unknown): string => {
+  if (value instanceof ExactNumber) return value.text;
   try {
     // X12 type R leaves a leading zero out: .12 is 0.12.
     return toDecimal(typeof value === 'string' ? value.trim().replace(/^([+-]?)\./, '$10.') : value);
@@ -72,6 +73,23 @@ const choice = (description: string, choices: readonly string[]): Argument => ({
   required: true,
 });
 const str = (value: unknown): string => String(value ?? '');
+
+/** A decimal that a document writer puts out as a number, digit by digit. */
+export class ExactNumber {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+  toJSON(): unknown {
+    return rawJson(this.text);
+  }
+  toString(): string {
+    return this.text;
+  }
+}
+
+/** `JSON.rawJSON` (Node 21 and later): the text goes into the JSON document as it is. */
+const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
 
 /** Marks an inverse that has nothing to do: the value is already right on the way back. */
 export const nothing: TransformUse = 'same';
@@ -223,6 +241,17 @@ export const transforms: Readonly<Record<string, Transform>> = {
     apply: (v) => list(v).find((item) => item !== undefined && item !== null && item !== ''),
     inverse: () => nothing,
   },
+  only: {
+    takes: 'list',
+    gives: 'any',
+    description: 'The one value that all items have; items that differ are an error.',
+    apply: (v) => {
+      const present = list(v).filter((item) => item !== undefined && item !== null && item !== '');
+      if (present.some((item) => item !== present[0]))
+        throw new TransformProblem('the same value in every item was expected', 'MAPPING_AMBIGUOUS');
+      return present[0];
+    },
+  },
   count: { takes: 'list', gives: 'integer', description: 'How many values there are.', apply: (v) => list(v).length },
   sum: {
     takes: 'list',
@@ -288,6 +317,13 @@ export const transforms: Readonly<Record<string, Transform>> = {
     description: 'A number with decimal comma, e.g. 1234,50.',
     apply: (v) => decimal(v).replace('.', ','),
     inverse: () => 'decimalComma',
+  },
+  jsonNumber: {
+    takes: 'decimal',
+    gives: 'any',
+    description: 'A JSON number, digits exactly as they are; for FHIR, whose decimals are no text.',
+    apply: (v) => new ExactNumber(decimal(v)),
+    inverse: () => 'decimal',
   },
   integer: {
     takes: 'any',
@@ -448,6 +484,17 @@ export const transforms: Readonly<Record<string, Transform>> = {
     description: 'An HL7 v2 time stamp (YYYYMMDDHHMM[SS[.S]][+ZZZZ]) as RFC 3339.',
     arguments: { offset: optional('text', 'UTC offset of a sender that states none, e.g. +01:00.') },
     apply: (v, a) => hl7Moment(text(v).trim(), a.offset === undefined ? undefined : str(a.offset)),
+    inverse: () => 'toHl7Instant',
+  },
+  toHl7Instant: {
+    takes: 'instant',
+    gives: 'text',
+    description: 'A moment as HL7 v2 writes it, with its own offset: YYYYMMDDHHMMSS+ZZZZ.',
+    apply: (v) => {
+      const [, clock = '', fraction = '', offset = ''] = /^(.{19})(\.\d+)?(.*)$/.exec(moment(v))!;
+      return `${clock.replace(/[-T:]/g, '')}${fraction.slice(0, 5)}${offset === 'Z' ? '+0000' : offset.replace(':', '')}`;
+    },
+    inverse: () => 'hl7Instant',
   },
   formatInstant: {
     takes: 'instant',
