@@ -352,6 +352,7 @@ describe('shipped samples of every format', () => {
         { type: 'GLN', value: '4000009000021' },
         { type: 'CODE', value: 'ACME' },
       ],
+      name: 'Acme Medical',
     });
     const [line] = order.lines as Record<string, unknown>[];
     assert.deepEqual(line!.quantity, { value: '10', unit: '{box}', pack: { code: 'XBX' } });

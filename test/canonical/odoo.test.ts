@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MappingLibrary } from '../../nodes/canonical/mappings/library.ts';
+import { validatorOf } from '../../nodes/canonical/model/validate.ts';
 import { type OdooClient, searchRead, type UpsertDocument, upsert } from '../../nodes/odoo/index.ts';
 import { clientOf, sandbox, versions } from '../odoo/support.ts';
 import { supplierOrder } from './order.ts';
@@ -53,21 +54,88 @@ for (const version of versions) {
       assert.match(String(lines[0]!.date_planned), /^2026-12-01/);
     });
 
-    for (const [id, model] of [
+    const samples: [id: string, model: string, prepare?: readonly string[]][] = [
       ['supplier-to-odoo-partner', 'res.partner'],
-      ['product-to-odoo-product', 'product.product'],
+      [version === '17' ? 'product-to-odoo-17-product' : 'product-to-odoo-product', 'product.product'],
       ['invoice-to-odoo-move', 'account.move'],
-    ] as const) {
-      // Odoo 17 has no is_storable; the mapping says so.
-      if (version === '17' && model === 'product.product') continue;
+      ['requisition-to-odoo-purchase-order', 'purchase.order'],
+      ['despatch-to-odoo-picking', 'stock.picking'],
+      ['receipt-to-odoo-picking', 'stock.picking'],
+      [version === '19' ? 'stock-movement-to-odoo-stock-move' : 'stock-movement-to-odoo-18-stock-move', 'stock.move'],
+      ['location-to-odoo-stock-location', 'stock.location'],
+      ['admin-party-to-odoo-partner', 'res.partner'],
+      ['charge-to-odoo-invoice', 'account.move', ['admin-party-to-odoo-partner']],
+      ['claim-to-odoo-invoice', 'account.move'],
+      ['payment-to-odoo-payment', 'account.payment'],
+    ];
+    for (const [id, model, before = []] of samples) {
       test(`takes the sample of ${id}, once`, async () => {
         const odoo = await sandbox(version);
         const client = clientOf(odoo);
+        for (const first of before) await put(client, 'res.partner', documentOf(first, library.source(first).sample));
         const { prices: _, ...sample } = library.source(id).sample as Record<string, unknown>;
         const document = documentOf(id, sample);
         const first = await put(client, model, document);
         assert.equal((await put(client, model, document)).id, first.id);
       });
     }
+
+    test('takes a supplier’s answer on the lines of the order it answers', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      const { id } = await put(
+        client,
+        'purchase.order',
+        documentOf('order-to-odoo-purchase-order', library.source('order-to-odoo-purchase-order').sample),
+      );
+      const writeBack = `order-response-to-odoo-${version === '19' ? '19-' : ''}purchase-order`;
+      const answered = await put(client, 'purchase.order', documentOf(writeBack, library.source(writeBack).sample));
+      assert.deepEqual(answered, { id, effect: 'updated', externalId: 'hf_orders.po_ACME_PO__2d1001' });
+      const lines = await searchRead(client, 'purchase.order.line', [['order_id', '=', id]], {
+        fields: ['date_planned', 'product_qty'],
+        order: 'id',
+      });
+      assert.match(String(lines[0]!.date_planned), /^2026-12-03/);
+      assert.equal(lines[0]!.product_qty, '10', 'the quantity is a decision of the buyer');
+      assert.equal(lines.length, 2);
+    });
+
+    test('takes a count of a product at a place, whose quant it finds by what it is', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      const { lot: _, ...level } = library.source('inventory-level-to-odoo-quant').sample as Record<string, unknown>;
+      const document = documentOf('inventory-level-to-odoo-quant', level);
+      const first = await put(client, 'stock.quant', document);
+      assert.equal((await put(client, 'stock.quant', document)).id, first.id);
+    });
+
+    test('gives an order back as a canonical order, from what is read of it', async () => {
+      const odoo = await sandbox(version);
+      const client = clientOf(odoo);
+      const sent = library.source('order-to-odoo-purchase-order').sample as Record<string, unknown>;
+      const { id } = await put(client, 'purchase.order', documentOf('order-to-odoo-purchase-order', sent));
+      const [order] = await searchRead(client, 'purchase.order', [['id', '=', id]], {
+        fields:
+          'name partner_ref state date_order date_approve currency_id partner_id company_id user_id origin note amount_untaxed amount_tax amount_total'.split(
+            ' ',
+          ),
+      });
+      const order_line = await searchRead(client, 'purchase.order.line', [['order_id', '=', id]], {
+        fields:
+          'product_id name product_qty product_uom_id price_unit discount price_subtotal date_planned qty_received qty_invoiced'.split(
+            ' ',
+          ),
+      });
+      const { value, violations } = library.get('odoo-purchase-order-to-order').run({ ...order, order_line });
+      assert.deepEqual(violations, []);
+      assert.deepEqual(validatorOf('order', 'strict')(value).violations, []);
+      const { lines, currency, supplierOrderNumber } = value as {
+        lines: { quantity: unknown; unitPrice: unknown; product: { identifiers: { type: string; value: string }[] } }[];
+      } & Record<string, unknown>;
+      assert.deepEqual([currency, supplierOrderNumber], ['EUR', 'PO-1001']);
+      assert.deepEqual(lines[0]!.quantity, { value: '10', unit: '{box}', pack: { code: 'BX', perBase: '10' } });
+      assert.deepEqual(lines[0]!.unitPrice, { amount: '42', currency: 'EUR' });
+      assert.deepEqual(lines[0]!.product.identifiers[0], { type: 'SKU', value: 'GLOVE-M' });
+    });
   });
 }
