@@ -247,11 +247,12 @@ for (const version of versions) {
       await orderIn(client, 1);
       await orderIn(client, 2);
       const rows = await aggregate(client, 'purchase.order', [], {
-        groupBy: ['partner_id', 'state'],
+        groupBy: ['partner_id', 'state', 'date_order:year'],
         aggregates: ['amount_total:sum'],
       });
       assert.equal(rows.length, 1);
       assert.equal((rows[0]!.partner_id as { name: string }).name, 'ACME Medical Supplies');
+      assert.match(String(rows[0]?.['date_order:year']), /^20\d\d$/);
       assert.deepEqual([rows[0]?.state, rows[0]?.['amount_total:sum'], rows[0]?.__count], ['draft', '109.2', 2]);
     });
 

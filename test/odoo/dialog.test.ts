@@ -90,6 +90,23 @@ describe('the dialog of odoo-rpc', () => {
     assert.equal(await json(), nested);
   });
 
+  test('an example of what leaves the node has the fields in their types, and nobody’s data', async () => {
+    await json('[["ref", "=", "ACME"]]');
+    await editor.page.locator('#node-input-fields').fill('name, country_id, credit_limit');
+    await editor.page.locator('#hf-odoo-example summary').click();
+    await says('#hf-odoo-example pre', '"credit_limit": "12.5"');
+    const shown = (await editor.page.locator('#hf-odoo-example pre').textContent()) ?? '';
+    const [payload] = shown.split('\n\nmsg.odoo', 1);
+    assert.deepEqual(JSON.parse(payload!.replace('msg.payload = ', '')), [
+      { id: 42, name: 'text', country_id: { id: 7, name: 'its name' }, credit_limit: '12.5' },
+    ]);
+    await editor.page.locator('#node-input-output').selectOption('keep');
+    await waitUntil('only msg.odoo is left', async () => {
+      const text = await editor.page.locator('#hf-odoo-example pre').textContent();
+      return text?.startsWith('msg.odoo') ?? false;
+    });
+  });
+
   test('with Odoo down it still edits, and says that it does not know', async () => {
     assert.deepEqual(editor.complaints, []);
     await odoo.down();

@@ -213,12 +213,17 @@ export async function aggregate(
     const out: Record<string, unknown> = {};
     for (const { spec, sent, field } of groups) {
       const value = row[sent];
-      out[spec] = spec.includes(':') ? (value === false ? null : value) : fromOdoo(field, value);
+      // A period: 19 tells its start and its name in the user's language, earlier versions the name alone.
+      out[spec] = spec.includes(':') ? periodName(value) : fromOdoo(field, value);
     }
     for (const { spec, sent, field } of sums) out[spec] = fromOdoo(field, row[modern ? sent : field.name]);
     out.__count = row.__count;
     return out;
   });
+}
+
+function periodName(value: unknown): unknown {
+  return Array.isArray(value) ? value[1] : value === false ? null : value;
 }
 
 /** @throws Failure `data-quality` (`ODOO_IDS`): Odoo answers `true` to a write without ids and does nothing */

@@ -1,6 +1,7 @@
 import type { EditorNodeProperties, EditorRED } from 'node-red';
 import { domainBuilder } from './editor/domain-builder.ts';
 import { livePreview } from './editor/live-preview.ts';
+import { showDefaults } from '../../node/editor/absent.ts';
 
 declare const RED: EditorRED;
 
@@ -141,9 +142,7 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
     return this.name ? 'node_label_italic' : '';
   },
   oneditprepare() {
-    if (this.paging === undefined) $('#node-input-paging').val('all');
-    if (this.pageSize === undefined) $('#node-input-pageSize').val(500);
-    if (this.leftOut === undefined) $('#node-input-leftOut').val('keep');
+    showDefaults(this);
     for (const [name, types] of Object.entries(typedInputs)) {
       $(`#node-input-${name}`).typedInput({
         default: types[0],
@@ -247,10 +246,12 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
     const preview = livePreview({
       counted: $('#hf-odoo-count'),
       problems: $('#hf-odoo-problems'),
+      example: $('#hf-odoo-example'),
       words,
       url() {
         const server = value('server');
-        if (server === '' || server === '_ADD_' || value('model') === '') return undefined;
+        if (server === '' || server === '_ADD_') return undefined;
+        if (value('model') === '' && value('operation') !== 'action') return undefined;
         return `healthflows/odoo-server/${encodeURIComponent(server)}/preview`;
       },
       form: () =>
@@ -266,6 +267,8 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
             'domainType',
             'values',
             'valuesType',
+            'action',
+            'output',
           ].map((name) => [name, value(name)]),
         ),
     });
@@ -288,7 +291,7 @@ RED.nodes.registerType<RpcFields>('odoo-rpc', {
       preview();
     };
     $('#node-input-domain').on('change', showDomain);
-    const names = ['server', 'model', 'fields', 'order', 'groupBy', 'aggregates', 'domain', 'values'];
+    const names = ['server', 'model', 'fields', 'order', 'groupBy', 'aggregates', 'domain', 'values', 'output'];
     $(names.map((name) => `#node-input-${name}`).join(', ')).on('change input', preview);
     $('#node-input-operation, #node-input-action, #node-input-paging').on('change', show);
     $('#node-input-model, #node-input-server').on('change', () => {

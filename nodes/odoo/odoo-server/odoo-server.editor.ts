@@ -1,4 +1,5 @@
 import type { EditorNodeProperties, EditorRED } from 'node-red';
+import { showDefaults } from '../../node/editor/absent.ts';
 
 declare const RED: EditorRED;
 
@@ -90,12 +91,13 @@ RED.nodes.registerType<ServerFields, Secrets>('odoo-server', {
   },
   credentials: { apiKey: { type: 'password' }, passphrase: { type: 'password' } },
   label() {
-    return this.name || `${this.url.replace(/^https?:\/\//, '')} · ${this.environment}`;
+    return this.name || `${this.url.replace(/^https?:\/\//, '')} · ${this.environment ?? 'test'}`;
   },
   labelStyle() {
     return this.name ? 'node_label_italic' : '';
   },
   oneditprepare() {
+    showDefaults(this, 'node-config-input');
     const result = $('#hf-odoo-result');
     const line = (ok: boolean, text: string): void => {
       const row = $('<div>').css({ margin: '2px 0' }).appendTo(result);
