@@ -2,7 +2,7 @@
 import type { OdooClient } from '../client/client.ts';
 import type { FieldInfo } from '../client/fields.ts';
 import { actions, isActionName } from '../client/actions.ts';
-import { listOf } from './inputs.ts';
+import { listOf } from './lists.ts';
 import type { OdooRpcConfig, Operation } from './odoo-rpc.def.ts';
 import { operations } from './operations.ts';
 
