@@ -6,6 +6,7 @@ import { Failure } from '../kernel/failure.ts';
 import { childTraceparent, isTraceparent, uuidv7 } from '../kernel/id.ts';
 import { parseJson } from '../kernel/json.ts';
 import type { EventAttributes, FlowMessage } from '../kernel/message.ts';
+import type { TraceContext } from '../kernel/telemetry/tracing.ts';
 import type { IncomingDelivery, MessageProperties, OutgoingMessage } from './engines/engine.ts';
 
 const prefix = 'cloudEvents:';
@@ -19,6 +20,8 @@ export interface OutgoingOptions {
   /** Milliseconds. */
   expiration?: number;
   priority?: number;
+  /** Of the span that sends it; without one the message goes on in the trace of its event. */
+  trace?: TraceContext;
 }
 
 /**
@@ -44,10 +47,12 @@ export function eventOf(
   routingKey: string,
 ): EventAttributes & { correlationid: string } {
   const { event } = message;
+  const { traceparent } = message;
   const id = event?.id ?? uuidv7();
   const path = partPath(message);
   const isPart = event !== undefined && path !== undefined && !id.endsWith(`.${path}`);
   return {
+    ...(typeof traceparent === 'string' ? { traceparent } : {}),
     ...event,
     ...(isPart ? { causationid: event.causationid ?? id } : {}),
     specversion: '1.0',
@@ -64,12 +69,14 @@ export function outgoingMessage(payload: unknown, event: EventAttributes, option
   const { body, contentType } = serialised(payload, event.datacontenttype);
   const headers: MessageProperties['headers'] = {};
   for (const [name, value] of Object.entries(event)) {
-    if (name === 'datacontenttype' || name === 'traceparent') continue;
+    if (name === 'datacontenttype' || name === 'traceparent' || name === 'tracestate') continue;
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
       headers[`${prefix}${name}`] = value;
     }
   }
-  headers.traceparent = childTraceparent(event.traceparent);
+  headers.traceparent = options.trace?.traceparent ?? childTraceparent(event.traceparent);
+  const tracestate = options.trace === undefined ? event.tracestate : options.trace.tracestate;
+  if (tracestate !== undefined) headers.tracestate = tracestate;
   const partitionKey = options.partitionKey ?? event.partitionkey;
   return {
     exchange: options.exchange,
@@ -112,13 +119,17 @@ function isJson(contentType: string | undefined): boolean {
   return contentType !== undefined && /^[\w.+-]+\/(?:[\w.+-]*\+)?json\b/i.test(contentType);
 }
 
-/** What `amqp-consume` sends for a delivery. @throws Failure `data-quality` when the body cannot be decoded */
-export function flowMessage(delivery: IncomingDelivery, connection: string): FlowMessage {
+/**
+ * What `amqp-consume` sends for a delivery.
+ * @param trace of the span that the work on it is
+ * @throws Failure `data-quality` when the body cannot be decoded
+ */
+export function flowMessage(delivery: IncomingDelivery, connection: string, trace?: TraceContext): FlowMessage {
   const { properties, attempt, redelivered, queue, handle, routingKey } = delivery;
   return {
     topic: routingKey,
     payload: decoded(delivery.body, properties.contentType),
-    event: receivedEvent(delivery),
+    event: trace === undefined ? receivedEvent(delivery) : { ...receivedEvent(delivery), ...trace },
     delivery: { connection, queue, tag: handle, attempt, redelivered },
   };
 }
@@ -130,7 +141,7 @@ export function receivedEvent({ properties, routingKey, exchange }: IncomingDeli
     const attribute = header.exec(name)?.[1];
     if (attribute !== undefined) attributes[attribute] = String(value);
   }
-  const { traceparent } = properties.headers;
+  const { traceparent, tracestate } = properties.headers;
   const parent = isTraceparent(traceparent) ? traceparent : attributes.traceparent;
   return {
     ...attributes,
@@ -141,6 +152,7 @@ export function receivedEvent({ properties, routingKey, exchange }: IncomingDeli
     datacontenttype: properties.contentType,
     correlationid: attributes.correlationid ?? properties.correlationId ?? properties.messageId,
     traceparent: childTraceparent(parent),
+    ...(typeof tracestate === 'string' && isTraceparent(traceparent) ? { tracestate } : {}),
   };
 }
 

@@ -65,7 +65,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
   const { id, namespace, engine, store } = options;
   const policies = new Map<string, RetryPolicy>();
   const consumers = new Map<string, Set<Consumer>>();
-  const settledListeners = new Map<string, Set<(tag: string) => void>>();
+  const settledListeners = new Map<string, Set<(tag: string, settlement: Settlement) => void>>();
   const pausedQueues = new Set<string>();
   const heldQueues = new Map<string, string>();
   const exchanges = new Set<string>();
@@ -194,7 +194,10 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
 
     async accept(acceptance, guarantee) {
       checkSize(acceptance);
-      return guarantee === 'outbox' ? acceptDurably(acceptance) : acceptConfirmed(acceptance);
+      const accepted = await (guarantee === 'outbox' ? acceptDurably(acceptance) : acceptConfirmed(acceptance));
+      const { exchange, routingKey } = acceptance.message;
+      telemetry.count('messaging_client_sent_messages_total', { messaging_destination_name: exchange || routingKey });
+      return accepted;
     },
 
     outbox: async () => forwarder?.status(),
@@ -203,7 +206,10 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       const { policy, onSettled, ...rest } = consume;
       const { queue } = consume;
       policies.set(queue, policy);
-      const consumer = await engine.consume(rest, onDelivery);
+      const consumer = await engine.consume(rest, (delivery) => {
+        telemetry.count('messaging_client_consumed_messages_total', { messaging_destination_name: queue });
+        onDelivery(delivery);
+      });
       if (pausedQueues.has(queue)) await consumer.pause();
       add(consumers, queue, consumer);
       if (onSettled !== undefined) add(settledListeners, queue, onSettled);
@@ -234,8 +240,13 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       if (result === 'stale') counters.stale++;
       else if (result === 'already-settled') counters.alreadySettled++;
       else if (settlement.disposition === 'released') counters.released++;
-      for (const listener of [...(settledListeners.get(queue) ?? [])]) listener(tag);
-      return { result, ...settlement };
+      else if (open !== undefined) {
+        const labels = { messaging_destination_name: queue, disposition: settlement.disposition };
+        telemetry.observe('messaging_process_duration_seconds', labels, (Date.now() - open.since) / 1000);
+      }
+      const settled = { result, ...settlement };
+      for (const listener of [...(settledListeners.get(queue) ?? [])]) listener(tag, settled);
+      return settled;
     },
 
     open: (tag) => engine.open(tag),
@@ -282,7 +293,10 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       if (engine.kind === 'embedded') telemetry.gauge('queue_oldest_seconds', { queue }, (oldestAge ?? 0) / 1000);
     }
     const outbox = await forwarder?.status();
-    if (outbox !== undefined) telemetry.gauge('outbox_unpublished', { connection: id }, outbox.depth);
+    if (outbox !== undefined) {
+      telemetry.gauge('outbox_unpublished', { connection: id }, outbox.depth);
+      telemetry.gauge('outbox_oldest_seconds', { connection: id }, outbox.lag / 1000);
+    }
   }
 
   return {

@@ -4,10 +4,13 @@
  */
 import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
 import type { FlowMessage } from '../kernel/message.ts';
+import { attribute } from '../kernel/telemetry/semconv.ts';
+import type { HopSpan } from '../kernel/telemetry/tracing.ts';
 import { flowMessage, receivedEvent } from './cloud-events.ts';
 import type { Consumer, IncomingDelivery } from './engines/engine.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import type { AmqpConnectionService } from './service.ts';
+import { processSpan } from './tracing.ts';
 
 export interface FlowConsumerOptions {
   connection: AmqpConnectionService;
@@ -42,6 +45,8 @@ export class FlowConsumer {
   #waiting: IncomingDelivery[] = [];
   /** In the flow: tag to partition key. */
   readonly #inFlow = new Map<string, string | undefined>();
+  /** The spans of what is in the flow, when somebody traces. */
+  readonly #spans = new Map<string, HopSpan>();
   /** Reported once. */
   readonly #overdue = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
@@ -127,7 +132,8 @@ export class FlowConsumer {
           queue,
           prefetch,
           policy,
-          onSettled: (tag) => {
+          onSettled: (tag, { disposition, result }) => {
+            this.#endSpan(tag, result === 'settled' ? disposition : result);
             this.#inFlow.delete(tag);
             this.#overdue.delete(tag);
             this.#dispatch();
@@ -206,7 +212,9 @@ export class FlowConsumer {
     let message: FlowMessage;
     try {
       if (delivery.body.byteLength > maxBody) throw tooLarge(delivery, maxBody);
-      message = flowMessage(delivery, connection.id);
+      const span = processSpan(delivery, connection.engine, this.#options.node.id);
+      if (span !== undefined) this.#spans.set(delivery.handle, span);
+      message = flowMessage(delivery, connection.id, span?.context);
     } catch (error) {
       this.#refuse(delivery, toFailure(error));
       return;
@@ -240,10 +248,19 @@ export class FlowConsumer {
   #prune(): void {
     for (const tag of this.#inFlow.keys()) {
       if (this.#options.connection.open(tag) === undefined) {
+        this.#endSpan(tag, 'stale');
         this.#inFlow.delete(tag);
         this.#overdue.delete(tag);
       }
     }
+  }
+
+  #endSpan(tag: string, disposition: string): void {
+    const span = this.#spans.get(tag);
+    if (span === undefined) return;
+    this.#spans.delete(tag);
+    span.set({ [attribute.disposition]: disposition });
+    span.end();
   }
 
   #watch(): void {

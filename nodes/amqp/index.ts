@@ -8,4 +8,5 @@ export const amqpConnection: ConfigNodeKind<AmqpConnectionService> = { type: 'am
 export { deadLetterOf, type DeadLetterFacts } from './failure-headers.ts';
 export type * from './engines/engine.ts';
 export type * from './service.ts';
+export { replaySpans } from './tracing.ts';
 export { type Decision, decide, defaultRetryPolicy, type RetryPolicy } from './retry-policy.ts';

@@ -73,7 +73,7 @@ export interface OutboxStatus {
 export interface ConsumeOptions extends ConsumerOptions {
   policy: RetryPolicy;
   /** A delivery of this queue was settled, by whomever. */
-  onSettled?(tag: string): void;
+  onSettled?(tag: string, settlement: Settlement): void;
 }
 
 export interface AmqpConnectionService {

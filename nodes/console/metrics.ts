@@ -2,9 +2,10 @@
 import { catalogue } from '../kernel/telemetry/catalogue.ts';
 import { logSink } from '../kernel/telemetry/log.ts';
 import { MetricsRegistry } from '../kernel/telemetry/metrics.ts';
+import { MetricsExport } from '../kernel/telemetry/otel-metrics.ts';
 import { RecentRates } from '../kernel/telemetry/rates.ts';
 import { addTelemetrySink } from '../kernel/telemetry/telemetry.ts';
-import { describe, guard, type RuntimeApi } from '../node/index.ts';
+import { defectLine, guard, onFlowsStarted, type RuntimeApi } from '../node/index.ts';
 import { permissions } from './access.ts';
 import { consumedQueues, runningConnections } from './messaging.ts';
 import { runningStores } from './stores.ts';
@@ -25,6 +26,10 @@ export function startTelemetry(RED: RuntimeApi): Telemetry {
   telemetry = { registry: new MetricsRegistry(catalogue), rates: new RecentRates() };
   addTelemetrySink(telemetry.registry);
   addTelemetrySink(telemetry.rates);
+  const otlp = new MetricsExport(telemetry.registry);
+  otlp.attach();
+  // An SDK that a module of the flows brings is there by then.
+  onFlowsStarted(() => otlp.attach());
   // A failure that a Catch node handles is in no other line of the log.
   const traced = debugLogged(RED);
   addTelemetrySink(
@@ -49,7 +54,7 @@ export function metricsRoute(RED: RuntimeApi, { registry }: Telemetry): void {
       const text = await registry.expose();
       response.set('Cache-Control', 'no-store').type(contentType).send(text);
     } catch (error) {
-      RED.log.error(describe(error));
+      RED.log.error(defectLine(error, { type: 'metrics' }));
       if (!response.headersSent) response.status(500).send('');
     }
   });
@@ -68,7 +73,9 @@ async function readGauges(RED: RuntimeApi, registry: MetricsRegistry): Promise<v
   );
   for (const { name, service } of runningConnections(RED)) {
     const outbox = await service.outbox().catch(() => undefined);
-    if (outbox !== undefined) registry.gauge('outbox_unpublished', { connection: name }, outbox.depth);
+    if (outbox === undefined) continue;
+    registry.gauge('outbox_unpublished', { connection: name }, outbox.depth);
+    registry.gauge('outbox_oldest_seconds', { connection: name }, outbox.lag / 1_000);
   }
   for (const { name, store } of runningStores(RED)) {
     const status = store.status();

@@ -6,7 +6,7 @@ import {
   type AdminHandler,
   type AdminRequest,
   type AdminResponse,
-  describe,
+  defectLine,
   guard,
   httpStatusOf,
   type RuntimeApi,
@@ -120,7 +120,7 @@ export class Routes {
       } catch (error) {
         const failure = toFailure(error);
         if (failure.class === 'defect') {
-          this.RED.log.error(describe(error));
+          this.RED.log.error(defectLine(error, { type: 'console' }));
         }
         if (!response.headersSent) response.status(httpStatusOf(failure)).json({ error: failure.toRecord() });
       }

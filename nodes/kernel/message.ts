@@ -24,6 +24,7 @@ export interface EventAttributes {
   partitionkey?: string;
   /** W3C Trace Context. */
   traceparent?: string;
+  tracestate?: string;
   /** Highest sensitivity class in the payload. */
   sensitivity?: string;
 }

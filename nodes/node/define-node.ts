@@ -6,12 +6,15 @@
 import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
 import type { FlowMessage } from '../kernel/message.ts';
 import { logLine } from '../kernel/telemetry/log.ts';
+import { attribute } from '../kernel/telemetry/semconv.ts';
 import { telemetry } from '../kernel/telemetry/telemetry.ts';
+import { carryTrace, type HopSpan, type SpanRole, startSpan, tracing, traceOf } from '../kernel/telemetry/tracing.ts';
 import { attachLifecycle } from './lifecycle.ts';
 import type { AdminHandler, AdminRequest, AdminResponse, Done, RuntimeApi, RuntimeNode } from './node-red.ts';
 import { requireOwnOrigin } from './origin.ts';
 import { guard } from './permission.ts';
 import { type StatusKind, StatusLight } from './status.ts';
+import { TraceWatch } from './trace-watch.ts';
 
 /** What runtime and editor share about a node; lives in `<type>.def.ts`. */
 export interface NodeDefinition<C extends object> {
@@ -25,6 +28,11 @@ export interface NodeDefinition<C extends object> {
   outputs?: readonly string[];
   /** Names and kinds of credentials, as `registerType` wants them. */
   credentials?: Record<string, { type: 'text' | 'password' }>;
+  /**
+   * What one input is in a trace. Default `internal`. `own`: the node reports and traces its messages itself, as one
+   * that also takes them from elsewhere.
+   */
+  span?: SpanRole | 'own';
   /** Brings a configuration of an earlier version to the present one. */
   migrate?(config: Record<string, unknown>, fromVersion: number): Record<string, unknown>;
 }
@@ -62,6 +70,8 @@ export interface NodeContext<C extends object> {
 export interface InputContext {
   /** `output` is an index or a name from the definition; default the first. */
   readonly send: (message: FlowMessage, output?: number | string) => void;
+  /** Of this hop: the parent of what the handler calls. Undefined when nobody traces. */
+  readonly span: HopSpan | undefined;
 }
 
 export interface NodeHandlers {
@@ -176,7 +186,7 @@ function install<C extends object>(RED: RuntimeApi, definition: NodeDefinition<C
         await handler(request, response);
       } catch (error) {
         const failure = toFailure(error);
-        if (failure.class === 'defect') RED.log.error(describe(error));
+        if (failure.class === 'defect') RED.log.error(defectLine(error, { type: definition.type }));
         if (!response.headersSent) response.status(httpStatusOf(failure)).json({ error: failure.toRecord() });
       }
     };
@@ -219,13 +229,14 @@ function startNode<C extends object>(
   setup: (context: NodeContext<C>) => NodeHandlers,
 ): void {
   const context = contextOf(RED, node, definition, config);
+  const watch = new TraceWatch(RED, node, (fields) => context.log.warn('trace.dropped', fields));
   let handlers: NodeHandlers = {};
   let broken: Failure | undefined;
   try {
     handlers = setup(context);
   } catch (error) {
     broken = toFailure(error);
-    if (broken.class === 'defect') RED.log.error(describe(error));
+    if (broken.class === 'defect') RED.log.error(defectLine(error, { node: node.id, type: definition.type }));
     context.status('down', broken.code);
     context.fail(broken);
   }
@@ -240,25 +251,51 @@ function startNode<C extends object>(
       return;
     }
     const started = performance.now();
-    const sender: InputContext = { send: (out, output) => send(spread(definition, out, output)) };
+    const own = definition.span === 'own';
+    const span = own || !tracing() ? undefined : hopSpan(context, definition.span, message);
+    if (!own && message.event === undefined) watch.arrivedBare(message);
+    const sender: InputContext = { send: (out, output) => send(spread(definition, out, output)), span };
     let running: Promise<void> | void;
     try {
       running = handlers.input(message, sender);
     } catch (error) {
-      settleInput(context, message, done, started, error);
+      settleInput(context, message, done, started, error, span);
       return;
     }
-    if (running === undefined) settleInput(context, message, done, started);
+    if (running === undefined) settleInput(context, message, done, started, undefined, span, own);
     else
       running.then(
-        () => settleInput(context, message, done, started),
-        (error) => settleInput(context, message, done, started, error),
+        () => settleInput(context, message, done, started, undefined, span, own),
+        (error) => settleInput(context, message, done, started, error, span),
       );
   });
 
   onClose(node, context, async (removed) => {
     await handlers.close?.(removed);
   });
+}
+
+/** The span of one message at one node. A message that came without a trace begins one and carries it on. */
+function hopSpan<C extends object>(
+  { type, id, name, flowId }: NodeContext<C>,
+  role: SpanRole | 'own' = 'internal',
+  message: FlowMessage,
+): HopSpan | undefined {
+  const parent = traceOf(message);
+  const correlationId = message.event?.correlationid;
+  const span = startSpan({
+    name: type,
+    role: role === 'own' ? 'internal' : role,
+    parent,
+    attributes: {
+      [attribute.nodeId]: id,
+      ...(name === '' ? {} : { [attribute.nodeName]: name }),
+      ...(flowId === undefined ? {} : { [attribute.flowId]: flowId }),
+      ...(correlationId === undefined ? {} : { [attribute.correlationId]: correlationId }),
+    },
+  });
+  if (span !== undefined && parent === undefined) carryTrace(message, span.context);
+  return span;
 }
 
 /** Calls `done` exactly once, after the failure is on the message. */
@@ -268,8 +305,15 @@ function settleInput<C extends object>(
   done: Done,
   started: number,
   error?: unknown,
+  span?: HopSpan,
+  reported = false,
 ): void {
   const failure = error === undefined ? undefined : toFailure(error);
+  span?.end(failure);
+  if (reported) {
+    done();
+    return;
+  }
   telemetry.hop(
     {
       stage: context.type,
@@ -310,6 +354,11 @@ export function describe(error: unknown): string {
   if (!(error instanceof Error)) return `a thrown ${typeof error}`;
   const own = error instanceof Failure ? (error.stack ?? error.message) : withoutValues(error);
   return error.cause === undefined ? own : `${own}\ncaused by: ${describe(error.cause)}`;
+}
+
+/** The line of the log for an error that nobody foresaw. */
+export function defectLine(error: unknown, fields: Record<string, unknown> = {}): string {
+  return logLine('defect', { ...fields, stack: describe(error) }, logText);
 }
 
 /** The runtime quotes what it could not parse or convert; the frames and the rest of the message tell enough. */
@@ -364,10 +413,12 @@ function contextOf<C extends object>(
         message,
       );
       node.send(spread(definition, message, output) as FlowMessage[]);
+      TraceWatch.sent(message);
     },
     fail: (error, message) => {
       const failure = toFailure(error);
-      if (message === undefined) node.error(`${failure.code}: ${failure.message}`);
+      if (message === undefined)
+        log.error('failure', { class: failure.class, code: failure.code, problem: failure.message });
       else {
         message.failure = failure.toRecord({ at: new Date().toISOString(), node: { id: node.id, type: node.type } });
         node.error(withoutCause(failure), message);

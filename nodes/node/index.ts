@@ -1,4 +1,5 @@
 export * from './define-node.ts';
+export { businessException } from '../kernel/telemetry/telemetry.ts';
 export { idsUsedDownstream } from './downstream.ts';
 export { flowsPaused, onFlowsStarted, onFlowsStopping } from './lifecycle.ts';
 export type * from './node-red.ts';

@@ -11,7 +11,7 @@ import type { AuditEntry } from '../kernel/audit/entry.ts';
 import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
 import type { FlowMessage, SequenceTurn } from '../kernel/message.ts';
 import type { Store } from '../kernel/store/store.ts';
-import { telemetry } from '../kernel/telemetry/telemetry.ts';
+import { businessException, telemetry } from '../kernel/telemetry/telemetry.ts';
 import type { Turn } from '../pacing/index.ts';
 import { type Intent, intentOf, type Outcome } from './intent.ts';
 import type { Resolution } from './letters/collect.ts';
@@ -69,6 +69,7 @@ function keyAction(intent: Intent, hasDelivery: boolean): 'complete' | 'release'
  */
 export async function discharge(message: FlowMessage, outcome: Outcome, reach: Reach): Promise<MessageSettlement> {
   const intent = intentOf(outcome, message);
+  const since = acceptedAt(message, reach);
   const answer = answerOf(message, intent);
   const settlement = await settle(message, intent, answer, reach).catch((error: unknown): MessageSettlement => {
     // A thrown error would go to Catch, and from there to this node again.
@@ -81,7 +82,8 @@ export async function discharge(message: FlowMessage, outcome: Outcome, reach: R
     message.payload = answer.body;
   }
   message.settlement = settlement;
-  report(settlement, intent, reach.flowId);
+  report(settlement, intent, reach.flowId, since);
+  if (settlement.result === 'settled') reportExceptions(message, settlement, intent);
   return settlement;
 }
 
@@ -292,12 +294,40 @@ const transactionOutcome: Partial<Record<MessageSettlement['disposition'], strin
   replied: 'rejected',
 };
 
-function report(settlement: MessageSettlement, intent: Intent, flow = ''): void {
+/** Milliseconds since the epoch at which a delivery's message was published; retries and replays keep it. */
+function acceptedAt({ delivery }: FlowMessage, reach: Reach): number | undefined {
+  if (delivery === undefined) return undefined;
+  try {
+    return reach.connection(delivery.connection).open(delivery.tag)?.delivery.properties.timestamp;
+  } catch {
+    // A missing config node is said where it matters.
+    return undefined;
+  }
+}
+
+/** Codes that a flow may report with one message. */
+const exceptionsReported = 5;
+
+/** What the flow itself reports, and a document that was refused for good: each once, where the message ends. */
+function reportExceptions(message: FlowMessage, { disposition }: MessageSettlement, intent: Intent): void {
+  const { businessException: own } = message;
+  delete message.businessException;
+  const codes = own === undefined ? [] : [own].flat().slice(0, exceptionsReported);
+  const refused = disposition === 'dead-letter' || disposition === 'replied';
+  if (refused && intent.kind !== 'done' && intent.failure.class === 'data-quality') codes.push(intent.failure.code);
+  for (const code of new Set(codes)) businessException(code);
+}
+
+function report(settlement: MessageSettlement, intent: Intent, flow = '', since?: number): void {
   if (settlement.result !== 'settled') telemetry.count('settle_anomalies_total', { kind: settlement.result });
   else if (settlement.key === 'lost-lease') telemetry.count('settle_anomalies_total', { kind: 'lease-lost' });
   if (settlement.result !== 'settled') return;
   const outcome = transactionOutcome[settlement.disposition];
   if (outcome !== undefined) telemetry.count('transactions_total', { flow, outcome });
+  if (since !== undefined && (outcome === 'succeeded' || outcome === 'dead_lettered')) {
+    const seconds = Math.max(0, Date.now() - since) / 1000;
+    telemetry.observe('transaction_duration_seconds', { flow, outcome }, seconds);
+  }
   if (settlement.disposition === 'retry' && intent.kind !== 'done') {
     telemetry.count('retries_total', { class: intent.failure.class });
   }

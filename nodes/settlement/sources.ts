@@ -9,7 +9,9 @@ export interface DeliverySource {
   /** What a tag stands for, while it is not settled. */
   open(tag: string):
     | {
-        delivery: Pick<IncomingDelivery, 'queue'> & { properties: Pick<MessageProperties, 'messageId' | 'headers'> };
+        delivery: Pick<IncomingDelivery, 'queue'> & {
+          properties: Pick<MessageProperties, 'messageId' | 'headers'> & { timestamp?: number };
+        };
       }
     | undefined;
   /** Resolves when the outcome is durable. A tag that is unknown or settled before is a result, not an error. */

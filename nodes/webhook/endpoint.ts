@@ -3,9 +3,11 @@
  * only what {@link EndpointHost} offers.
  */
 import { randomUUID } from 'node:crypto';
-import { Failure, type FailureRecord } from '../kernel/failure.ts';
+import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
 import type { FlowMessage } from '../kernel/message.ts';
+import { attribute } from '../kernel/telemetry/semconv.ts';
 import { telemetry } from '../kernel/telemetry/telemetry.ts';
+import { carryTrace, type HopSpan, receivedTrace, startSpan, tracing } from '../kernel/telemetry/tracing.ts';
 import { accept, type Counted, type Ingress, type IngressLimits } from './ingress/accept.ts';
 import type { CorsPolicy } from './ingress/cors.ts';
 import type { Endpoint } from './ingress/dispatcher.ts';
@@ -48,6 +50,8 @@ export interface EndpointHost {
 export interface EndpointOptions {
   nodeId: string;
   flowId: string | undefined;
+  /** Template of the path; empty for an endpoint that has none of its own. */
+  route: string;
   limits: IngressLimits;
   contentTypes: string;
   maxPending: number;
@@ -60,6 +64,11 @@ export interface EndpointOptions {
   verify: Verify;
   secretPlaces: SecretPlaces;
   replay: ReplayGuard | undefined;
+}
+
+interface Arrival {
+  parameters: Record<string, string>;
+  span: HopSpan | undefined;
 }
 
 /** Time for replies that are on their way when the endpoint closes, in milliseconds. */
@@ -76,7 +85,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
   readonly #options: EndpointOptions;
   readonly #host: EndpointHost;
   readonly #failures: FailureRate;
-  readonly #parameters = new WeakMap<HttpRequest, Record<string, string>>();
+  readonly #arrivals = new WeakMap<HttpRequest, Arrival>();
   /** Runs from the first failure on. */
   #sweep: NodeJS.Timeout | undefined;
   #open = true;
@@ -119,7 +128,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
   }
 
   accept(request: HttpRequest, response: HttpResponse, parameters: Record<string, string>): void {
-    this.#parameters.set(request, parameters);
+    this.#arrivals.set(request, { parameters, span: this.#arrived(request, response) });
     this.cors.apply(request, response);
     accept(request, response, this).catch((error: unknown) => this.#broke(request, response, error));
   }
@@ -132,14 +141,14 @@ export class WebhookEndpoint implements Endpoint, Ingress {
 
   received(exchange: Exchange, body: Buffer): void {
     const { request, response } = exchange;
-    const parameters = this.#parameters.get(request) ?? {};
+    const { parameters, span } = this.#arrivals.get(request) ?? { parameters: {}, span: undefined };
     const signed = fromHttp(request, parameters, body, this.#options.publicUrl);
     const message: FlowMessage = {
       _msgid: randomUUID(),
       req: requestView(request, parameters, this.#options.secretPlaces),
       res: { _res: response },
     };
-    this.#verify(message, signed, exchange).catch((error: unknown) => this.#broke(request, response, error));
+    this.#verify(message, signed, exchange, span).catch((error: unknown) => this.#broke(request, response, error));
   }
 
   /**
@@ -147,16 +156,35 @@ export class WebhookEndpoint implements Endpoint, Ingress {
    * @throws Failure `configuration` `BODY_ALREADY_PARSED`
    */
   async receive(message: FlowMessage): Promise<void> {
-    await this.#verify(message, fromMessage(message, this.#options.publicUrl), undefined);
+    const signed = fromMessage(message, this.#options.publicUrl);
+    const span = startSpan({
+      name: 'webhook-verifier',
+      role: 'internal',
+      parent: receivedTrace(signed.headers.all('traceparent')[0], signed.headers.all('tracestate')[0]),
+      attributes: this.#attributes(),
+    });
+    try {
+      await this.#verify(message, signed, undefined, span);
+      span?.end(message.failure);
+    } catch (error) {
+      span?.end(toFailure(error));
+      throw error;
+    }
   }
 
-  async #verify(message: FlowMessage, signed: SignedRequest, exchange: Exchange | undefined): Promise<void> {
+  async #verify(
+    message: FlowMessage,
+    signed: SignedRequest,
+    exchange: Exchange | undefined,
+    span: HopSpan | undefined,
+  ): Promise<void> {
     const started = performance.now();
     const now = Date.now();
     const keys = this.#options.verify.ready?.(signed);
     if (keys !== undefined) await keys;
     const decision = decide(this.#options.verify, signed, this.#options.json, now);
     if (decision.kind === 'refused') {
+      span?.set({ [attribute.errorType]: decision.code });
       await this.#reject(message, decision, signed, exchange, started);
       return;
     }
@@ -164,6 +192,10 @@ export class WebhookEndpoint implements Endpoint, Ingress {
     message.payload = decision.payload;
     message.verification = verification;
     message.event = eventOf(signed, verification, this.#host.names(message), now);
+    if (span !== undefined) {
+      carryTrace(message, span.context);
+      span.set({ [attribute.correlationId]: message.event.correlationid ?? '' });
+    }
     if (exchange !== undefined) exchange.correlationId = message.event.correlationid ?? exchange.correlationId;
 
     const { replay } = this.#options;
@@ -171,6 +203,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
       const seen = await replay.admit(proof(), exchange);
       if (seen.kind === 'refused') {
         delete message.payload;
+        span?.set({ [attribute.errorType]: seen.code });
         await this.#reject(message, seen, signed, exchange, started);
         return;
       }
@@ -258,6 +291,40 @@ export class WebhookEndpoint implements Endpoint, Ingress {
       ...(message.event?.traceparent === undefined ? {} : { traceparent: message.event.traceparent }),
       ...(message.event?.id === undefined ? {} : { messageId: message.event.id }),
     });
+  }
+
+  /** Begins the trace of a request, which ends with its reply, and times both. */
+  #arrived(request: HttpRequest, response: HttpResponse): HopSpan | undefined {
+    const began = performance.now();
+    const { route } = this.#options;
+    const method = request.method ?? '';
+    const span = !tracing()
+      ? undefined
+      : startSpan({
+          name: `${method} ${route}`,
+          role: 'server',
+          parent: receivedTrace(request.headers.traceparent, request.headers.tracestate),
+          attributes: { ...this.#attributes(), [attribute.httpMethod]: method, [attribute.httpRoute]: route },
+        });
+    response.once('close', () => {
+      // A caller that went away before it got its answer has no status (0 on the scrape page).
+      const status = response.writableFinished ? response.statusCode : 0;
+      telemetry.observe(
+        'http_server_request_duration_seconds',
+        { http_request_method: method, http_route: route, http_response_status_code: String(status) },
+        (performance.now() - began) / 1000,
+      );
+      if (span === undefined) return;
+      if (status > 0) span.set({ [attribute.httpStatus]: status });
+      // A refused request is the caller's error, not the server's (HTTP conventions, span status).
+      span.end(status >= 500 || status === 0 ? { class: 'dependency-outage', code: String(status) } : undefined);
+    });
+    return span;
+  }
+
+  #attributes(): Record<string, string> {
+    const { nodeId, flowId } = this.#options;
+    return { [attribute.nodeId]: nodeId, ...(flowId === undefined ? {} : { [attribute.flowId]: flowId }) };
   }
 
   /** A dependency failed or a bug of ours: the caller is asked to come again, whatever it was. */

@@ -18,6 +18,8 @@ export interface Post {
   timestamp?: number;
   secret?: string;
   contentType?: string;
+  /** Sent beside the signed ones. */
+  headers?: Record<string, string>;
 }
 
 /** The headers of Standard Webhooks 1.0.0 for one post. */
@@ -44,7 +46,7 @@ export async function post(url: string, message: Post): Promise<Reply> {
   try {
     const response = await fetch(url, {
       method: 'POST',
-      headers: signedHeaders(message),
+      headers: { ...message.headers, ...signedHeaders(message) },
       body: message.body,
       signal: AbortSignal.timeout(40_000),
     });

@@ -59,7 +59,12 @@ export function procurementFlow(): FlowNode[] {
 /** The flow as it is shipped, except that a retry does not wait half a minute for a test to see it. */
 const hurried = (node: FlowNode): FlowNode => (node.type === 'amqp-consume' ? { ...node, steps: '1s 2s 5s' } : node);
 
-export async function startStack(options: { engines: Engines; version?: NodeRedVersion }): Promise<Stack> {
+export async function startStack(options: {
+  engines: Engines;
+  version?: NodeRedVersion;
+  /** Added to the environment of Node-RED. */
+  env?: Record<string, string>;
+}): Promise<Stack> {
   const odoo = await startSandboxOdoo({ version: '19' });
   const servers = options.engines === 'servers';
   const [rabbitmq, postgres] = servers ? await Promise.all([startPrivateRabbitMq(), startPrivatePostgres()]) : [];
@@ -75,6 +80,7 @@ export async function startStack(options: { engines: Engines; version?: NodeRedV
       ODOO_LOGIN: 'bot',
       ODOO_API_KEY: 'sandbox-key',
       SUPPLIER_WEBHOOK_SECRET: webhookSecret,
+      ...options.env,
       ...(rabbitmq === undefined ? {} : { HEALTHFLOWS_AMQP_URL: rabbitmq.url }),
       ...(postgres === undefined ? {} : { HEALTHFLOWS_POSTGRES_URL: postgres.url }),
     },

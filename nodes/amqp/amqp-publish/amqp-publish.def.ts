@@ -23,6 +23,7 @@ export interface AmqpPublishConfig {
 export const amqpPublishDefinition: NodeDefinition<AmqpPublishConfig> = {
   type: 'amqp-publish',
   version: 1,
+  span: 'producer',
   defaults: {
     name: '',
     connection: '',

@@ -3,6 +3,7 @@ import { defineNode } from '../../node/index.ts';
 import { eventOf, outgoingMessage, partPath } from '../cloud-events.ts';
 import { amqpConnection } from '../index.ts';
 import { ConnectionLight } from '../status.ts';
+import { sendingAttributes } from '../tracing.ts';
 import { acceptedReply } from './accepted-reply.ts';
 import { amqpPublishDefinition } from './amqp-publish.def.ts';
 
@@ -22,7 +23,7 @@ export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, 
   const priority = config.priority === '' ? undefined : Number(config.priority);
 
   return {
-    async input(message, { send }) {
+    async input(message, { send, span }) {
       const text = (value: string, type: string): string | undefined => {
         // Node-RED throws for a property of something that is absent, e.g. event.partitionkey without msg.event.
         if (type === 'msg' && !Object.hasOwn(message, value.split('.', 1)[0]!)) return undefined;
@@ -39,6 +40,8 @@ export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, 
       }
       const event = eventOf(message, `/node-red/${flowId ?? id}`, routingKey);
       const { correlationid: correlationId } = event;
+      span?.rename(`publish ${exchange}:${routingKey}`);
+      span?.set(sendingAttributes(connection.engine, exchange, routingKey, event));
       const partitionKey = text(config.partitionKey, config.partitionKeyType);
       const reply = config.reply && message.res !== undefined ? acceptedReply(event.id, correlationId) : undefined;
       const { completed } = await connection.accept(
@@ -49,6 +52,7 @@ export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, 
             ...(partitionKey === undefined ? {} : { partitionKey }),
             ...(config.expiration > 0 ? { expiration: config.expiration * 1000 } : {}),
             ...(priority === undefined ? {} : { priority }),
+            ...(span === undefined ? {} : { trace: span.context }),
           }),
           // Completed with the first part, the key would call the others duplicates after a crash.
           ...(config.completes && message.idempotency !== undefined && partPath(message) === undefined

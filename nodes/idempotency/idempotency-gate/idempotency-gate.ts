@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { toFailure } from '../../kernel/failure.ts';
 import type { FlowMessage } from '../../kernel/message.ts';
+import { telemetry } from '../../kernel/telemetry/telemetry.ts';
 import { defineNode } from '../../node/index.ts';
 import { enter } from '../gate/enter.ts';
 import { evaluatorOf } from '../gate/evaluator.ts';
@@ -40,6 +41,7 @@ export default defineNode(idempotencyGateDefinition, (context) => {
         wanted: { ...terms, scope: key.scope, key: key.key, fingerprint: inputs.fingerprint(message), owner },
         visitor: visitorOf(message, id, key.key),
       });
+      telemetry.count('idempotency_verdicts_total', { verdict: verdict.kind });
       if (verdict.kind === 'taken-over') log.warn('idempotency.taken_over', { scope: key.scope });
       const output = apply(message, verdict, key);
       if (message.idempotency !== undefined) leases.hold(message.idempotency);

@@ -3,6 +3,7 @@
  * feeds a flow (a consumer) looks here whether what is behind the flow can be reached, and holds its messages
  * meanwhile rather than spend their tries. Neither knows the other.
  */
+import { telemetry } from '../telemetry/telemetry.ts';
 import type { Breaker, BreakerState } from './breaker.ts';
 
 export type Availability =
@@ -18,6 +19,8 @@ export interface Dependency {
   readonly availability: Availability;
 }
 
+const stateNumbers: Record<BreakerState['kind'], number> = { closed: 0, 'half-open': 1, open: 2, isolated: 3 };
+
 const dependencies = new Map<string, Dependency>();
 const listeners = new Set<() => void>();
 
@@ -27,6 +30,7 @@ const listeners = new Set<() => void>();
  */
 export function registerDependency(id: string, name: string, breaker: Breaker): () => void {
   let availability = availabilityOf(breaker.state);
+  let { kind } = breaker.state;
   const dependency: Dependency = {
     id,
     name,
@@ -35,7 +39,11 @@ export function registerDependency(id: string, name: string, breaker: Breaker): 
     },
   };
   dependencies.set(id, dependency);
+  telemetry.gauge('breaker_state', { dependency: name }, stateNumbers[breaker.state.kind]);
   const off = breaker.onChange((state) => {
+    telemetry.gauge('breaker_state', { dependency: name }, stateNumbers[state.kind]);
+    if (state.kind !== kind) telemetry.count('breaker_transitions_total', { dependency: name, state: state.kind });
+    kind = state.kind;
     const before = availability;
     const now = availabilityOf(state);
     // The outage began when the breaker first opened, whatever probes have found since.

@@ -1,8 +1,14 @@
 /** The metrics this package reports, in one table. Labels are closed sets or capped; never ids or document values. */
 import { failureClasses } from '../failure.ts';
 import { durationBuckets, type MetricDefinition } from './metrics.ts';
+import { metric } from './semconv.ts';
 
 const classes = { class: [...failureClasses] };
+
+/** Seconds; from accepting a message to its end, retries included. */
+const transactionBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600] as const;
+/** Advice of the HTTP conventions. */
+const httpBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] as const;
 
 export const catalogue: Record<string, MetricDefinition> = {
   stage_messages_total: {
@@ -49,6 +55,76 @@ export const catalogue: Record<string, MetricDefinition> = {
     labels: ['flow', 'outcome'],
     values: { outcome: ['succeeded', 'retried', 'dead_lettered', 'rejected'] },
   },
+  transaction_duration_seconds: {
+    kind: 'histogram',
+    help: 'Time from a message being published to its end, waits and retries included.',
+    labels: ['flow', 'outcome'],
+    values: { outcome: ['succeeded', 'dead_lettered'] },
+    buckets: transactionBuckets,
+  },
+  idempotency_verdicts_total: {
+    kind: 'counter',
+    help: 'Messages at an idempotency gate, by what their key said.',
+    labels: ['verdict'],
+    values: { verdict: ['new', 'taken-over', 'duplicate', 'in-progress', 'mismatch'] },
+  },
+  business_exceptions_total: {
+    kind: 'counter',
+    help: 'Exceptions of the business that flows have reported, by code.',
+    labels: ['code'],
+    cap: 40,
+  },
+  http_server_request_duration_seconds: {
+    kind: 'histogram',
+    semconv: metric.httpServerDuration,
+    help: 'Time from a webhook request to the end of its reply.',
+    labels: ['http_request_method', 'http_route', 'http_response_status_code'],
+    buckets: httpBuckets,
+  },
+  messaging_client_sent_messages_total: {
+    kind: 'counter',
+    semconv: metric.messagingSent,
+    help: 'Messages accepted for sending.',
+    labels: ['messaging_destination_name'],
+  },
+  messaging_client_consumed_messages_total: {
+    kind: 'counter',
+    semconv: metric.messagingConsumed,
+    help: 'Deliveries taken from a queue.',
+    labels: ['messaging_destination_name'],
+  },
+  messaging_process_duration_seconds: {
+    kind: 'histogram',
+    semconv: metric.messagingProcess,
+    help: 'Time from a delivery reaching the flow to its settling.',
+    labels: ['messaging_destination_name', 'disposition'],
+    values: { disposition: ['done', 'retry', 'dead-letter', 'released'] },
+    buckets: durationBuckets,
+  },
+  rpc_client_call_duration_seconds: {
+    kind: 'histogram',
+    semconv: metric.rpcClientDuration,
+    help: 'Time of one try of a call to Odoo.',
+    labels: ['rpc_method'],
+    buckets: durationBuckets,
+  },
+  odoo_calls_total: {
+    kind: 'counter',
+    help: 'Tries of calls to Odoo by model, method and class of the failure.',
+    labels: ['model', 'method', 'class'],
+    values: { class: ['none', ...failureClasses] },
+  },
+  breaker_state: {
+    kind: 'gauge',
+    help: 'State of a circuit breaker: 0 closed, 1 half-open, 2 open, 3 closed by a person.',
+    labels: ['dependency'],
+  },
+  breaker_transitions_total: {
+    kind: 'counter',
+    help: 'Changes of a circuit breaker, by the state it came to.',
+    labels: ['dependency', 'state'],
+    values: { state: ['closed', 'half-open', 'open', 'isolated'] },
+  },
   mapper_rejected_total: {
     kind: 'counter',
     help: 'Documents that a mapper refused, by code.',
@@ -82,6 +158,22 @@ export const catalogue: Record<string, MetricDefinition> = {
   queue_oldest_seconds: { kind: 'gauge', help: 'Age of the oldest message waiting in a queue.', labels: ['queue'] },
   inflight: { kind: 'gauge', help: 'Messages taken from a queue and not settled yet.', labels: ['queue'] },
   outbox_unpublished: { kind: 'gauge', help: 'Messages accepted and not yet at the broker.', labels: ['connection'] },
+  outbox_oldest_seconds: {
+    kind: 'gauge',
+    help: 'Age of the oldest message that is accepted and not yet at the broker.',
+    labels: ['connection'],
+  },
+  webhook_key_days: {
+    kind: 'gauge',
+    help: 'Days until the next key of a webhook ends; only keys that have an end.',
+    labels: ['endpoint'],
+  },
+  audit_entries: { kind: 'gauge', help: 'Length of the audit chain.', labels: ['store'] },
+  audit_checkpoint_age_seconds: {
+    kind: 'gauge',
+    help: 'Age of the newest signed checkpoint of the audit trail.',
+    labels: ['store'],
+  },
   odoo_key_days: { kind: 'gauge', help: 'Days until the first API key of a server ends.', labels: ['server'] },
   partner_requests_total: {
     kind: 'counter',

@@ -15,6 +15,16 @@ export interface MetricDefinition {
   buckets?: readonly number[];
   /** Closed sets: a value outside becomes `other`. */
   values?: Record<string, readonly string[]>;
+  /** The name in OpenTelemetry's conventions; such a metric is exposed without the package's prefix. */
+  semconv?: string;
+  /** Distinct values of one label, where that of the registry is too many. */
+  cap?: number;
+}
+
+/** A series as it is read: its labels and its value. */
+export interface Reading {
+  labels: Record<string, string>;
+  value: number;
 }
 
 export interface RegistryLimits {
@@ -30,6 +40,8 @@ interface Series {
   /** Histogram: observations per bucket (not cumulative), the last for +Inf. */
   counts?: number[];
   sum?: number;
+  /** For those who read it by name. */
+  named?: Record<string, string>;
 }
 
 interface Metric {
@@ -49,6 +61,7 @@ export class MetricsRegistry implements TelemetrySink {
   readonly #metrics = new Map<string, Metric>();
   readonly #collectors = new Set<() => void | Promise<void>>();
   readonly #limits: Required<RegistryLimits>;
+  #observed: ((name: string, labels: Record<string, string>, value: number) => void) | undefined;
 
   constructor(catalogue: Record<string, MetricDefinition>, prefix = 'healthflows_', limits: RegistryLimits = {}) {
     this.#prefix = prefix;
@@ -65,6 +78,28 @@ export class MetricsRegistry implements TelemetrySink {
   onScrape(collect: () => void | Promise<void>): () => void {
     this.#collectors.add(collect);
     return () => this.#collectors.delete(collect);
+  }
+
+  /** What is defined, by name without prefix. */
+  definitions(): Iterable<[name: string, definition: MetricDefinition]> {
+    return [...this.#metrics].map(([name, { definition }]) => [name, definition]);
+  }
+
+  /** Brings gauges that are read rather than reported up to date. */
+  async collect(): Promise<void> {
+    for (const collect of this.#collectors) await collect();
+  }
+
+  /** The series of a counter or gauge. */
+  read(name: string): Reading[] {
+    const metric = this.#metrics.get(name);
+    if (metric === undefined) return [];
+    return [...metric.series.values()].map((series) => ({ labels: namedLabels(metric, series), value: series.value }));
+  }
+
+  /** One listener is told of every observation of a histogram, with its bounded labels. */
+  onObserve(listener: (name: string, labels: Record<string, string>, value: number) => void): void {
+    this.#observed = listener;
   }
 
   hop(report: HopReport): void {
@@ -88,7 +123,9 @@ export class MetricsRegistry implements TelemetrySink {
   observe(name: string, labels: Record<string, string>, value: number): void {
     const series = this.#seriesOf(name, 'histogram', labels);
     if (series === undefined) return;
-    const buckets = this.#metrics.get(this.#nameOf(name))?.definition.buckets ?? durationBuckets;
+    const metric = this.#metrics.get(this.#nameOf(name))!;
+    const buckets = metric.definition.buckets ?? durationBuckets;
+    this.#observed?.(this.#nameOf(name), namedLabels(metric, series), value);
     series.counts ??= new Array(buckets.length + 1).fill(0);
     const bucket = buckets.findIndex((bound) => value <= bound);
     const index = bucket === -1 ? buckets.length : bucket;
@@ -104,11 +141,11 @@ export class MetricsRegistry implements TelemetrySink {
 
   /** Prometheus text exposition format 0.0.4. */
   async expose(): Promise<string> {
-    for (const collect of this.#collectors) await collect();
+    await this.collect();
     const lines: string[] = [];
     for (const [name, { definition, series }] of this.#metrics) {
       if (series.size === 0) continue;
-      const full = this.#prefix + name;
+      const full = definition.semconv === undefined ? this.#prefix + name : name;
       lines.push(`# HELP ${full} ${escapeHelp(definition.help)}`, `# TYPE ${full} ${definition.kind}`);
       for (const one of series.values()) {
         if (definition.kind === 'histogram') exposeHistogram(lines, full, definition, one);
@@ -140,7 +177,7 @@ export class MetricsRegistry implements TelemetrySink {
       if (closed !== undefined) return closed.includes(value) ? value : overflow;
       const known = seen[i]!;
       if (known.has(value)) return value;
-      if (known.size >= this.#limits.labelValues) return overflow;
+      if (known.size >= (metric.definition.cap ?? this.#limits.labelValues)) return overflow;
       known.add(value);
       return value;
     });
@@ -158,6 +195,11 @@ export class MetricsRegistry implements TelemetrySink {
     metric.series.set(key, created);
     return created;
   }
+}
+
+function namedLabels({ definition }: Metric, series: Series): Record<string, string> {
+  series.named ??= Object.fromEntries(definition.labels.map((label, i) => [label, series.labels[i] ?? '']));
+  return series.named;
 }
 
 function exposeHistogram(lines: string[], name: string, definition: MetricDefinition, series: Series): void {

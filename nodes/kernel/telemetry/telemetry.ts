@@ -30,6 +30,18 @@ export interface TelemetrySink {
   gauge?(name: string, labels: Record<string, string>, value: number): void;
 }
 
+/** A code as this package writes them: few, of ours or a flow's own, never a value of a document. */
+const exceptionCode = /^[A-Z][A-Z0-9_]{1,63}$/;
+
+/**
+ * Counts an exception of the business: a price that differs, a supplier that is blocked. Flows report theirs with
+ * `msg.businessException` at a settle node; the registry keeps 40 codes, the rest is `other`.
+ */
+export function businessException(code: unknown): void {
+  const known = typeof code === 'string' && exceptionCode.test(code);
+  telemetry.count('business_exceptions_total', { code: known ? code : 'other' });
+}
+
 const sinks = new Set<TelemetrySink>();
 
 /** @returns a function that unsubscribes */

@@ -5,6 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { Failure, type FailureRecord } from '../../kernel/failure.ts';
 import type { DeliveryReference } from '../../kernel/message.ts';
+import { attribute } from '../../kernel/telemetry/semconv.ts';
+import { type HopSpan, startSpan, type TraceContext } from '../../kernel/telemetry/tracing.ts';
 import type { SettleOutcome, Settlement } from '../../amqp/index.ts';
 import type { DeliverySource } from '../../settlement/index.ts';
 import type { OpenedChange } from './checkpoint.ts';
@@ -20,7 +22,8 @@ export interface InFlightOptions {
   id: string;
   /** What the changes come from, for people: `msg.delivery.queue`. */
   queue: string;
-  emit(change: OutgoingChange, delivery: DeliveryReference): void;
+  /** @param trace of the span that the work on it is, when somebody traces */
+  emit(change: OutgoingChange, delivery: DeliveryReference, trace?: TraceContext): void;
   /** Resolves when it is durable. */
   record(change: OpenedChange, refused?: FailureRecord): Promise<void>;
   /** Milliseconds after which a change that nobody settled is reported and goes out again. */
@@ -37,6 +40,8 @@ interface Entry {
   state: 'open' | 'settling' | 'waiting';
   /** Until it goes out again. */
   timer?: NodeJS.Timeout;
+  /** Of the try that is under way; the one before is linked. */
+  span?: HopSpan;
 }
 
 /** Milliseconds before the second, third… try; the last one repeats. */
@@ -184,12 +189,14 @@ export class InFlight implements DeliverySource {
       throw error;
     }
     this.#entries.delete(tag);
+    entry.span?.end(refused);
     if (refused !== undefined) this.#options.onProblem(setAside(entry.change, refused));
     if (this.#entries.size === 0) this.#drained.resolve();
     this.#options.onChange();
   }
 
   #again(tag: string, entry: Entry, delay: number, attempt = entry.attempt + 1): number {
+    entry.span?.end();
     const next = this.#add({ ...entry, attempt, state: 'waiting' });
     this.#entries.delete(tag);
     if (delay <= 0) this.#resend(next);
@@ -227,7 +234,21 @@ export class InFlight implements DeliverySource {
       return;
     }
     const { id, queue, emit } = this.#options;
-    emit(entry.change, { connection: id, queue, tag, attempt: entry.attempt, redelivered });
+    const span = startSpan({
+      name: `process ${queue}`,
+      role: 'consumer',
+      links: [entry.span?.context],
+      attributes: {
+        [attribute.nodeId]: id,
+        [attribute.attempt]: entry.attempt,
+        [attribute.correlationId]: entry.change.eventId,
+        [attribute.messagingDestination]: queue,
+        [attribute.messagingOperation]: 'process',
+        [attribute.messagingOperationType]: 'process',
+      },
+    });
+    if (span !== undefined) entry.span = span;
+    emit(entry.change, { connection: id, queue, tag, attempt: entry.attempt, redelivered }, span?.context);
   }
 
   #overdue(): void {

@@ -4,7 +4,6 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { Failure, toFailure } from '../../kernel/failure.ts';
-import { childTraceparent } from '../../kernel/id.ts';
 import type { Breaker, BreakerOptions, BreakerState } from '../../kernel/resilience/breaker.ts';
 import { Deadline } from '../../kernel/resilience/deadline.ts';
 import { Guard } from '../../kernel/resilience/guard.ts';
@@ -15,6 +14,7 @@ import { fieldAttributes, ModelFields } from './fields.ts';
 import { failureOfAnswer, Http, type HttpOptions, odooPeer } from './http.ts';
 import { Json2Transport } from './json2.ts';
 import { JsonRpcTransport } from './jsonrpc.ts';
+import { beginTrip } from './trip.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import type { Call, Effect, OdooVersion, Transport } from './transport.ts';
 import { defaultLimits, type ValueLimits } from './values.ts';
@@ -139,7 +139,7 @@ export class OdooClient {
   async call(call: Call, settings: CallSettings): Promise<unknown> {
     const { effect } = settings;
     const repeatable = effect === 'read' || settings.repeatable === true;
-    const traceparent = settings.traceparent === undefined ? undefined : childTraceparent(settings.traceparent);
+    let attempt = 0;
     const context = { ...this.#context, ...settings.context, ...call.context };
     const full = Object.keys(context).length === 0 ? call : { ...call, context };
     /** Set once a try may have written: a later try that was refused does not undo that. */
@@ -148,14 +148,18 @@ export class OdooClient {
       return await this.#guarded(
         async (signal) => {
           const transport = await this.#connect(signal);
+          const trip = beginTrip(call, transport.protocol, settings.traceparent, ++attempt);
           try {
-            return await transport.call(full, {
+            const answer = await transport.call(full, {
               effect,
               signal,
-              ...(traceparent === undefined ? {} : { traceparent }),
+              ...(trip.traceparent === undefined ? {} : { traceparent: trip.traceparent }),
               ...(settings.typed === undefined ? {} : { typed: settings.typed }),
             });
+            trip.end();
+            return answer;
           } catch (error) {
+            trip.end(toFailure(error));
             lost ||= error instanceof Failure && error.outcome === 'unknown';
             throw error;
           }

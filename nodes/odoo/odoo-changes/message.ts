@@ -1,6 +1,7 @@
 /** What the flow sees of a change, and what a message to the node asks for. */
 import { Failure } from '../../kernel/failure.ts';
 import { childTraceparent } from '../../kernel/id.ts';
+import type { TraceContext } from '../../kernel/telemetry/tracing.ts';
 import type { DeliveryReference, FlowMessage, OdooOutcome } from '../../kernel/message.ts';
 import type { OutgoingChange } from '../changes/in-flight.ts';
 import { instant } from '../changes/reader.ts';
@@ -17,6 +18,7 @@ export function changeMessage(
   change: OutgoingChange,
   delivery: DeliveryReference,
   origin: { url: string; model: string },
+  trace?: TraceContext,
 ): FlowMessage {
   const { id, kind, eventId } = change;
   const { url, model } = origin;
@@ -34,7 +36,7 @@ export function changeMessage(
       time,
       correlationid: eventId,
       partitionkey: `${model}:${id}`,
-      traceparent: childTraceparent(),
+      ...(trace ?? { traceparent: childTraceparent() }),
     },
     odoo: { model, ids: [id], effect: effects[kind], change: kind, ...(kind === 'deleted' ? {} : { writeDate: time }) },
     delivery,

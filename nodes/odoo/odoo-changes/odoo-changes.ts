@@ -40,7 +40,7 @@ export default defineNode(odooChangesDefinition, (context) => {
     id,
     queue,
     settleDeadline,
-    emit: (change, delivery) => emit(changeMessage(change, delivery, origin)),
+    emit: (change, delivery, trace) => emit(changeMessage(change, delivery, origin, trace)),
     record: async (change, refused) => {
       await settled.record(change, refused);
       follower.counted(refused !== undefined);

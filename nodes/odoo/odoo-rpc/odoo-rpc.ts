@@ -43,7 +43,7 @@ export default defineNode(odooRpcDefinition, (nodeContext) => {
       running++;
       show();
       let failure: Failure | undefined;
-      const caller = { traceparent: message.event?.traceparent };
+      const caller = { traceparent: context.span?.context.traceparent ?? message.event?.traceparent };
       try {
         if (pages !== undefined) {
           context.send(message, await pages.next(message, () => domain(message), caller));

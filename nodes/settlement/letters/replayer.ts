@@ -5,8 +5,10 @@
 import type { AmqpConnectionService, MessageProperties, OutgoingMessage } from '../../amqp/index.ts';
 import { type Failure, toFailure } from '../../kernel/failure.ts';
 import type { Store } from '../../kernel/store/store.ts';
+import type { TraceContext } from '../../kernel/telemetry/tracing.ts';
 import type { PayloadCipher } from './cipher.ts';
 import { generationHeader, jobHeader, type ReplayProperties } from './letter.ts';
+import { replaySpans } from '../../amqp/index.ts';
 import { claimReplays, noteReplays, type ReplayItem, type SentItem } from './replay.ts';
 
 export interface ReplayerOptions {
@@ -30,13 +32,13 @@ const idlePause = 2_000;
 const outagePause = 5_000;
 
 /** The message that a letter is sent as: same id, its first try again, only to its own queue. */
-export function replayMessage(item: ReplayItem, body: Uint8Array): OutgoingMessage {
+export function replayMessage(item: ReplayItem, body: Uint8Array, trace?: TraceContext): OutgoingMessage {
   const stored = JSON.parse(item.properties) as ReplayProperties;
   const properties: MessageProperties = {
     ...stored,
     messageId: item.messageId,
     contentType: item.contentType,
-    headers: { ...stored.headers, [generationHeader]: item.generation, [jobHeader]: item.jobId },
+    headers: { ...stored.headers, ...trace, [generationHeader]: item.generation, [jobHeader]: item.jobId },
   };
   return { exchange: '', routingKey: item.queue, properties, body };
 }
@@ -108,12 +110,17 @@ export class Replayer {
   }
 
   async #send(item: ReplayItem): Promise<SentItem> {
+    const stored = JSON.parse(item.properties) as ReplayProperties;
+    const { queue, messageId, generation, jobId } = item;
+    const spans = replaySpans({ queue, messageId, generation, jobId, headers: stored.headers });
     try {
       const body = this.#options.cipher.open(item.body, item.bodyKey, item.context);
-      await this.#options.connection.publish(replayMessage(item, body));
+      await this.#options.connection.publish(replayMessage(item, body, spans?.context));
+      spans?.end();
       return entryOf(item, 'sent');
     } catch (error) {
       const failure = toFailure(error);
+      spans?.end(failure);
       this.#options.onProblem(failure);
       return entryOf(item, failure.retryable ? 'waits' : 'refused');
     }

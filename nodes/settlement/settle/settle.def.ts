@@ -11,5 +11,6 @@ export interface SettleConfig {
 export const settleDefinition: NodeDefinition<SettleConfig> = {
   type: 'settle',
   version: 1,
+  span: 'client',
   defaults: { name: '', outcome: 'auto', store: '' },
 };

@@ -1,12 +1,15 @@
 import { amqpConnection } from '../../amqp/index.ts';
 import { integrationStore } from '../../idempotency/index.ts';
 import { Failure } from '../../kernel/failure.ts';
-import { defineNode } from '../../node/index.ts';
+import { attribute } from '../../kernel/telemetry/semconv.ts';
+import { defineNode, describe } from '../../node/index.ts';
 import { openDesks } from '../desk.ts';
 import { discharge, type MessageSettlement } from '../discharge.ts';
 import { isOutcome } from '../intent.ts';
 import { deliverySource } from '../sources.ts';
 import { settleDefinition } from './settle.def.ts';
+
+const settleAttributes = { [attribute.messagingOperationType]: 'settle' };
 
 type Tally = Record<'done' | 'retried' | 'dead' | 'anomalies', number>;
 
@@ -20,7 +23,7 @@ const tallied: Record<MessageSettlement['disposition'], keyof Tally | undefined>
   none: undefined,
 };
 
-export default defineNode(settleDefinition, ({ id, flowId, config, log, status, resolve, node, RED }) => {
+export default defineNode(settleDefinition, ({ id, flowId, config, log, status, resolve, RED }) => {
   const { outcome, store: fallbackStore } = config;
   if (!isOutcome(outcome)) {
     throw new Failure('configuration', 'SETTLE_OUTCOME', 'This settle node has no outcome. Open it and pick one.');
@@ -35,12 +38,14 @@ export default defineNode(settleDefinition, ({ id, flowId, config, log, status, 
     node: id,
     // The editor's name of the flow, which metrics and the console show.
     ...(flowId === undefined ? {} : { flowId: flowLabel(RED, flowId) }),
-    defect: (error: unknown) => node.log(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    defect: (error: unknown) => log.error('defect', { stack: describe(error) }),
   };
   return {
-    async input(message, { send }) {
+    async input(message, { send, span }) {
       const settlement = await discharge(message, outcome, reach);
       const { result, disposition, reason, key } = settlement;
+      span?.rename(`${disposition === 'none' ? 'settle' : disposition} ${message.delivery?.queue ?? ''}`.trim());
+      span?.set({ [attribute.disposition]: result === 'settled' ? disposition : result, ...settleAttributes });
       const kind = result === 'settled' ? tallied[disposition] : 'anomalies';
       if (kind !== undefined) tally[kind] += 1;
       if (result !== 'settled' || key === 'lost-lease') {

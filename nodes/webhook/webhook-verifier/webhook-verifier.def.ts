@@ -90,5 +90,6 @@ export const webhookVerifier: NodeDefinition<WebhookVerifierConfig> = {
     store: '',
   },
   outputs: ['verified', 'rejected'],
+  span: 'own',
   credentials: Object.fromEntries(secretSlots.map((slot) => [`secret${slot}`, { type: 'password' }])),
 };

@@ -2,6 +2,7 @@
 import { Failure } from '../../kernel/failure.ts';
 import type { FlowMessage } from '../../kernel/message.ts';
 import type { Store } from '../../kernel/store/index.ts';
+import { telemetry } from '../../kernel/telemetry/telemetry.ts';
 import { integrationStore } from '../../idempotency/index.ts';
 import type { NodeContext } from '../../node/index.ts';
 import { RejectionAudit } from '../audit.ts';
@@ -64,6 +65,7 @@ export function endpointOptions(
   return {
     nodeId: context.id,
     flowId: context.flowId,
+    route: config.url.trim(),
     limits: {
       bodySize: bounded(config.bodyLimit, 1, 64 * kibibyte) * kibibyte,
       bodyTime: bounded(config.bodyTimeout, 1, 300) * second,
@@ -109,10 +111,16 @@ function replayGuard({ config, id }: Context, store: Store | undefined): ReplayG
 }
 
 /** Tells of keys that end, in status and log. @returns a function that stops it */
-export function watchEndingKeys({ config, log }: Context, health: Health, entries: readonly KeyEntry[]): () => void {
+export function watchEndingKeys(
+  { config, log, name, id }: Context,
+  health: Health,
+  entries: readonly KeyEntry[],
+): () => void {
+  const url = config.url.trim();
   return watchKeys(entries, schemeOf(config.scheme).keyPerSender === true, {
     warn: ({ id, days }) => log.warn(days < 0 ? 'key has ended' : 'key ends', { key: id, days }),
     next(key) {
+      if (key !== undefined) telemetry.gauge('webhook_key_days', { endpoint: name || url || id }, key.days);
       if (key === undefined) health.set('keys', undefined);
       else if (key.days < 0) health.set('keys', { kind: 'failed', text: `key ${key.id} has ended` });
       else health.set('keys', { kind: 'degraded', text: `key ${key.id} ends in ${key.days} d` });

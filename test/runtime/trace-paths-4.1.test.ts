@@ -1,0 +1,3 @@
+import { pathPromises } from './trace-paths.ts';
+
+pathPromises('4.1');
