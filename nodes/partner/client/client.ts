@@ -3,6 +3,8 @@ import { setImmediate } from 'node:timers/promises';
 import { Failure, toFailure } from '../../kernel/failure.ts';
 import { type Answer, type Effect, Http, type HttpOptions, type Method } from '../../kernel/http/http.ts';
 import type { Peer } from '../../kernel/http/peer.ts';
+import { attribute } from '../../kernel/telemetry/semconv.ts';
+import { type HopSpan, startSpan } from '../../kernel/telemetry/tracing.ts';
 import { childTraceparent } from '../../kernel/id.ts';
 import type { Breaker, BreakerOptions } from '../../kernel/resilience/breaker.ts';
 import { Guard } from '../../kernel/resilience/guard.ts';
@@ -183,14 +185,24 @@ export class PartnerClient {
     // Signed anew for every try: a signature has a time, and the partner may be strict about it.
     const proof = await this.#authentication.headers({ id: request.id, body: body ?? '', now: Date.now() });
     const started = performance.now();
-    const answer = await this.#http.exchange({
+    const parent = request.traceparent;
+    const span =
+      parent === undefined
+        ? undefined
+        : startSpan({
+            name: `${method} ${this.name}`,
+            role: 'client',
+            parent: { traceparent: parent },
+            attributes: { [attribute.httpMethod]: method, [attribute.serverAddress]: new URL(this.url).hostname },
+          });
+    const answer = await this.#spanned(span, {
       method,
       path,
       headers: {
         Accept: '*/*',
         ...request.headers,
         ...proof,
-        traceparent: childTraceparent(request.traceparent),
+        traceparent: span?.context.traceparent ?? childTraceparent(parent),
       },
       effect,
       signal,
@@ -198,6 +210,20 @@ export class PartnerClient {
       ...(body === undefined ? {} : { body }),
     });
     return { ...answer, duration: Math.round(performance.now() - started) };
+  }
+
+  async #spanned(span: HopSpan | undefined, exchange: Parameters<Http['exchange']>[0]): ReturnType<Http['exchange']> {
+    if (span === undefined) return await this.#http.exchange(exchange);
+    try {
+      const answer = await this.#http.exchange(exchange);
+      span.set({ [attribute.httpStatus]: answer.status });
+      // HTTP conventions: to a client every status from 400 on is an error.
+      span.end(answer.status >= 400 ? { class: 'dependency-outage', code: String(answer.status) } : undefined);
+      return answer;
+    } catch (error) {
+      span.end(toFailure(error));
+      throw error;
+    }
   }
 }
 

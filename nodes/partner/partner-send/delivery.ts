@@ -30,7 +30,7 @@ export interface PartnerOutcome {
   answer?: unknown;
 }
 
-export type Deliver = (message: FlowMessage) => Promise<void>;
+export type Deliver = (message: FlowMessage, traceparent?: string) => Promise<void>;
 
 /** Of an answer, what a flow can use; no cookies, no noise. */
 const kept = ['location', 'etag', 'last-modified', 'retry-after', 'x-request-id', 'x-correlation-id', 'link'];
@@ -83,8 +83,9 @@ export function deliveryOf(
     };
   };
 
-  return async (message) => {
-    const request = await requestOf(message);
+  return async (message, traceparent) => {
+    const own = await requestOf(message);
+    const request = traceparent === undefined ? own : { ...own, traceparent };
     const answer = await client.send(request);
     const content = read(answer, client.name, replaces);
     const outcome: PartnerOutcome = {

@@ -31,12 +31,12 @@ export default defineNode(partnerSendDefinition, ({ RED, node, config, resolve, 
   show();
 
   return {
-    async input(message, { send }) {
+    async input(message, { send, span }) {
       running++;
       show();
       let failure: Failure | undefined;
       try {
-        await deliver(message);
+        await deliver(message, span?.context.traceparent);
         send(message);
       } catch (error) {
         failure = toFailure(error);
