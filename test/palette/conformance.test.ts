@@ -36,6 +36,7 @@ const colours: Record<string, string> = {
   'amqp-consume': '#F3C99F',
   'odoo-rpc': '#CBB5DE',
   'odoo-changes': '#CBB5DE',
+  'document-match': '#B5D3E7',
   'partner-send': '#C9DBA5',
   settle: '#E7BFC0',
   'dead-letter': '#E7BFC0',

@@ -175,6 +175,15 @@ export const catalogue: Record<string, MetricDefinition> = {
     labels: ['store'],
   },
   odoo_key_days: { kind: 'gauge', help: 'Days until the first API key of a server ends.', labels: ['server'] },
+  documents_matched_total: {
+    kind: 'counter',
+    help: 'Documents compared with what they answer, by the verdict.',
+    labels: ['mode', 'outcome'],
+    values: {
+      mode: ['response', 'despatch', 'receipt', 'bill', 'agreement'],
+      outcome: ['matched', 'within-tolerance', 'hold', 'rejected'],
+    },
+  },
   partner_requests_total: {
     kind: 'counter',
     help: 'Documents sent to partners: sent, or the code of the failure.',

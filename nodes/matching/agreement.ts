@@ -1,0 +1,73 @@
+/** Which agreed price holds for what somebody asks for: contract first, then price list. */
+import { identifierOf, type Facts, type Requisition } from './documents.ts';
+import type { Finding } from './finding.ts';
+import { skuOf } from './lines.ts';
+import { applicablePrices } from './prices.ts';
+import { shown } from './quantities.ts';
+import { moneyOf, textOf, whole } from './ratio.ts';
+
+/** What was found for a line, to be put on the order. */
+export interface Pricing {
+  line: string;
+  supplier: string;
+  unitPrice: { amount: string; currency: string };
+  contract?: string;
+}
+
+/** @returns the prices found; what has none is a difference */
+export function matchAgreements(requisition: Requisition, facts: Facts, finding: Finding): Pricing[] {
+  finding.checked('contractPrice', 'unit');
+  const on = requisition.requestedAt?.slice(0, 10);
+  const pricings: Pricing[] = [];
+  for (const line of requisition.lines) {
+    const sku = skuOf(line.product);
+    const place = { line: line.number, ...(sku === undefined ? {} : { product: sku }) };
+    const best = applicablePrices(facts.prices ?? [], {
+      product: line.product,
+      quantity: line.quantity,
+      ...(line.supplier === undefined ? {} : { supplier: line.supplier }),
+      ...(on === undefined ? {} : { on }),
+    })[0];
+    if (best === undefined) {
+      finding.add({
+        ...place,
+        field: 'contractPrice',
+        reason: 'PRI',
+        words: `No contract or price list has a price for ${shown(line.quantity)} of ${sku ?? `line ${line.number}`}${line.supplier === undefined ? '' : ` from ${identifierOf(line.supplier, 'CODE') ?? 'this supplier'}`}.`,
+      });
+      continue;
+    }
+    const { agreed, price } = best;
+    if (line.estimatedPrice !== undefined && line.estimatedPrice.currency === agreed.unitPrice.currency) {
+      finding.compare({
+        ...place,
+        field: 'price',
+        expected: whole(line.estimatedPrice.amount),
+        found: price,
+        up: 'priceUp',
+        down: 'priceDown',
+        subject: {
+          ...(identifierOf(agreed.supplier, 'CODE') === undefined
+            ? {}
+            : { supplier: identifierOf(agreed.supplier, 'CODE')! }),
+        },
+        reason: 'PRI',
+        unit: `${agreed.unitPrice.currency} per unit`,
+        what: 'The agreed price',
+      });
+    }
+    pricings.push({
+      line: line.number,
+      supplier: identifierOf(agreed.supplier, 'CODE') ?? '',
+      unitPrice: { amount: moneyOf(price), currency: agreed.unitPrice.currency },
+      ...(agreed.contract === undefined ? {} : { contract: agreed.contract }),
+    });
+    finding.line({
+      line: line.number,
+      ...(sku === undefined ? {} : { product: sku }),
+      found: line.quantity.value,
+      price: textOf(price),
+    });
+  }
+  return pricings;
+}
