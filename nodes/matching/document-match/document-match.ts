@@ -1,4 +1,4 @@
-import { telemetry } from '../../kernel/telemetry/telemetry.ts';
+import { businessException, telemetry } from '../../kernel/telemetry/telemetry.ts';
 import { defineNode } from '../../node/index.ts';
 import { inputOf } from '../../node/inputs.ts';
 import type { Facts } from '../documents.ts';
@@ -36,6 +36,8 @@ export default defineNode(documentMatchDefinition, ({ RED, node, config, status 
         },
       );
       message.match = match;
+      // A part that somebody has to look at counts too, even when the document goes on.
+      if (match.reason !== undefined) businessException(`${match.mode}_${match.reason}`.toUpperCase());
       const output = outputs[match.outcome];
       counts[output]!++;
       telemetry.count('documents_matched_total', { mode: match.mode, outcome: match.outcome });
