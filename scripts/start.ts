@@ -202,7 +202,7 @@ async function main(): Promise<void> {
 
   const port = await choosePort(options.port, 1880, '--port');
   const editor = `http://127.0.0.1:${port}/`;
-  const route = flows.find((node) => node.type === 'webhook-verifier')?.url ?? '/procurement/orders';
+  const route = flows.find((node) => node.id === 'hf-webhook')?.url ?? '/procurement/orders';
   const ordersUrl = new URL(route, editor).href;
   writeFileSync(lockFile, JSON.stringify({ pid: process.pid, editor, ordersUrl } satisfies Lock));
 

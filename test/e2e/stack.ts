@@ -62,13 +62,15 @@ const hurried = (node: FlowNode): FlowNode => (node.type === 'amqp-consume' ? { 
 export async function startStack(options: {
   engines: Engines;
   version?: NodeRedVersion;
+  /** The flows to run. Default the procurement flow. */
+  flows?: FlowNode[];
   /** Added to the environment of Node-RED. */
   env?: Record<string, string>;
 }): Promise<Stack> {
   const odoo = await startSandboxOdoo({ version: '19' });
   const servers = options.engines === 'servers';
   const [rabbitmq, postgres] = servers ? await Promise.all([startPrivateRabbitMq(), startPrivatePostgres()]) : [];
-  const flows = procurementFlow().map(hurried);
+  const flows = (options.flows ?? procurementFlow()).map(hurried);
   const nodeRed = await startNodeRed({
     version: options.version ?? '5.0',
     flows,

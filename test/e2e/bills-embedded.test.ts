@@ -1,0 +1,3 @@
+import { billPromises } from './bills.ts';
+
+billPromises('embedded');
