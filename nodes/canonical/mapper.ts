@@ -3,6 +3,7 @@ import { Failure } from '../kernel/failure.ts';
 import { uuidv7 } from '../kernel/id.ts';
 import type { EventAttributes, FlowMessage } from '../kernel/message.ts';
 import { isTextFormat, readDocument, writeDocument } from './formats/index.ts';
+import { evaluateExpressions } from './jsonata/evaluator.ts';
 import type { CompiledMapping, MappingResult } from './mapping/compile.ts';
 import type { Side } from './mapping/mapping.ts';
 import { entityNamed } from './model/fields.ts';
@@ -17,8 +18,11 @@ export type MapperTask =
   | { mode: 'validate'; entity: string; reading: Reading }
   | { mode: 'project'; entity: string; projection: Projection };
 
-/** Changes a message in place. @throws Failure `data-quality` with every violation, bounded, in `detail` */
-export type Mapper = (message: FlowMessage) => void;
+/**
+ * Changes a message in place; a promise only where the mapping has JSONata rows.
+ * @throws Failure `data-quality` with every violation, bounded, in `detail`
+ */
+export type Mapper = (message: FlowMessage) => void | Promise<void>;
 
 type Tree = Record<string, unknown>;
 
@@ -91,15 +95,31 @@ function toCanonical(mapping: CompiledMapping, nodeId: string): Mapper {
   const { source, target, id, version } = mapping.mapping;
   const entity = entityOf(target, mapping, 'to the canonical model');
   const check = checker(entity, 'strict');
-  return (message) => {
-    const document = read(source, message.payload);
-    const value = mapped(mapping, mapping.run(document, asOf(message)));
+  const finish = (message: FlowMessage, result: MappingResult): void => {
+    const value = mapped(mapping, result);
     value.meta = metaOf(message, entity, { id, version });
     (value.meta as Tree).classification = classificationOf(entity, value);
     check(value);
     message.payload = value;
     describe(message, entity, value, nodeId);
   };
+  return (message) => run(mapping, read(source, message.payload), message, finish);
+}
+
+/** Runs a mapping on a document, its JSONata rows first where it has any. */
+function run(
+  mapping: CompiledMapping,
+  document: unknown,
+  message: FlowMessage,
+  finish: (message: FlowMessage, result: MappingResult) => void,
+): void | Promise<void> {
+  if (mapping.expressions.length === 0) {
+    finish(message, mapping.run(document, asOf(message)));
+    return;
+  }
+  return evaluateExpressions(mapping, document).then((expressions) =>
+    finish(message, mapping.run(document, { ...asOf(message), expressions })),
+  );
 }
 
 function fromCanonical(mapping: CompiledMapping, nodeId: string): Mapper {
@@ -109,12 +129,13 @@ function fromCanonical(mapping: CompiledMapping, nodeId: string): Mapper {
   return (message) => {
     const document = readDocument('json', message.payload) as Tree;
     check(document);
-    const value = mapped(mapping, mapping.run(document, asOf(message)));
-    message.payload = write(target, value, message);
-    describe(message, entity, document, nodeId);
-    // What travels now is the other system's document.
-    delete message.event!.dataschema;
-    if ('format' in target && target.schema !== undefined) message.event!.dataschema = target.schema;
+    return run(mapping, document, message, (_message, result) => {
+      message.payload = write(target, mapped(mapping, result), message);
+      describe(message, entity, document, nodeId);
+      // What travels now is the other system's document.
+      delete message.event!.dataschema;
+      if ('format' in target && target.schema !== undefined) message.event!.dataschema = target.schema;
+    });
   };
 }
 

@@ -3,7 +3,8 @@ import { toFailure } from '../kernel/failure.ts';
 import { isTextFormat, writeDocument } from './formats/index.ts';
 import { read } from './mapper.ts';
 import { sourcesOf, uncovered } from './mapping/check.ts';
-import type { CompiledMapping, RowTrace } from './mapping/compile.ts';
+import { evaluateExpressions } from './jsonata/evaluator.ts';
+import type { CompiledMapping, RowTrace, RunOptions } from './mapping/compile.ts';
 import type { Mapping, Side } from './mapping/mapping.ts';
 import { parsePath } from './mapping/path.ts';
 import { entityNamed } from './model/fields.ts';
@@ -43,13 +44,13 @@ const shown = 200;
  * Runs a mapping on a sample that the analyst has pasted; the values shown are the analyst's own.
  * @throws Failure when the sample cannot be read in the source's format
  */
-export function preview(compiled: CompiledMapping, sample: string, asOf?: string): Preview {
+export function preview(compiled: CompiledMapping, sample: string, options: RunOptions = {}): Preview {
   const { mapping } = compiled;
   const source = read(mapping.source, sample);
   const problems: Preview['violations'] = [];
   if ('entity' in mapping.source)
     problems.push(...told(validatorOf(mapping.source.entity, 'tolerant')(source), 'source'));
-  const { value, violations, traces } = compiled.explain(source, asOf === undefined ? {} : { asOf });
+  const { value, violations, traces } = compiled.explain(source, options);
   for (const { row, path, target, rule, expected } of violations)
     problems.push({ row, path: path === '' ? target : path, rule, expected });
   const missing: string[] = [];
@@ -67,6 +68,13 @@ export function preview(compiled: CompiledMapping, sample: string, asOf?: string
     missing,
     source: shownLeaves(leaves),
   };
+}
+
+/** As {@link preview}, for a mapping that may have JSONata rows. */
+export async function previewed(compiled: CompiledMapping, sample: string): Promise<Preview> {
+  if (compiled.expressions.length === 0) return preview(compiled, sample);
+  const expressions = await evaluateExpressions(compiled, read(compiled.mapping.source, sample));
+  return preview(compiled, sample, { expressions });
 }
 
 const shownLeaves = (leaves: readonly Leaf[]): Preview['source'] =>

@@ -10,7 +10,7 @@ import { suggest } from '../mapping/suggest.ts';
 import { transforms } from '../mapping/transforms.ts';
 import { MappingLibrary } from '../mappings/library.ts';
 import { entityNamed, fieldsOf } from '../model/fields.ts';
-import { preview, requiredTargets, sourceOf } from '../preview.ts';
+import { previewed, requiredTargets, sourceOf } from '../preview.ts';
 import { entities } from '../schemas/index.ts';
 
 const configure = 'healthflows.configure';
@@ -99,7 +99,7 @@ export function admin({ get, post, RED }: AdminRoutes): void {
     response.json({ name: entity.name, title: entity.title, version: entity.version, fields: fieldsOf(entity) });
   });
 
-  post('preview', configure, (request, response) => {
+  post('preview', configure, async (request, response) => {
     const { id = '', mapping, sample = '' } = bodyOf(request);
     const library = freshLibrary(RED);
     const file = mapping === undefined ? library.source(id) : mappingOf(mapping);
@@ -108,7 +108,7 @@ export function admin({ get, post, RED }: AdminRoutes): void {
     const uncovered = Array.isArray(draft?.rows) ? safeRequired(draft) : [];
     const answer = { problems, uncovered };
     if (sample.trim() === '') response.json(answer);
-    else if (compiled !== undefined) response.json({ ...answer, preview: preview(compiled, sample) });
+    else if (compiled !== undefined) response.json({ ...answer, preview: await previewed(compiled, sample) });
     else response.json({ ...answer, source: sourceOf(draft?.source, sample) });
   });
 

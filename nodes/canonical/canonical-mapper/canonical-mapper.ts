@@ -32,16 +32,24 @@ export default defineNode(
     let mapped = 0;
     return {
       input(message, { send }) {
-        try {
-          map(message);
-        } catch (error) {
+        const passed = (): void => {
+          status('working', String(++mapped));
+          send(message);
+        };
+        const refused = (error: unknown): never => {
           const { code } = toFailure(error);
           telemetry.count('mapper_rejected_total', { code });
           status('degraded', code.slice(0, 20).toLowerCase());
           throw error;
+        };
+        let mapping: void | Promise<void>;
+        try {
+          mapping = map(message);
+        } catch (error) {
+          return refused(error);
         }
-        status('working', String(++mapped));
-        send(message);
+        if (mapping === undefined) return passed();
+        return mapping.then(passed, refused);
       },
     };
   },

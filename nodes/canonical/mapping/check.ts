@@ -4,6 +4,7 @@ import { entityNamed, type Field, fieldsOf } from '../model/fields.ts';
 import { type CompiledMapping, compileMapping, MappingInvalid } from './compile.ts';
 import { type LookupTable, lookupProblem } from './lookup.ts';
 import { documentFormats, type Mapping, type Problem, type Row, rowProperties, type Side } from './mapping.ts';
+import { calculates, expressionProblem } from '../jsonata/expression.ts';
 import { MappingSyntax, parsePath, type Step } from './path.ts';
 import { transforms } from './transforms.ts';
 
@@ -24,6 +25,7 @@ const mappingKeys = new Set([
   'falseIsAbsent',
   'asOf',
   'lookups',
+  'jsonataBudget',
   'rows',
   'sample',
   'signoff',
@@ -60,6 +62,8 @@ export function checkMapping(
   if (typeof file.title !== 'string' || file.title === '') error('"title" must say what the mapping does');
   checkSide('source', file.source, error);
   checkSide('target', file.target, error);
+  if (file.jsonataBudget !== undefined && !inRange(file.jsonataBudget, 1, 10_000))
+    error('"jsonataBudget" must be a whole number of milliseconds between 1 and 10000');
   if (file.asOf !== undefined) checkPath(file.asOf, 'asOf', undefined, error);
   if (file.lookups !== undefined) {
     if (!isObject(file.lookups)) error('"lookups" must be an object of tables');
@@ -77,6 +81,7 @@ export function checkMapping(
   const mapping = file as unknown as Mapping;
   checkCanonicalPaths(mapping, problems, options.coverage);
   checkJsonNumbers(mapping, problems);
+  lintExpressions(mapping, problems);
   try {
     const compiled = compileMapping(mapping, tables);
     return problems.some((p) => p.severity === 'error') ? { problems } : { problems, compiled };
@@ -141,6 +146,9 @@ function checkSide(name: 'source' | 'target', side: unknown, error: Report): voi
   }
 }
 
+const inRange = (value: unknown, least: number, most: number): boolean =>
+  Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+
 const scalar = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value);
 
 function checkRow(row: unknown, number: number, error: Report): void {
@@ -153,9 +161,13 @@ function checkRow(row: unknown, number: number, error: Report): void {
   else checkPath(row.to, 'to', number, error);
   const sources = row.from === undefined ? [] : Array.isArray(row.from) ? row.from : [row.from];
   for (const path of sources) if (path !== '$index') checkPath(path, 'from', number, error);
-  if (row.from !== undefined && row.value !== undefined)
-    error('has both "from" and "value"; keep one', number, 'value');
-  if (row.from === undefined && row.value === undefined && row.default === undefined) {
+  if ([row.from, row.value, row.jsonata].filter((each) => each !== undefined).length > 1)
+    error('has more than one of "from", "value" and "jsonata"; keep one', number, 'value');
+  if (row.jsonata !== undefined) {
+    const wrong = expressionProblem(row.jsonata);
+    if (wrong !== undefined) error(wrong, number, 'jsonata');
+  }
+  if (row.from === undefined && row.value === undefined && row.jsonata === undefined && row.default === undefined) {
     error('needs "from", the field it reads, or "value", a constant', number, 'from');
   }
   for (const key of ['value', 'default'] as const) {
@@ -229,6 +241,30 @@ function checkPath(path: unknown, field: string, row: number | undefined, error:
 /** A step list as the field list names it: predicates and positions become items. */
 const fieldPath = (steps: readonly Step[]): string =>
   steps.map((s) => (s.kind === 'field' ? s.key : `${s.key}[]`)).join('.');
+
+/**
+ * What a JSONata row costs: a trip to its process takes as long as about 400 rows that are compiled (bench/mapper.ts),
+ * and each further item of a list about 30.
+ */
+const rowsPerExpression = 400;
+
+function lintExpressions(mapping: Mapping, problems: Problem[]): void {
+  const rows = mapping.rows.flatMap((row, i) => (row.jsonata === undefined ? [] : [{ row, number: i + 1 }]));
+  const others = mapping.rows.length - rows.length;
+  rows.forEach(({ row, number }, i) => {
+    const warn = (message: string): void => {
+      problems.push({ row: number, field: 'jsonata', message, severity: 'warning' });
+    };
+    if (i === 0 && others < rowsPerExpression) {
+      const these = rows.length === 1 ? '1 JSONata row costs' : `${rows.length} JSONata rows cost`;
+      warn(
+        `${these} more than the other ${others} together, and has no way back; use transforms, a lookup or a condition where they can say it`,
+      );
+    }
+    if (calculates(row.jsonata!))
+      warn('JSONata calculates in floating point: an amount or a quantity that it has calculated is refused');
+  });
+}
 
 /** Exact JSON numbers exist only where a writer puts them out; in a message they would be objects. */
 function checkJsonNumbers(mapping: Mapping, problems: Problem[]): void {

@@ -55,13 +55,32 @@ export interface MappingResult {
   count: number;
 }
 
+/** A JSONata row, for whoever evaluates it before the mapping runs. */
+export interface ExpressionRow {
+  /** Number of the row, from 1. */
+  row: number;
+  expression: string;
+  /** The source's loops around it, e.g. `orders[].lines[]`; empty for none. */
+  loops: string;
+}
+
+/** What a JSONata expression gave for one item. */
+export type ExpressionValue = { value?: unknown } | { problem: string; code: string };
+
+/** By row, then by the positions of the source's loops joined with dots: `0.3`; empty outside of loops. */
+export type ExpressionValues = ReadonlyMap<number, ReadonlyMap<string, ExpressionValue>>;
+
 export interface RunOptions {
+  /** Results of the JSONata rows; required where {@link CompiledMapping.expressions} names any. */
+  expressions?: ExpressionValues;
   /** Day (YYYY-MM-DD) that lookups are read for, where the mapping names no path for it. */
   asOf?: string;
 }
 
 export interface CompiledMapping {
   readonly mapping: Mapping;
+  /** JSONata rows, to be evaluated before {@link run}. Empty for nearly every mapping. */
+  readonly expressions: readonly ExpressionRow[];
   run(source: unknown, options?: RunOptions): MappingResult;
   /** As `run`, with what every row did. At most 5,000 traces. */
   explain(source: unknown, options?: RunOptions): MappingResult & { traces: RowTrace[] };
@@ -83,6 +102,7 @@ interface State {
   violations: MappingViolation[];
   count: number;
   traces: RowTrace[];
+  expressions: ExpressionValues | undefined;
 }
 
 type Producer = (state: State) => unknown;
@@ -123,7 +143,8 @@ export function compileMapping(
   tables: ReadonlyMap<string, LookupTable> = new Map(),
 ): CompiledMapping {
   const problems: Problem[] = [];
-  const fast = new Compiler(mapping, tables, false, problems).compile();
+  const compiler = new Compiler(mapping, tables, false, problems);
+  const fast = compiler.compile();
   if (problems.length > 0) throw new MappingInvalid(problems);
   let slow: Producer | undefined;
   const day = dayGetter(mapping);
@@ -135,9 +156,11 @@ export function compileMapping(
     violations: [],
     count: 0,
     traces: [],
+    expressions: options.expressions,
   });
   return {
     mapping,
+    expressions: compiler.expressions,
     run(source, options = {}) {
       const state = start(source, options);
       const value = (fast(state) ?? {}) as Record<string, unknown>;
@@ -168,6 +191,7 @@ class Compiler {
   readonly #problems: Problem[];
   readonly #bindings = new Map<string, { loops: Path; row: number }>();
   readonly #lookups = new Map<string, Lookup>();
+  readonly expressions: ExpressionRow[] = [];
 
   constructor(mapping: Mapping, tables: ReadonlyMap<string, LookupTable>, trace: boolean, problems: Problem[]) {
     this.#mapping = mapping;
@@ -459,7 +483,7 @@ class Compiler {
         return undefined;
       }
       const value = get(state);
-      if (value !== ambiguous) trace.value = value;
+      if (value !== ambiguous && row.jsonata === undefined) trace.value = value;
       let error: unknown;
       let result: unknown;
       if (value === ambiguous) error = manyValues();
@@ -494,8 +518,15 @@ class Compiler {
 
   /** What both variants of a row are made of. */
   #parts(row: Row, number: number, binding: Binding) {
-    const sourceText = row.from === undefined ? '' : typeof row.from === 'string' ? row.from : row.from.join(' + ');
-    const get = this.#source(row, binding);
+    const sourceText =
+      row.jsonata !== undefined
+        ? (row.each ?? '')
+        : row.from === undefined
+          ? ''
+          : typeof row.from === 'string'
+            ? row.from
+            : row.from.join(' + ');
+    const get = this.#source(row, number, binding);
     const takesFalse = ['boolean', 'not', 'word'].includes(nameOf(row.transforms?.[0]));
     const falseIsAbsent = this.#mapping.falseIsAbsent === true && !takesFalse && row.value === undefined;
     const isAbsent = falseIsAbsent
@@ -522,11 +553,12 @@ class Compiler {
     return { get, absent, when, fallback, sourceText };
   }
 
-  #source(row: Row, binding: Binding): Producer {
+  #source(row: Row, number: number, binding: Binding): Producer {
     if (row.value !== undefined) {
       const { value } = row;
       return () => value;
     }
+    if (row.jsonata !== undefined) return this.#expression(row.jsonata, number, binding);
     if (row.from === undefined) {
       if (row.default === undefined) throw new MappingSyntax('has neither "from" nor "value" nor "default"');
       return () => undefined;
@@ -539,6 +571,15 @@ class Compiler {
       return (state) => readers.flatMap((read) => read(state));
     }
     return this.#reader(row.from, binding, takesList);
+  }
+
+  #expression(expression: string, number: number, binding: Binding): Producer {
+    const depth = binding.loops?.loops ?? 0;
+    this.expressions.push({ row: number, expression, loops: binding.loops?.text ?? '' });
+    return (state) => {
+      if (state.expressions === undefined) throw new Error('the JSONata rows of the mapping were not evaluated');
+      return state.expressions.get(number)?.get(state.sourcePositions.slice(0, depth).join('.'));
+    };
   }
 
   /** Reads a source path from the innermost loop that it shares with the target. */
@@ -623,6 +664,20 @@ class Compiler {
   #steps(row: Row, number: number): { name: string; apply: (value: unknown, day: string | undefined) => unknown }[] {
     const steps: { name: string; apply: (value: unknown, day: string | undefined) => unknown }[] = [];
     let type: ValueType = 'any';
+    if (row.jsonata !== undefined) {
+      const takesList = transforms[nameOf(row.transforms?.[0])]?.takes === 'list';
+      steps.push({
+        name: 'jsonata',
+        apply: (given) => {
+          const result = given as ExpressionValue;
+          if ('problem' in result) throw new TransformProblem(result.problem, result.code);
+          const { value } = result;
+          if (value === null) return undefined;
+          if (typeof value === 'object' && !(takesList && Array.isArray(value))) throw notOneValue();
+          return value;
+        },
+      });
+    }
     for (const use of row.transforms ?? []) {
       const name = nameOf(use);
       const transform = Object.hasOwn(transforms, name) ? transforms[name]! : undefined;

@@ -30,6 +30,11 @@ export interface Row {
   from?: string | readonly string[];
   /** A constant in place of `from`. */
   value?: string | number | boolean;
+  /**
+   * A JSONata expression in place of `from`, for what rows cannot say. It sees the document, or the present item where
+   * the target is in a list, and `$document` and `$index`. Costly, one-way and calculated in floating point.
+   */
+  jsonata?: string;
   to: string;
   /** The source's list for a target in a list, where `from` does not tell. */
   each?: string;
@@ -66,6 +71,8 @@ export interface Mapping {
   /** Tables of this mapping alone, beside the shared ones. */
   lookups?: Record<string, LookupTable>;
   rows: readonly Row[];
+  /** Milliseconds that the JSONata rows may take for one document. Default 1,000, at most 10,000. */
+  jsonataBudget?: number;
   /** A document to try it on: text, or a tree. */
   sample?: unknown;
 }
@@ -82,6 +89,7 @@ export interface Problem {
 export const rowProperties = [
   'from',
   'value',
+  'jsonata',
   'to',
   'each',
   'when',

@@ -23,6 +23,11 @@ export function reverseMapping(mapping: Mapping, tables: ReadonlyMap<string, Loo
   const loops = loopPairs(mapping.rows);
   let candidates = 0;
   mapping.rows.forEach((row, i) => {
+    if (row.jsonata !== undefined) {
+      candidates++;
+      left.push({ row: i + 1, to: row.to, reason: 'is a JSONata expression' });
+      return;
+    }
     if (row.value !== undefined || row.from === undefined || row.from === '$index') return;
     if (row.direction === 'forward') {
       left.push({ row: i + 1, to: row.to, reason: 'is marked as forward only' });

@@ -24,10 +24,17 @@ function list(title: string, items: string[], colour: string): JQuery {
 /** Problems of the mapping and of the document, most urgent first. */
 export function showFindings(box: JQuery, answer: PreviewAnswer, t: Translate): void {
   const error = 'var(--red-ui-text-color-error)';
-  const errors = answer.problems.map((p) =>
-    p.row === undefined ? p.message : t('canonical-mapper.preview.row', { row: p.row, text: p.message }),
-  );
+  const told = (severity: string): string[] =>
+    answer.problems
+      .filter((problem) => problem.severity === severity)
+      .map((p) =>
+        p.row === undefined ? p.message : t('canonical-mapper.preview.row', { row: p.row, text: p.message }),
+      );
+  const errors = told('error');
+  const warnings = told('warning');
   if (errors.length > 0) box.append(list(t('canonical-mapper.preview.problems'), errors, error));
+  if (warnings.length > 0)
+    box.append(list(t('canonical-mapper.preview.warnings'), warnings, 'var(--red-ui-text-color-warning)'));
   const { preview } = answer;
   if (preview === undefined) return;
   const violations = preview.violations.map((v) => {

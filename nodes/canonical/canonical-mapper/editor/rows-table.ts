@@ -32,6 +32,25 @@ function constant(text: string): string | number | boolean {
   return /^-?(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text;
 }
 
+const expression = 'jsonata:';
+
+/** What a row takes, as typed: a path, paths with " + " between, =constant, or jsonata:expression. */
+function sourceText(row: Row): string {
+  if (row.jsonata !== undefined) return `${expression} ${row.jsonata}`;
+  if (row.from === undefined && row.value !== undefined) return `=${shown(row.value)}`;
+  return shown(Array.isArray(row.from) ? row.from.join(' + ') : row.from);
+}
+
+function takeSource(row: Row, text: string): void {
+  delete row.from;
+  delete row.value;
+  delete row.jsonata;
+  if (text.startsWith('=')) row.value = constant(text.slice(1));
+  else if (text.startsWith(expression)) row.jsonata = text.slice(expression.length).trim();
+  else if (text.includes(' + ')) row.from = text.split(' + ').map((part) => part.trim());
+  else if (text !== '') row.from = text;
+}
+
 export class RowsTable {
   readonly #options: RowsTableOptions;
   readonly #list: JQuery & EditableList;
@@ -78,7 +97,12 @@ export class RowsTable {
   results(answer: PreviewAnswer): void {
     const byRow = new Map<number, RowPreview>((answer.preview?.rows ?? []).map((row) => [row.row, row]));
     const problems = new Map<number, string>();
-    for (const problem of answer.problems) if (problem.row !== undefined) problems.set(problem.row, problem.message);
+    const warnings = new Map<number, string>();
+    for (const { row, severity, message } of answer.problems) {
+      if (row === undefined) continue;
+      const told = severity === 'error' ? problems : warnings;
+      told.set(row, [told.get(row), message].filter((each) => each !== undefined).join('. '));
+    }
     const { t } = this.#options;
     this.#list.children().each((i, element) => {
       const line = $(element).find('.hf-mapper-outcome').empty().css('color', '');
@@ -99,6 +123,13 @@ export class RowsTable {
           .text(`${value}${steps}${end}${preview.runs > 1 ? `  ×${preview.runs}` : ''}`)
           .css('color', outcomeColour(preview.outcome));
       }
+      const warned = warnings.get(i + 1);
+      if (warned !== undefined && problem === undefined)
+        $('<div>')
+          .addClass('hf-mapper-warning')
+          .css('color', 'var(--red-ui-text-color-warning)')
+          .text(warned)
+          .appendTo(line);
     });
   }
 
@@ -128,26 +159,15 @@ export class RowsTable {
     const line = $('<div>').css({ display: 'flex', gap: '4px', alignItems: 'center' }).appendTo(container);
     $('<i class="fa fa-bars hf-mapper-handle">').css({ cursor: 'move', opacity: 0.5 }).appendTo(line);
     $('<span>').addClass('hf-mapper-number').css({ minWidth: '22px', textAlign: 'right', opacity: 0.7 }).appendTo(line);
-    const isConstant = row.from === undefined && row.value !== undefined;
-    const from = this.#text(
-      line,
-      'from',
-      isConstant ? shown(row.value) : shown(Array.isArray(row.from) ? row.from.join(' + ') : row.from),
-    );
-    from.addClass('hf-mapper-from').css({ flex: '1 1 0', ...(isConstant ? { fontStyle: 'italic' } : {}) });
+    const from = this.#text(line, 'from', sourceText(row)).attr('title', t('canonical-mapper.editor.fromTip'));
+    const italic = () => from.css('fontStyle', row.from === undefined ? 'italic' : '');
+    from.addClass('hf-mapper-from').css({ flex: '1 1 0' });
+    italic();
     from.on('change', () => {
-      const text = String(from.val()).trim();
-      delete row.from;
-      // A constant is written as ="text".
-      if (text.startsWith('=')) row.value = constant(text.slice(1));
-      else {
-        delete row.value;
-        if (text.includes(' + ')) row.from = text.split(' + ').map((part) => part.trim());
-        else if (text !== '') row.from = text;
-      }
+      takeSource(row, String(from.val()).trim());
+      italic();
       this.#changed();
     });
-    if (isConstant) from.val(`=${shown(row.value)}`);
     const accept = (input: JQuery): void => {
       input.on('dragover', (event) => event.preventDefault());
       input.on('drop', (event) => {

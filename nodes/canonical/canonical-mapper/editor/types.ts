@@ -55,6 +55,7 @@ export type TransformUse = string | ({ name: string } & Record<string, unknown>)
 export interface Row {
   from?: string | string[];
   value?: string | number | boolean;
+  jsonata?: string;
   to: string;
   each?: string;
   when?: { path: string; is: string; value?: unknown };
