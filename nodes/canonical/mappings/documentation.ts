@@ -41,6 +41,7 @@ CSV \`separator\`, \`columns\`, \`groupBy\`, \`group\`; XML writing \`namespace\
 |---|---|
 | from | path that is read; a list of paths where the first transform takes several values; \`$index\` is the item's position from 1 |
 | value | a constant in place of \`from\` |
+| jsonata | a JSONata expression in place of \`from\`, for what rows cannot say; it sees the document, or the item of \`each\`, and \`$document\` and \`$index\`. It runs in a process of its own, at most 1 s a document (\`jsonataBudget\`, milliseconds), 64 MiB and 1 MiB of results; calculated decimals are refused, and there is no way back |
 | to | path that is filled. Several rows for one field: the first that has a value |
 | each | the source's list for a target in a list, where \`from\` does not tell. Two loops flatten: \`orders[].lines[]\` |
 | when | condition \`{path, is, value}\` with \`is\` one of present, absent, equal, not-equal, one-of |
