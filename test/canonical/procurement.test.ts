@@ -56,7 +56,7 @@ test('every shipped sample maps to a valid document, and no field of it is forgo
 describe("a supplier's order", () => {
   test('becomes a canonical order', () => {
     const msg = message(structuredClone(supplierOrder));
-    toCanonical(msg);
+    void toCanonical(msg);
     const { meta, ...order } = msg.payload as Record<string, unknown>;
     assert.deepEqual(order, {
       number: 'PO-1001',
@@ -96,7 +96,7 @@ describe("a supplier's order", () => {
 
   test('describes itself in the event, and keeps what the event already says', () => {
     const msg = message(structuredClone(supplierOrder));
-    toCanonical(msg);
+    void toCanonical(msg);
     assert.deepEqual(msg.event, {
       id: 'e1',
       source: 'urn:acme',
@@ -114,7 +114,7 @@ describe("a supplier's order", () => {
     const text = JSON.stringify(supplierOrder);
     const results = [text, Buffer.from(text), Buffer.from(`\uFEFF${text}`), parseJson(text)].map((payload) => {
       const msg = message(payload);
-      toCanonical(msg);
+      void toCanonical(msg);
       return msg.payload;
     });
     for (const result of results) assert.deepEqual(result, results[0]);
@@ -124,7 +124,7 @@ describe("a supplier's order", () => {
     const msg = message(
       '{"orderNumber":77,"orderDate":"2026-11-23","currency":"EUR","supplier":{"code":"ACME"},"lines":[{"lineNo":1,"sku":"A","qty":2.50,"unit":"KGM","unitPrice":235.40}]}',
     );
-    toCanonical(msg);
+    void toCanonical(msg);
     const { number, lines } = msg.payload as {
       number: string;
       lines: { quantity: { value: string }; unitPrice: { amount: string } }[];
@@ -176,8 +176,8 @@ describe("a supplier's order", () => {
 describe('the Odoo document of an order', () => {
   const documentOf = (source: unknown): Record<string, unknown> => {
     const msg = message(structuredClone(source));
-    toCanonical(msg);
-    toOdoo(msg);
+    void toCanonical(msg);
+    void toOdoo(msg);
     assert.equal(msg.event?.subject, 'ACME/PO-1001');
     assert.equal(msg.event?.dataschema, undefined);
     return msg.payload as Record<string, unknown>;
@@ -223,16 +223,16 @@ describe('the Odoo document of an order', () => {
 
   test('never takes a box for a piece: a package that the table does not have is an error', () => {
     const msg = message(withLine({ packSize: '7' }));
-    toCanonical(msg);
+    void toCanonical(msg);
     const failure = failureOf(() => toOdoo(msg));
     assert.equal(failure.code, 'MAPPING_UNMAPPED_VALUE');
   });
 
   test('lets additions of a newer sender pass', () => {
     const msg = message(structuredClone(supplierOrder));
-    toCanonical(msg);
+    void toCanonical(msg);
     (msg.payload as Record<string, unknown>).addedInVersion1_1 = 'x';
-    toOdoo(msg);
+    void toOdoo(msg);
     assert.equal((msg.payload as { externalId: string }).externalId, 'hf_orders.po_ACME_PO__2d1001');
   });
 
@@ -336,13 +336,13 @@ describe('external ids', () => {
 describe('validating and projecting', () => {
   const canonical = () => {
     const msg = message(structuredClone(supplierOrder));
-    toCanonical(msg);
+    void toCanonical(msg);
     return msg.payload;
   };
 
   test('a valid document passes and is described', () => {
     const msg: FlowMessage = { _msgid: 'm1', payload: canonical() };
-    createMapper({ mode: 'validate', entity: 'order', reading: 'strict' }, 'n3')(msg);
+    void createMapper({ mode: 'validate', entity: 'order', reading: 'strict' }, 'n3')(msg);
     assert.equal(msg.event?.id, 'm1');
     assert.equal(msg.event?.type, 'healthflows.canonical.order.v1');
     assert.equal(msg.event?.subject, 'ACME/PO-1001');
@@ -350,7 +350,7 @@ describe('validating and projecting', () => {
 
   test('a minimised document carries no price, and its event says so', () => {
     const msg = message(canonical());
-    createMapper({ mode: 'project', entity: 'order', projection: { allow: ['P', 'I'], mode: 'drop' } }, 'n4')(msg);
+    void createMapper({ mode: 'project', entity: 'order', projection: { allow: ['P', 'I'], mode: 'drop' } }, 'n4')(msg);
     assert.doesNotMatch(JSON.stringify(msg.payload), /235\.40/);
     assert.equal(msg.event?.sensitivity, 'I');
     assert.equal(msg.event?.subject, 'ACME/PO-1001');

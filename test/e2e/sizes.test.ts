@@ -20,7 +20,7 @@ test('an order as large as the webhook takes is one that the consumer takes, wha
     payload: parseJson(body),
     event: { id: 'e', source: 's', type: 't', time: '2026-11-23T09:15:02Z', correlationid: 'c' },
   };
-  createMapper(
+  void createMapper(
     { mode: 'to-canonical', mapping: new MappingLibrary().get('supplier-order-json-to-order') },
     'n',
   )(message);
