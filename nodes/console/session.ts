@@ -1,4 +1,5 @@
 /** What the page is told first: who asks, what they may, and which pages there are for them. */
+import { Failure } from '../kernel/failure.ts';
 import { type AdminRequest, holds, type RuntimeApi } from '../node/index.ts';
 import {
   actorOf,
@@ -51,8 +52,17 @@ export function sessionRoutes(RED: RuntimeApi): void {
 
   new Routes(RED).get(
     'session',
-    'view',
-    async (request) => ({
+    // Nobody's in particular: whoever may open one of the pages has a session, e.g. an approver without `view`.
+    '',
+    async (request) => {
+      if (!mayOpen(request, RED, contributed)) throw noPage();
+      return sessionOf(request);
+    },
+    { scoped: true },
+  );
+
+  async function sessionOf(request: AdminRequest) {
+    return {
       user: actorOf(request),
       login: hasLogin(RED),
       // Payloads, replay and discard are recorded under a name; see requirePerson.
@@ -61,8 +71,21 @@ export function sessionRoutes(RED: RuntimeApi): void {
       scope: scopeOf(request, RED).kind,
       pages: await pagesOf(request, RED, contributed),
       stores: runningStores(RED).map(({ id, name }) => ({ id, name })),
-    }),
-    { scoped: true },
+    };
+  }
+}
+
+function mayOpen(request: AdminRequest, RED: RuntimeApi, contributed: readonly ConsolePage[]): boolean {
+  return [permissions.view, ...contributed.map(({ permission }) => permission ?? permissions.view)].some((permission) =>
+    holds(request, permission, RED),
+  );
+}
+
+function noPage(): Failure {
+  return new Failure(
+    'policy-rejection',
+    'NOT_PERMITTED',
+    `Your user holds no permission for a page of the console, e.g. ${permissions.view}. An administrator of this Node-RED can add it in adminAuth.`,
   );
 }
 
@@ -85,9 +108,11 @@ async function pagesOf(
   contributed: readonly ConsolePage[],
 ): Promise<PageEntry[]> {
   const whole = scopeOf(request, RED).kind === 'all';
+  const mayView = holds(request, permissions.view, RED);
   const entries: Promise<PageEntry>[] = [];
   for (const { id, title, order, scoped } of own) {
-    if (whole || scoped) entries.push(Promise.resolve({ id, title, order, place: 'page', script: `${id}.js` }));
+    if (mayView && (whole || scoped))
+      entries.push(Promise.resolve({ id, title, order, place: 'page', script: `${id}.js` }));
   }
   for (const page of contributed) {
     const shown =

@@ -1,7 +1,9 @@
 /** What other slices may use of settlement. */
 export { type Desk, openDesk, openDesks } from './desk.ts';
+export { discharge, type MessageSettlement, type Reach } from './discharge.ts';
+export { type PayloadCipher, payloadCipher } from './letters/cipher.ts';
 export { type HttpReply, type ProblemDetails, problemReply } from './problem.ts';
-export { type DeliverySource, offerDeliveries } from './sources.ts';
+export { type DeliverySource, deliverySource, offerDeliveries } from './sources.ts';
 export * from './letters/act.ts';
 export { type LetterFilter, parseFilter } from './letters/filter.ts';
 export { letterTotals, type LetterGroup, type LetterTotals, listGroups } from './letters/groups.ts';

@@ -40,6 +40,7 @@ const colours: Record<string, string> = {
   'partner-send': '#C9DBA5',
   settle: '#E7BFC0',
   'dead-letter': '#E7BFC0',
+  approval: '#E3D48F',
 };
 
 /** Something that may be called, constructed and read at any depth: the editor's globals while a script registers. */

@@ -10,6 +10,7 @@ import { webhookReplay } from './0005-webhook-replay.ts';
 import { checkpoints } from './0006-checkpoints.ts';
 import { journal } from './0007-journal.ts';
 import { pacing } from './0008-pacing.ts';
+import { approvals } from './0009-approvals.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -21,6 +22,7 @@ export const migrations: readonly Migration[] = [
   checkpoints,
   journal,
   pacing,
+  approvals,
 ];
 
 export type { Migration, SqlTypes } from './migration.ts';
