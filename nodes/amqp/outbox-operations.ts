@@ -6,7 +6,8 @@ import { complete, type StoredReply } from '../idempotency/index.ts';
 import type { AuditEntry } from '../kernel/audit/entry.ts';
 import { Failure } from '../kernel/failure.ts';
 import { defineOperation, type OperationContext, query, type Row } from '../kernel/store/operation.ts';
-import { enqueue, type QueuedMessage } from './engines/embedded/operations.ts';
+import { seal, unseal } from '../kernel/store/sealing.ts';
+import { enqueue, type QueuedMessage, sealContext } from './engines/embedded/operations.ts';
 import { noExchange, unroutable } from './engines/routing-failures.ts';
 
 export interface Completion {
@@ -87,7 +88,7 @@ export const acceptIntoOutbox = defineOperation(
       message.routingKey,
       message.expiration,
       message.properties,
-      message.body,
+      seal(message.body, sealContext(message.exchange, message.routingKey)),
       context.now,
     );
     context.audit(args.audit);
@@ -155,7 +156,7 @@ export const peekOutbox = defineOperation(
           routingKey: row.routing_key,
           expiration: row.expiration,
           properties: row.properties,
-          body: row.body,
+          body: unseal(row.body, sealContext(row.exchange, row.routing_key)),
         },
       }),
     );

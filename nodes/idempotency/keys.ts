@@ -25,6 +25,7 @@ import {
   rowsOf,
   type Statement,
 } from '../kernel/store/operation.ts';
+import { seal, unseal } from '../kernel/store/sealing.ts';
 
 /** The answer a duplicate gets again. */
 export interface StoredReply {
@@ -244,7 +245,7 @@ function* storedReply(hash: Uint8Array) {
   const reply: StoredReply = {
     statusCode: row.status_code,
     headers: JSON.parse(row.headers) as Record<string, string>,
-    ...(row.body === null ? {} : { body: row.body }),
+    ...(row.body === null ? {} : { body: unseal(row.body, replyContext(hash)) }),
   };
   return reply;
 }
@@ -331,8 +332,15 @@ function replyRow({ scope }: HeldKey, hash: Uint8Array, reply: StoredReply) {
       `The reply to keep for duplicates of a message in scope ${scope} is larger than ${limits.replyBody} bytes. Answer with a reference instead of the document.`,
     );
   }
-  return { hash, status_code: reply.statusCode, headers, body };
+  return {
+    hash,
+    status_code: reply.statusCode,
+    headers,
+    body: body === null ? null : seal(body, replyContext(hash)),
+  };
 }
+
+const replyContext = (hash: Uint8Array): string => `reply ${Buffer.from(hash).toString('hex')}`;
 
 /** Gives a held key back undone: the next claim of it is new. */
 export const release = defineOperation(

@@ -5,7 +5,9 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { verifyAudit } from '../../kernel/audit/index.ts';
 import { Failure } from '../../kernel/failure.ts';
+import { payloadKeys } from '../../kernel/payload-key.ts';
 import { openPrivateStore, type PostgresqlOptions, type Store, type StoreOptions } from '../../kernel/store/index.ts';
+import { keysInUse } from '../../kernel/store/keys-in-use.ts';
 import { auditBroken, moveStore } from '../../kernel/store/transfer/move.ts';
 import { countRows, digestOfSqlite, listTables } from '../../kernel/store/transfer/tables.ts';
 import { purge } from '../keys.ts';
@@ -18,6 +20,7 @@ const usage = `Usage: healthflows-store <command> …       (in a checkout: npm 
   verify --store <address>       the audit trail, and the file itself on SQLite
   backup --store sqlite:<file> --to <file>
   purge  --store <address>       idempotency keys past their retention
+  keys   --store <address>       with which keys payloads are encrypted, and how many rows with each
 
 An address is sqlite:<file> or postgres://<user>@<host>:<port>/<database>; the password may come from PGPASSWORD.
 --schema <name> names the PostgreSQL schema; without it "healthflows". Stop Node-RED first: a SQLite store serves one
@@ -138,6 +141,25 @@ const commands: Record<string, Command> = {
         purged = await source.store.run(purge, { limit });
       }
       print(`${total} keys removed.`);
+    },
+  },
+  keys: {
+    needs: ['store'],
+    run: async ({ store: address, schema }, print) => {
+      const keys = payloadKeys();
+      await using source = await opened(optionsOf(address, schema));
+      const uses = await keysInUse(source.store);
+      const named = (id: string | null) =>
+        id === null
+          ? 'not encrypted'
+          : id === keys.current?.id
+            ? `${id} (present key)`
+            : `${id} (${keys.byId.has(id) ? 'former key' : 'KEY MISSING'})`;
+      for (const { table, keyId, rows } of uses) print(`${table.padEnd(24)} ${rowsText(rows)}  ${named(keyId)}`);
+      const used = new Set(uses.map(({ keyId }) => keyId));
+      for (const id of keys.byId.keys())
+        if (id !== keys.current?.id && !used.has(id)) print(`Nothing needs the former key ${id}: it may be removed.`);
+      if (uses.length === 0) print('There are no payloads in this store.');
     },
   },
 };

@@ -99,9 +99,13 @@ RED.nodes.registerType<StoreFields, { user: string; password: string }>('integra
         contentType: 'application/json',
         data: JSON.stringify(form),
       })
-        .done((answer: { kind: string; version?: string; file?: string }) => {
+        .done((answer: { kind: string; version?: string; file?: string; key?: string }) => {
           if (answer.kind === 'absent') show(true, text('test.absent', { file: answer.file }));
-          else show(true, text('test.connected', { version: answer.version }));
+          else
+            show(
+              true,
+              `${text('test.connected', { version: answer.version })} ${text(answer.key ? 'test.encrypted' : 'test.plain', { key: answer.key })}`,
+            );
         })
         .fail((request) => {
           show(false, messageOf(request) ?? text('test.unreachable'));

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Failure } from '../../kernel/failure.ts';
+import { payloadKeys } from '../../kernel/payload-key.ts';
 import { openStore } from '../../kernel/store/index.ts';
 import { type AdminRequest, defineConfigNode, type RuntimeApi, serviceOf } from '../../node/index.ts';
 import { dialogCredentials } from '../../node/unsaved.ts';
@@ -15,6 +16,8 @@ const day = 24 * 60 * 60 * 1000;
 export default defineConfigNode(
   integrationStoreDefinition,
   ({ id, name, config, credentials, log, RED }) => {
+    // A key that cannot be used is told now, not with the first message.
+    payloadKeys();
     const store = openStore(storeOptionsOf(config, credentials, surroundings(RED)));
     let shown: string | undefined;
     store.onStatus(({ state, version, problem }) => {

@@ -1,10 +1,12 @@
 /** The Test button: opens the store with the values of the dialog and commits something that changes nothing. */
 import { existsSync } from 'node:fs';
+import { payloadKeys } from '../../kernel/payload-key.ts';
 import { openPrivateStore, openStore, type StoreOptions } from '../../kernel/store/index.ts';
 import { defineOperation, query } from '../../kernel/store/operation.ts';
 
 export type ProbeResult =
-  | { kind: 'connected'; engine: string; version: string; size?: number }
+  /** `key`: short id of the key that payloads are encrypted with. */
+  | { kind: 'connected'; engine: string; version: string; size?: number; key?: string }
   /** SQLite: nothing is there yet; the file is made on deploy. */
   | { kind: 'absent'; file: string };
 
@@ -20,7 +22,14 @@ export async function probe(options: StoreOptions): Promise<ProbeResult> {
   try {
     await store.run(touch, undefined);
     const { engine, version, size } = store.status();
-    return { kind: 'connected', engine, version: version ?? engine, ...(size === undefined ? {} : { size }) };
+    const key = payloadKeys().current?.id;
+    return {
+      kind: 'connected',
+      engine,
+      version: version ?? engine,
+      ...(size === undefined ? {} : { size }),
+      ...(key === undefined ? {} : { key }),
+    };
   } finally {
     await store.close();
   }

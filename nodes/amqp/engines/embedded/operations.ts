@@ -1,5 +1,7 @@
 /** The embedded queue as store operations. */
+import { Failure } from '../../../kernel/failure.ts';
 import { defineOperation, query, type Row, type SqlValue } from '../../../kernel/store/operation.ts';
+import { seal, unseal } from '../../../kernel/store/sealing.ts';
 import { brokerReasonHeader } from '../../failure-headers.ts';
 import type { MessageProperties } from '../engine.ts';
 import { matchesTopic } from './topic.ts';
@@ -87,7 +89,7 @@ export const enqueue = defineOperation(
           message.exchange,
           message.routingKey,
           message.properties,
-          message.body,
+          seal(message.body, sealContext(message.exchange, message.routingKey)),
         ]);
       }
     }
@@ -191,7 +193,7 @@ export const fetch = defineOperation(
         exchange: row.exchange,
         routingKey: row.routing_key,
         properties: row.properties,
-        body: row.body,
+        body: bodyOf(row),
         redelivered: row.deliveries > 1,
       });
     }
@@ -208,6 +210,21 @@ export const fetch = defineOperation(
     return { messages, dead, nextReadyIn } as Fetched;
   },
 );
+
+/** What a stored body is bound to; neither changes while the message waits. */
+export function sealContext(exchange: string, routingKey: string): string {
+  return `${exchange}\n${routingKey}`;
+}
+
+/** One that was tampered with goes out as it lies there: the consumer cannot read it and puts it with the dead. */
+function bodyOf({ body, exchange, routing_key }: MessageRow): Uint8Array {
+  try {
+    return unseal(body, sealContext(exchange, routing_key));
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'PAYLOAD_TAMPERED') return body;
+    throw error;
+  }
+}
 
 function* deliveryLimitOf(queue: string) {
   const [row] = yield* query<{ delivery_limit: number }>(
