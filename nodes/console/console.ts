@@ -1,7 +1,10 @@
 /** The operator console as a Node-RED plugin: its routes are there once, whatever is deployed. */
 import type { RuntimeApi } from '../node/index.ts';
+import { scopeOf } from './access.ts';
+import { connectionRoutes } from './connections.ts';
 import { startJournal } from './journal/journal.ts';
 import { letterRoutes } from './letters.ts';
+import { liveRoute } from './live.ts';
 import { messageRoutes } from './messages.ts';
 import { messagingRoutes } from './messaging.ts';
 import { metricsRoute, startTelemetry } from './metrics.ts';
@@ -15,8 +18,11 @@ export default function installConsole(RED: RuntimeApi): void {
   const telemetry = startTelemetry(RED);
   const routes = new Routes(RED);
   pageRoutes(RED);
+  liveRoute(routes);
   sessionRoutes(RED);
-  routes.get('now', 'view', nowTeller(RED, telemetry.rates));
+  const now = nowTeller(RED, telemetry.rates);
+  routes.get('now', 'view', (request) => now(scopeOf(request, RED)), { scoped: true });
+  connectionRoutes(routes);
   messageRoutes(routes, startJournal(RED));
   letterRoutes(routes);
   messagingRoutes(routes);

@@ -3,12 +3,17 @@ import { createHash, randomUUID } from 'node:crypto';
 import { Failure, toFailure } from '../kernel/failure.ts';
 import { parseJson } from '../kernel/json.ts';
 import type { Store } from '../kernel/store/store.ts';
-import type { AdminRequest } from '../node/index.ts';
+import type { AdminRequest, RuntimeApi } from '../node/index.ts';
 import {
+  assignCauses,
   cancelReplay,
+  causeOwners,
+  causeStory,
+  causeTrends,
   type Desk,
   discardLetters,
   type Edit,
+  editLimit,
   getLetter,
   type Letter,
   type LetterFilter,
@@ -20,16 +25,18 @@ import {
   previewAct,
   revealLetter,
   sealContext,
+  startEditedReplay,
   startReplay,
 } from '../settlement/index.ts';
-import { allowed } from './access.ts';
+import { allowed, requirePerson } from './access.ts';
+import { applyChange, type Change, changeOf } from './bulk-edit.ts';
 import { outline } from './outline.ts';
 import { objectOf, type PersonalAct, queryText, type Routes } from './routes.ts';
 import { storeFor } from './stores.ts';
 
 const pageSize = 50;
 const jobsShown = 20;
-const editLimit = 1024 * 1024;
+const payloadLimit = 1024 * 1024;
 /** Letters a second. */
 const rates = { least: 1, most: 500, usual: 50 };
 
@@ -44,6 +51,44 @@ export function letterRoutes(routes: Routes): void {
       closed: queryText(request, 'closed') === 'true',
       ...(queue === undefined ? {} : { queue }),
       ...(failureClass === undefined ? {} : { class: failureClass }),
+    });
+  });
+
+  routes.get('causes', 'view', async (request) => {
+    const store = storeOf(request);
+    const queue = queryText(request, 'queue');
+    const failureClass = queryText(request, 'class');
+    const [groups, owners, trends] = await Promise.all([
+      store.run(listGroups, {
+        closed: queryText(request, 'closed') === 'true',
+        ...(queue === undefined ? {} : { queue }),
+        ...(failureClass === undefined ? {} : { class: failureClass }),
+      }),
+      store.run(causeOwners, undefined),
+      store.run(causeTrends, undefined),
+    ]);
+    return groups.map((group) => {
+      const ofGroup = (one: { queue: string; fingerprint: string }) =>
+        one.queue === group.queue && one.fingerprint === group.fingerprint;
+      return { ...group, owner: owners.find(ofGroup) ?? null, trend: trends.find(ofGroup)?.hours ?? [] };
+    });
+  });
+
+  routes.get('cause', 'view', (request) =>
+    storeOf(request).run(causeStory, {
+      queue: queryText(request, 'queue') ?? '',
+      fingerprint: queryText(request, 'fingerprint') ?? '',
+    }),
+  );
+
+  routes.act('assign', 'assign', 'assign', async (act, request) => {
+    const { store } = storeFor(RED, request);
+    return store.run(assignCauses, {
+      token: act.token,
+      actor: act.actor,
+      reason: act.reason,
+      assignee: nameOf(act.body.assignee),
+      causes: causesOf(act.body.causes),
     });
   });
 
@@ -114,13 +159,7 @@ export function letterRoutes(routes: Routes): void {
 
   // Who edits has seen the payload, so both permissions are asked for.
   routes.act('letters/:id/edit-replay', 'edit', 'edit-replay', async (act, request) => {
-    if (!allowed(request, 'reveal', RED)) {
-      throw new Failure(
-        'policy-rejection',
-        'REVEAL_NEEDED',
-        'Editing a payload needs the permission healthflows.reveal.',
-      );
-    }
+    requireReveal(request, RED);
     const { id: storeId, store } = storeFor(RED, request);
     const letter = found(await store.run(getLetter, { id: request.params.id ?? '' }));
     if (deskFor(letter.queue, storeId) === undefined) throw noDesk(letter.queue);
@@ -132,6 +171,35 @@ export function letterRoutes(routes: Routes): void {
       filter: { ids: [letter.id] },
       rate: rates.usual,
       edit: editOf(act, letter, storeId),
+    });
+    wake(storeId);
+    return started;
+  });
+
+  // What a bulk edit would do, letter by letter. It reads payloads, but tells only what fits and what does not.
+  routes.ask('edit-preview', 'edit', async (request) => {
+    requireReveal(request, RED);
+    requirePerson(request, RED);
+    const { id: storeId, store } = storeFor(RED, request);
+    const body = objectOf(request.body);
+    const plan = await planEdit(store, storeId, parseFilter(body.filter), changeOf(body.change));
+    return plan.told;
+  });
+
+  routes.act('edit-replay', 'edit', 'edit-replay', async (act, request) => {
+    requireReveal(request, RED);
+    const { id: storeId, store } = storeFor(RED, request);
+    const change = changeOf(act.body.change);
+    const plan = await planEdit(store, storeId, parseFilter(act.body.filter), change);
+    requireExpected(act, plan.edits.length);
+    const started = await store.run(startEditedReplay, {
+      token: act.token,
+      actor: act.actor,
+      reason: act.reason,
+      jobId: randomUUID(),
+      rate: rateOf(act.body.rate),
+      change: `set ${change.pointer}`,
+      edits: plan.edits,
     });
     wake(storeId);
     return started;
@@ -159,6 +227,69 @@ export function letterRoutes(routes: Routes): void {
     wake(storeId);
     return result;
   });
+}
+
+function requireReveal(request: AdminRequest, RED: RuntimeApi): void {
+  if (allowed(request, 'reveal', RED)) return;
+  throw new Failure('policy-rejection', 'REVEAL_NEEDED', 'Editing a payload needs the permission healthflows.reveal.');
+}
+
+const assigneeLimit = 100;
+const causesLimit = 200;
+
+function nameOf(value: unknown): string {
+  if (typeof value === 'string' && value.trim().length <= assigneeLimit) return value.trim();
+  throw new Failure('data-quality', 'ASSIGNEE_INVALID', `Name a person in at most ${assigneeLimit} characters.`);
+}
+
+function causesOf(value: unknown): { queue: string; fingerprint: string }[] {
+  const valid =
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.length <= causesLimit &&
+    value.every((one: unknown) => {
+      const { queue, fingerprint } = (one ?? {}) as Record<string, unknown>;
+      return typeof queue === 'string' && typeof fingerprint === 'string';
+    });
+  if (valid) return value.map(({ queue, fingerprint }) => ({ queue, fingerprint }));
+  throw new Failure('data-quality', 'CAUSES_INVALID', `Choose 1 to ${causesLimit} causes.`);
+}
+
+/** Letters of a filter that a change fits, with their edited bodies; bounded by what one act may edit. */
+async function planEdit(
+  store: Store,
+  storeId: string,
+  filter: LetterFilter,
+  change: Change,
+): Promise<{ edits: (Edit & { id: string })[]; told: Record<string, unknown> }> {
+  const states = filter.states ?? ['open', 'failed-again'];
+  const page = await store.run(listLetters, { filter: { ...filter, states }, limit: editLimit });
+  const edits: (Edit & { id: string })[] = [];
+  const left: Record<string, number> = {};
+  const sample: string[] = [];
+  for (const { id, businessKey, messageId } of page.letters) {
+    const letter = found(await store.run(getLetter, { id }));
+    if (deskFor(letter.queue, storeId) === undefined) throw noDesk(letter.queue);
+    const edited = applyChange(letter.contentType, plainBody(letter, storeId), change);
+    if ('why' in edited) {
+      left[edited.why] = (left[edited.why] ?? 0) + 1;
+      continue;
+    }
+    edits.push({ id, ...sealed(letter, storeId, edited.body, letter.contentType) });
+    if (sample.length < 5) sample.push(businessKey ?? messageId);
+  }
+  return { edits, told: { count: edits.length, left, sample, more: page.next !== undefined, limit: editLimit } };
+}
+
+function sealed(letter: Letter, storeId: string, edited: Buffer, contentType: string): Edit {
+  const cipher = cipherFor(letter.queue, storeId);
+  return {
+    body: cipher.seal(edited, sealContext(letter.queue, letter.messageId, letter.generation + 1)),
+    bodyKey: cipher.keyId,
+    contentType,
+    originalHash: sha256(plainBody(letter, storeId)),
+    editedHash: sha256(edited),
+  };
 }
 
 function filterOfQuery(request: AdminRequest): LetterFilter {
@@ -204,8 +335,8 @@ function rateOf(value: unknown): number {
 
 function editOf({ body }: PersonalAct, letter: Letter, storeId: string): Edit {
   const { payload, contentType } = body;
-  if (typeof payload !== 'string' || Buffer.byteLength(payload) > editLimit) {
-    throw new Failure('data-quality', 'EDIT_TOO_LARGE', `An edited payload is text of at most ${editLimit} bytes.`);
+  if (typeof payload !== 'string' || Buffer.byteLength(payload) > payloadLimit) {
+    throw new Failure('data-quality', 'EDIT_TOO_LARGE', `An edited payload is text of at most ${payloadLimit} bytes.`);
   }
   const type = typeof contentType === 'string' && contentType.length <= 200 ? contentType : letter.contentType;
   if (/[/+]json\b/i.test(type)) parseJson(payload);
@@ -214,14 +345,7 @@ function editOf({ body }: PersonalAct, letter: Letter, storeId: string): Edit {
   if (edited.equals(original) && letter.edited === null) {
     throw new Failure('data-quality', 'EDIT_UNCHANGED', 'The payload is unchanged. Use Replay to send it as it is.');
   }
-  const cipher = cipherFor(letter.queue, storeId);
-  return {
-    body: cipher.seal(edited, sealContext(letter.queue, letter.messageId, letter.generation + 1)),
-    bodyKey: cipher.keyId,
-    contentType: type,
-    originalHash: sha256(original),
-    editedHash: sha256(edited),
-  };
+  return sealed(letter, storeId, edited, type);
 }
 
 /** Without the key of an encrypted payload the rest of the letter is still worth reading. */

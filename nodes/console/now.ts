@@ -1,8 +1,12 @@
 /** The first page: what runs, what waits, what fails, on which side. */
 import type { EngineState, QueueDepth } from '../amqp/index.ts';
+import { dependency } from '../kernel/resilience/dependencies.ts';
 import type { RecentActivity, RecentRates } from '../kernel/telemetry/rates.ts';
 import { type RuntimeApi, serviceOf } from '../node/index.ts';
-import { letterTotals, openDesks } from '../settlement/index.ts';
+import { type LetterGroup, letterTotals, listGroups, openDesks } from '../settlement/index.ts';
+import type { Scope } from './access.ts';
+import { BacklogHistory, type Drain } from './backlog.ts';
+import { type Change, ChangeLog, recentActs } from './changes.ts';
 import { consumedQueues, runningConnections } from './messaging.ts';
 import { runningStores } from './stores.ts';
 
@@ -17,6 +21,10 @@ export interface FlowNow {
   byClass: Record<string, number>;
   /** Mean of its nodes in milliseconds, summed along the flow. */
   latency: number;
+  /** Share of the messages in the last minute without a failure, 0 to 1; null when none passed. */
+  success: number | null;
+  /** Systems that the flow's nodes call. */
+  systems: { name: string; available: boolean }[];
   queues: QueueNow[];
 }
 
@@ -28,6 +36,7 @@ export interface QueueNow {
   ready: number | null;
   /** Milliseconds. */
   oldest: number | null;
+  drain: Drain;
   inFlight: number;
   paused: boolean;
   /** Why nothing is taken for now, e.g. that Odoo behind the flow is down; null when messages are taken. */
@@ -50,6 +59,10 @@ export interface Now {
   parts: PartNow[];
   /** Letters that wait for a person. */
   waiting: number;
+  /** Causes of dead letters that are not at an end, the youngest first. */
+  episodes: LetterGroup[];
+  /** In the last hour, the newest first. */
+  changes: Change[];
 }
 
 const window = 60_000;
@@ -58,28 +71,48 @@ const patience = 1_500;
 /** Milliseconds that one answer serves all viewers. */
 const fresh = 1_000;
 
-/** @returns a function that tells what is now; viewers within a second share one answer */
-export function nowTeller(RED: RuntimeApi, rates: RecentRates): () => Promise<Now> {
+/** @returns a function that tells what is now, within a scope; viewers within a second share one look */
+export function nowTeller(RED: RuntimeApi, rates: RecentRates): (scope: Scope) => Promise<Now> {
   let last: { at: number; now: Promise<Now> } | undefined;
-  return () => {
-    if (last === undefined || Date.now() - last.at > fresh) last = { at: Date.now(), now: look(RED, rates) };
-    return last.now;
+  const memory = { backlog: new BacklogHistory(), log: new ChangeLog(RED) };
+  return async (scope) => {
+    if (last === undefined || Date.now() - last.at > fresh) last = { at: Date.now(), now: look(RED, rates, memory) };
+    const now = await last.now;
+    if (scope.kind === 'all') return now;
+    // Nothing but the named flows: parts, causes and acts tell of everybody's.
+    const flows = now.flows.filter(({ id }) => scope.flows.includes(id));
+    return { flows, parts: [], waiting: 0, episodes: [], changes: [] };
   };
 }
 
-async function look(RED: RuntimeApi, rates: RecentRates): Promise<Now> {
+interface Memory {
+  backlog: BacklogHistory;
+  log: ChangeLog;
+}
+
+async function look(RED: RuntimeApi, rates: RecentRates, memory: Memory): Promise<Now> {
   const labels = new Map<string, string>();
   RED.nodes.eachNode((config) => {
     if (config.type === 'tab' && config.disabled !== true) labels.set(config.id, String(config.label || config.id));
   });
   const letters = await lettersByQueue();
-  const queues = await Promise.all(consumedQueues(RED).map((consumed) => queueNow(consumed, letters)));
+  const queues = await Promise.all(consumedQueues(RED).map((consumed) => queueNow(consumed, letters, memory.backlog)));
   const flows = new Map<string, FlowNow>();
   const flowOf = (id: string): FlowNow => {
     const existing = flows.get(id);
     if (existing !== undefined) return existing;
     const label = labels.get(id) ?? id;
-    const created: FlowNow = { id, label, perMinute: 0, failed: 0, byClass: {}, latency: 0, queues: [] };
+    const created: FlowNow = {
+      id,
+      label,
+      perMinute: 0,
+      failed: 0,
+      byClass: {},
+      latency: 0,
+      success: null,
+      systems: systemsOf(RED, id),
+      queues: [],
+    };
     flows.set(id, created);
     return created;
   };
@@ -87,11 +120,49 @@ async function look(RED: RuntimeApi, rates: RecentRates): Promise<Now> {
   for (const activity of rates.recent(window)) {
     if (activity.flowId !== undefined && labels.has(activity.flowId)) add(flowOf(activity.flowId), activity);
   }
+  for (const flow of flows.values()) {
+    if (flow.perMinute > 0) flow.success = Math.max(0, 1 - flow.failed / flow.perMinute);
+  }
+  const stores = runningStores(RED);
   return {
     flows: [...flows.values()].sort((a, b) => a.label.localeCompare(b.label)),
     parts: [...storeParts(RED), ...brokerParts(RED), ...odooParts(RED)],
     waiting: [...letters.values()].reduce((sum, count) => sum + count, 0),
+    episodes: (await Promise.all(stores.map(({ store }) => within(store.run(listGroups, {})))))
+      .flatMap((groups) => groups ?? [])
+      .sort((a, b) => b.lastAt - a.lastAt)
+      .slice(0, episodesShown),
+    changes: await changesOf(stores, memory.log),
   };
+}
+
+const episodesShown = 6;
+const changesShown = 12;
+const hour = 3_600_000;
+
+async function changesOf(stores: ReturnType<typeof runningStores>, log: ChangeLog): Promise<Change[]> {
+  const since = Date.now() - hour;
+  const acts = await Promise.all(
+    stores.map(({ store }) => within(store.run(recentActs, { since, limit: changesShown }))),
+  );
+  return [...acts.flatMap((some) => some ?? []), ...log.since(since)]
+    .sort((a, b) => b.at - a.at)
+    .slice(0, changesShown);
+}
+
+/** The dependencies that a flow's nodes name in their settings. */
+function systemsOf(RED: RuntimeApi, flow: string): FlowNow['systems'] {
+  const systems = new Map<string, FlowNow['systems'][number]>();
+  RED.nodes.eachNode((config) => {
+    if (config.z !== flow) return;
+    for (const value of Object.values(config)) {
+      const known = typeof value === 'string' ? dependency(value) : undefined;
+      if (known !== undefined) {
+        systems.set(known.id, { name: known.name, available: known.availability.kind === 'available' });
+      }
+    }
+  });
+  return [...systems.values()];
 }
 
 function add(flow: FlowNow, activity: RecentActivity): void {
@@ -117,6 +188,7 @@ async function lettersByQueue(): Promise<Map<string, number>> {
 async function queueNow(
   { flow, queue, connection }: ReturnType<typeof consumedQueues>[number],
   collected: Map<string, number>,
+  backlog: BacklogHistory,
 ): Promise<{ flow: string; state: QueueNow }> {
   const { service } = connection;
   const depth = await within<QueueDepth>(service.depth(queue));
@@ -130,6 +202,7 @@ async function queueNow(
       connectionId: connection.id,
       ready: depth?.ready ?? null,
       oldest: depth?.oldestAge ?? null,
+      drain: depth === undefined ? { kind: 'unknown' } : backlog.note(queue, depth.ready),
       inFlight: service.openDeliveries(queue).length,
       paused: service.paused(queue),
       held: service.held(queue) ?? null,
@@ -139,7 +212,7 @@ async function queueNow(
 }
 
 /** Undefined when it fails or takes too long: one dependency that is down must not hide the others. */
-async function within<T>(work: Promise<T>): Promise<T | undefined> {
+export async function within<T>(work: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(resolve, patience, undefined);
@@ -153,7 +226,7 @@ async function within<T>(work: Promise<T>): Promise<T | undefined> {
   }
 }
 
-function storeParts(RED: RuntimeApi): PartNow[] {
+export function storeParts(RED: RuntimeApi): PartNow[] {
   return runningStores(RED).map(({ id, name, store }) => {
     const status = store.status();
     const health = { ready: 'good', opening: 'attention', down: 'bad' } as const;
@@ -178,7 +251,7 @@ const brokerWords: Record<EngineState['kind'], [Health, string]> = {
   closed: ['unknown', 'closed'],
 };
 
-function brokerParts(RED: RuntimeApi): PartNow[] {
+export function brokerParts(RED: RuntimeApi): PartNow[] {
   return runningConnections(RED).map(({ id, name, service }) => {
     const { state } = service;
     const [health, words] = brokerWords[state.kind];
@@ -206,7 +279,7 @@ const breakerWords: Record<string, [Health, string]> = {
   isolated: ['paused', 'closed by a person'],
 };
 
-function odooParts(RED: RuntimeApi): PartNow[] {
+export function odooParts(RED: RuntimeApi): PartNow[] {
   const parts: PartNow[] = [];
   RED.nodes.eachNode((config) => {
     if (config.type !== 'odoo-server') return;

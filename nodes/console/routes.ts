@@ -8,6 +8,7 @@ import {
   type AdminResponse,
   defectLine,
   guard,
+  holds,
   httpStatusOf,
   type RuntimeApi,
 } from '../node/index.ts';
@@ -37,19 +38,49 @@ export interface RouteOptions {
 /** A permission by its full name, or one of the console's by its short one. */
 const nameOf = (permission: string): string => (permissions as Record<string, string>)[permission] ?? permission;
 
+/** A route that a page may watch: it answers again whenever the answer changes. */
+export interface WatchedRoute {
+  permission: string;
+  scoped: boolean;
+  answer: (request: AdminRequest) => unknown;
+}
+
+const watched = new WeakMap<RuntimeApi, Map<string, WatchedRoute>>();
+
 export class Routes {
   readonly RED: RuntimeApi;
   readonly #prefix: string;
   readonly #scoped: boolean;
+  readonly #watched: Map<string, WatchedRoute>;
 
   constructor(RED: RuntimeApi, prefix = '', { scoped = false }: RouteOptions = {}) {
     this.RED = RED;
     this.#prefix = prefix;
     this.#scoped = scoped;
+    this.#watched = watched.get(RED) ?? new Map<string, WatchedRoute>();
+    watched.set(RED, this.#watched);
+  }
+
+  /** A route of any page by its path; those with parameters in the path are not watched. */
+  watchable(path: string): WatchedRoute | undefined {
+    return this.#watched.get(path);
+  }
+
+  /** What a route answers to a request, under the same rules as over HTTP. */
+  async answerOf({ permission, scoped, answer }: WatchedRoute, request: AdminRequest): Promise<unknown> {
+    if (!holds(request, permission, this.RED)) {
+      throw new Failure('policy-rejection', 'NOT_PERMITTED', `Your user does not hold the permission ${permission}.`);
+    }
+    if (!scoped) requireWholeScope(request, this.RED);
+    return answer(request);
   }
 
   /** Answers with what `answer` returns, with an ETag (RFC 9110 section 8.8.3) so that polling is cheap. */
   get(path: string, permission: string, answer: (request: AdminRequest) => unknown, options: RouteOptions = {}): void {
+    if (!path.includes(':')) {
+      const scoped = options.scoped ?? this.#scoped;
+      this.#watched.set(`${this.#prefix}${path}`, { permission: nameOf(permission), scoped, answer });
+    }
     this.RED.httpAdmin.get(
       `${base}/api/${this.#prefix}${path}`,
       ...guard(this.RED, nameOf(permission)),

@@ -35,8 +35,10 @@ interface OwnPage {
 }
 
 const own: readonly OwnPage[] = [
-  { id: 'now', title: 'Now', order: 10, scoped: false },
+  { id: 'now', title: 'Now', order: 10, scoped: true },
+  { id: 'messages', title: 'Messages', order: 20, scoped: true },
   { id: 'failures', title: 'Failures', order: 30, scoped: false },
+  { id: 'connections', title: 'Connections', order: 60, scoped: false },
   { id: 'audit', title: 'Audit', order: 70, scoped: false },
 ];
 

@@ -1,10 +1,13 @@
 /** The audit trail over HTTP: pages, proof of the chain. */
-import { type AuditFilter, listAudit, verifyAudit } from '../kernel/audit/index.ts';
+import { type AuditFilter, exportAudit, listAudit, verifyAudit } from '../kernel/audit/index.ts';
 import type { AdminRequest } from '../node/index.ts';
+import { recordAct } from '../settlement/index.ts';
 import { queryNumber, queryText, type Routes } from './routes.ts';
 import { storeFor } from './stores.ts';
 
 const pageSize = 100;
+/** Characters of one exported file; more is taken by time, piece by piece. */
+const exportLimit = 64 * 1024 * 1024;
 
 export function trailRoutes(routes: Routes): void {
   const { RED } = routes;
@@ -17,6 +20,31 @@ export function trailRoutes(routes: Routes): void {
       ...(cursor === undefined ? {} : { cursor }),
     });
     return page;
+  });
+
+  // The file leaves the system, so who took it, and why, is in the trail before its first byte.
+  routes.act('audit/export', 'export', 'export', async (act, request) => {
+    const { store } = storeFor(RED, request);
+    await store.run(recordAct, {
+      token: act.token,
+      actor: act.actor,
+      reason: act.reason,
+      action: 'audit.exported',
+      outcome: 'success',
+    });
+    const filter = filterOf(request);
+    const lines: string[] = [];
+    let size = 0;
+    let whole = true;
+    for await (const line of exportAudit(store, filter)) {
+      size += line.length;
+      if (size > exportLimit) {
+        whole = false;
+        break;
+      }
+      lines.push(line);
+    }
+    return { lines: lines.join(''), entries: lines.length, whole };
   });
 
   routes.ask('audit/verify', 'verify', async (request) => {

@@ -17,5 +17,6 @@ export {
   type Preview,
   previewAct,
 } from './letters/inspect.ts';
+export { assignCauses, type CauseStory, type Owner, causeOwners, causeStory, causeTrends } from './letters/causes.ts';
 export { listJobs, type ReplayJob, sealContext } from './letters/replay.ts';
 export { type LetterState, letterStates } from './letters/state.ts';

@@ -33,7 +33,7 @@ for (const [version, theme] of editors) {
       const opened = page.context().waitForEvent('page');
       await page.getByRole('button', { name: 'Open the operator console' }).click();
       const console = await opened;
-      await console.getByRole('heading', { name: 'Integration console' }).waitFor();
+      await console.getByRole('heading', { name: 'Now', exact: true }).waitFor();
       await console.close();
     });
 

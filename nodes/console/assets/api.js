@@ -27,7 +27,8 @@ export class ApiError extends Error {
 }
 
 const words = {
-  401: 'You are signed in without the permission for this, or your session has ended.',
+  401: 'Your session has ended. Sign in again.',
+  403: 'Your user does not hold the permission for this.',
   404: 'The console of this Node-RED is not loaded.',
 };
 
@@ -46,8 +47,9 @@ async function request(path, options = {}) {
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       },
     });
-  } catch {
-    throw new ApiError(0, 'Node-RED does not answer. Is it running?');
+  } catch (error) {
+    if (error?.name === 'AbortError') throw error;
+    throw error instanceof ApiError ? error : new ApiError(0, 'Node-RED does not answer. Is it running?');
   }
   if (response.status === 304 || response.ok) return response;
   let failure;
@@ -67,38 +69,118 @@ export async function post(path, body) {
   return (await request(path, { method: 'POST', body: JSON.stringify(body) })).json();
 }
 
-/** Calls `show(data)` now and whenever the answer changes, `trouble(error)` when there is none. Returns a function that ends it. */
-export function poll(path, show, trouble, every = 3000) {
-  let tag;
-  let ended = false;
-  let timer;
-  const look = async () => {
-    clearTimeout(timer);
-    try {
-      const response = await request(path(), tag === undefined ? {} : { headers: { 'if-none-match': tag } });
-      if (ended) return;
-      if (response.status !== 304) {
-        tag = response.headers.get('etag') ?? undefined;
-        show(await response.json());
+const announce = (live) => window.dispatchEvent(new CustomEvent('console:live', { detail: live }));
+
+const watches = new Set();
+let stream;
+/** Until when the server has no room for a stream and answers are asked for one by one. */
+let askUntil = 0;
+/** Milliseconds without a word after which a stream counts as broken: the server speaks every 8 s at least. */
+const silence = 20_000;
+const again = 3_000;
+
+/** Everything that is watched in one stream; called whenever that changes. */
+function connect() {
+  stream?.abort();
+  stream = undefined;
+  if (watches.size === 0) return;
+  if (Date.now() < askUntil || watches.size > 12) {
+    void askAll();
+    return;
+  }
+  const mine = new AbortController();
+  stream = mine;
+  void read(mine).then(
+    () => mine === stream && connect(),
+    (error) => {
+      if (mine !== stream) return;
+      const refused = error.code === 'TOO_MANY_STREAMS' || error.code === 'WATCH_INVALID';
+      if (refused) askUntil = Date.now() + 60_000;
+      else {
+        announce(false);
+        for (const watch of watches) watch.trouble(error);
       }
-      window.dispatchEvent(new CustomEvent('console:live', { detail: true }));
-    } catch (error) {
-      if (ended) return;
-      tag = undefined;
-      window.dispatchEvent(new CustomEvent('console:live', { detail: error.code === 'NO_STORE' }));
-      trouble(error);
-    }
-    if (!ended) timer = setTimeout(look, document.hidden ? every * 5 : every);
-  };
-  void look();
-  return {
-    now() {
-      tag = undefined;
-      void look();
+      setTimeout(() => mine === stream && connect(), refused ? 0 : again);
     },
+  );
+}
+
+let connecting;
+function reconnect() {
+  clearTimeout(connecting);
+  connecting = setTimeout(connect, 0);
+}
+
+async function read(control) {
+  const paths = new URLSearchParams([...watches].map((watch) => ['watch', watch.path()]));
+  let late;
+  const heard = () => {
+    clearTimeout(late);
+    late = setTimeout(() => control.abort(new ApiError(0, 'Node-RED does not answer. Is it running?')), silence);
+  };
+  heard();
+  try {
+    const response = await request(`live?${paths}`, { signal: control.signal });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = '';
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      heard();
+      announce(true);
+      const events = (rest + value).split('\n\n');
+      rest = events.pop();
+      for (const event of events) if (event.startsWith('data: ')) tell(JSON.parse(event.slice(6)));
+    }
+  } catch (error) {
+    throw control.signal.aborted && control.signal.reason instanceof ApiError ? control.signal.reason : error instanceof ApiError ? error : new ApiError(0, 'The connection to Node-RED was lost.');
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+function tell({ path, answer, error }) {
+  for (const watch of [...watches]) {
+    if (watch.path() !== path) continue;
+    if (error === undefined) watch.show(answer);
+    else watch.trouble(new ApiError(0, error.message, error.code));
+  }
+}
+
+/** Where no stream can be had: one answer after the other, every few seconds. */
+async function askAll() {
+  const mine = new AbortController();
+  stream = mine;
+  while (stream === mine && watches.size > 0) {
+    for (const watch of [...watches]) {
+      const path = watch.path();
+      try {
+        const answer = await get(path);
+        if (stream === mine && watch.path() === path) watch.show(answer);
+        announce(true);
+      } catch (error) {
+        announce(error.code === 'NO_STORE');
+        watch.trouble(error);
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, document.hidden ? 15_000 : 3_000));
+    if (stream === mine && Date.now() > askUntil && watches.size <= 12) reconnect();
+  }
+}
+
+/**
+ * Calls `show(data)` now and whenever the answer changes, `trouble(error)` when there is none. All that a page watches
+ * comes over one stream. `path` is a function, because a filter changes it; `now()` says that it has.
+ */
+export function poll(path, show, trouble) {
+  const watch = { path, show, trouble };
+  watches.add(watch);
+  reconnect();
+  return {
+    now: reconnect,
     end() {
-      ended = true;
-      clearTimeout(timer);
+      watches.delete(watch);
+      reconnect();
     },
   };
 }

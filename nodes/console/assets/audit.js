@@ -1,13 +1,14 @@
 // Who did what, and the proof that nobody changed the record.
 import { get, post } from './api.js';
-import { badge, count, empty, errorBox, h, instant, loading, render, table } from './dom.js';
+import { askReason } from './dialogs.js';
+import { badge, count, empty, errorBox, h, head, instant, loading, render, table, toast } from './dom.js';
 
-const actions = ['message.accepted', 'message.rejected', 'message.settled', 'deadletter.replayed', 'deadletter.edited-and-replayed', 'deadletter.replay-finished', 'deadletter.replay-cancelled', 'deadletter.discarded', 'deadletter.revealed', 'queue.paused', 'queue.resumed'];
+const actions = ['message.accepted', 'message.rejected', 'message.settled', 'deadletter.replayed', 'deadletter.edited-and-replayed', 'deadletter.replay-finished', 'deadletter.replay-cancelled', 'deadletter.discarded', 'deadletter.revealed', 'deadletter.assigned', 'queue.paused', 'queue.resumed', 'audit.exported'];
 
 /** Hashes and long ids by their beginning; whole in the tooltip or the export. */
 const short = (text) => (text.length > 24 && !text.includes(' ') ? `${text.slice(0, 14)}…` : text);
 
-export default function auditPage(main, _session, query) {
+export default function auditPage(main, session, query) {
   const filter = { action: query.get('action') ?? '', actor: query.get('actor') ?? '', subject: query.get('subject') ?? '', correlationId: query.get('correlationId') ?? '' };
   const list = h('div', {});
   const verdict = h('div', { role: 'status', 'aria-live': 'polite' });
@@ -44,8 +45,25 @@ export default function auditPage(main, _session, query) {
       },
     }));
 
+  async function takeAway() {
+    const parameters = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== ''));
+    const done = await askReason({
+      title: 'Export the audit trail',
+      text: parameters.size === 0 ? 'All entries, oldest first, one JSON line each with its hash.' : 'The entries of the filter, oldest first, one JSON line each with its hash.',
+      button: 'Export',
+      session,
+      act: (act) => post(`audit/export?${parameters}`, act),
+    });
+    if (done === undefined) return;
+    const link = h('a', { href: URL.createObjectURL(new Blob([done.lines], { type: 'application/x-ndjson' })), download: `audit-${new Date().toISOString().slice(0, 10)}.jsonl` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    toast(`${count(done.entries, 'entry', 'entries')} exported${done.whole ? '' : '; the file is at its limit, take the rest with a later start'}.`);
+    void load();
+  }
+
   async function verify(event) {
-    const button = event.target;
+    const button = event.currentTarget;
     button.disabled = true;
     render(verdict, h('p', { class: 'quiet' }, 'Reading the whole trail…'));
     try {
@@ -66,7 +84,7 @@ export default function auditPage(main, _session, query) {
     render(
       list,
       records.length === 0
-        ? empty('No entries', 'Nothing matches the filter.')
+        ? empty('No entries', 'Nothing matches the filter.', 'audit')
         : table(
             'Audit trail, newest first',
             [{ title: 'No.', number: true }, { title: 'When' }, { title: 'What' }, { title: 'Who' }, { title: 'On' }, { title: 'Correlation id' }, { title: 'Reason', class: 'cause' }, { title: 'Details' }],
@@ -85,8 +103,15 @@ export default function auditPage(main, _session, query) {
     );
   }
 
+  const mayAct = session.operations !== 'locked';
   render(
     main,
+    head(
+      'Audit',
+      'Who did what, in a chain that shows every later change.',
+      session.may.export && mayAct && h('button', { type: 'button', onclick: takeAway }, 'Export…'),
+      session.may.verify && h('button', { type: 'button', class: 'primary', onclick: verify }, 'Verify the chain'),
+    ),
     h(
       'div',
       { class: 'filters', role: 'search' },
@@ -95,7 +120,6 @@ export default function auditPage(main, _session, query) {
       typed('subject', 'On (message id)'),
       typed('correlationId', 'Correlation id'),
       h('button', { type: 'button', onclick: () => load() }, 'Reload'),
-      h('button', { type: 'button', class: 'primary', onclick: verify }, 'Verify the chain'),
     ),
     verdict,
     list,

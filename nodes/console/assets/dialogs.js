@@ -5,9 +5,10 @@ import { errorBox, h, render } from './dom.js';
 const dialog = () => document.getElementById('dialog');
 
 /** Shows content in the modal; resolves when it closes. `build(close)` returns the nodes. */
-export function openDialog(build) {
+export function openDialog(build, size = '') {
   return new Promise((resolve) => {
     const element = dialog();
+    element.className = size;
     let result;
     const close = (value) => {
       result = value;
@@ -58,11 +59,11 @@ export function askReason({ title, text, body, button, danger, confirm, session,
       body,
       typed && h('label', {}, `Type ${confirm} to confirm the number`, typed),
       h('label', {}, 'Reason', reason),
-      h('p', { class: 'quiet' }, `Recorded in the audit trail under “${session.user}”; everybody who may read the trail sees it.`),
+      h('p', { class: 'quiet small' }, `Recorded in the audit trail under “${session.user}”; everybody who may read the trail sees it.`),
       trouble,
       h('div', { class: 'actions' }, h('button', { type: 'button', onclick: () => close() }, 'Cancel'), go),
     );
     ready();
     return form;
-  });
+  }, body === undefined ? 'narrow' : '');
 }

@@ -1,4 +1,7 @@
 // Small helpers: elements without a template language, text never parsed as markup.
+import { icon } from './icons.js';
+
+export { icon, sparkline } from './icons.js';
 
 /** h('p', {class: 'quiet', onclick}, 'text', node, [nodes]) */
 export function h(tag, props, ...children) {
@@ -6,7 +9,7 @@ export function h(tag, props, ...children) {
   for (const [name, value] of Object.entries(props ?? {})) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
-    else if (name === 'value' || name === 'checked' || name === 'disabled' || name === 'hidden') element[name] = value;
+    else if (name === 'open' || name === 'value' || name === 'checked' || name === 'disabled' || name === 'hidden') element[name] = value;
     else element.setAttribute(name, value === true ? '' : String(value));
   }
   append(element, children);
@@ -20,16 +23,18 @@ function append(element, children) {
   }
 }
 
-/** Replaces what is in the container; the element of the same `data-key` keeps the focus. */
+/** Replaces what is in the container; the element of the same `data-key` keeps the focus, an open `details` stays open. */
 export function render(container, ...children) {
   const active = document.activeElement;
   const key = container.contains(active) ? active.dataset.key : undefined;
+  const open = new Set([...container.querySelectorAll('details[open][data-key]')].map((element) => element.dataset.key));
   const scroll = [...container.querySelectorAll('.table')].map((table) => table.scrollLeft);
   container.replaceChildren();
   append(container, children);
   [...container.querySelectorAll('.table')].forEach((table, i) => {
     table.scrollLeft = scroll[i] ?? 0;
   });
+  for (const element of container.querySelectorAll('details[data-key]')) if (open.has(element.dataset.key)) element.open = true;
   if (key !== undefined) container.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
 }
 
@@ -37,12 +42,13 @@ export function render(container, ...children) {
 export function table(caption, columns, rows) {
   return h(
     'div',
-    { class: 'table' },
+    // Focusable, so that a wide table can be moved sideways with the keyboard.
+    { class: 'table', tabindex: '0', role: 'region', 'aria-label': caption },
     h(
       'table',
       {},
       h('caption', { class: 'hidden-text' }, caption),
-      h('thead', {}, h('tr', {}, columns.map((column) => h('th', { scope: 'col', class: column.number ? 'number' : '' }, column.title)))),
+      h('thead', {}, h('tr', {}, columns.map((column) => h('th', { scope: 'col', class: [column.number ? 'number' : '', column.class ?? ''].join(' ').trim() || undefined }, column.title === '' ? h('span', { class: 'hidden-text' }, column.label ?? 'Acts') : column.title)))),
       h(
         'tbody',
         {},
@@ -59,24 +65,30 @@ export function table(caption, columns, rows) {
   );
 }
 
-const symbols = { good: '●', attention: '▲', bad: '■', paused: '❚❚', unknown: '○' };
+const signs = ['good', 'attention', 'bad', 'paused', 'unknown'];
 
 /** A state in colour, sign and words. */
 export function badge(kind, text) {
-  return h('span', { class: `badge ${kind ?? ''}` }, symbols[kind] ? `${symbols[kind]} ` : '', text);
+  const signed = signs.includes(kind);
+  return h('span', { class: `badge ${kind ?? ''} ${signed ? '' : 'plainly'}` }, signed && icon(kind), text);
 }
 
-export function empty(title, text) {
-  return h('div', { class: 'empty' }, h('strong', {}, title), text);
+export function empty(title, text, sign = 'inbox') {
+  return h('div', { class: 'empty' }, icon(sign), h('strong', {}, title), h('span', {}, text));
+}
+
+/** The page's heading, what it is for, and what can be done on it. */
+export function head(title, text, ...acts) {
+  return h('div', { class: 'head' }, h('h1', {}, title), text && h('p', {}, text), acts.length > 0 && h('div', { class: 'actions' }, acts));
 }
 
 export function errorBox(error, retry) {
   // Nothing is wrong with a Node-RED that has no such flow yet.
   if (error.code === 'NO_STORE') return empty('Nothing to show yet', error.message);
-  return h('div', { class: 'error', role: 'alert' }, h('p', {}, error.message), retry && h('button', { type: 'button', onclick: retry }, 'Try again'));
+  return h('div', { class: 'error', role: 'alert' }, h('p', {}, error.message), retry && h('button', { type: 'button', onclick: () => retry() }, 'Try again'));
 }
 
-export const loading = () => h('p', { class: 'loading' }, 'Loading…');
+export const loading = () => h('div', { class: 'loading', role: 'status' }, h('span', {}), h('span', {}), h('span', {}), h('em', { class: 'hidden-text' }, 'Loading…'));
 
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
@@ -86,13 +98,16 @@ export function instant(milliseconds) {
 }
 
 export function ago(milliseconds) {
-  return `${duration(Math.max(0, Date.now() - milliseconds))} ago`;
+  const passed = Math.max(0, Date.now() - milliseconds);
+  return passed < 1_500 ? 'just now' : `${duration(Math.round(passed / 1000) * 1000)} ago`;
 }
 
 export function duration(milliseconds) {
   if (milliseconds === null || milliseconds === undefined) return '–';
   const seconds = milliseconds / 1000;
+  if (milliseconds < 10) return `${Number(milliseconds.toFixed(1))} ms`;
   if (seconds < 1) return `${Math.round(milliseconds)} ms`;
+  if (seconds < 10) return `${Number(seconds.toFixed(1))} s`;
   if (seconds < 90) return `${Math.round(seconds)} s`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
   if (seconds < 129600) return `${Math.round(seconds / 3600)} h`;

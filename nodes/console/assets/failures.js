@@ -1,7 +1,7 @@
 // Dead letters: grouped by cause, read, replayed, corrected, discarded.
 import { get, poll, post } from './api.js';
 import { askReason, openDialog } from './dialogs.js';
-import { ago, badge, bytes, classBadge, classes, count, empty, errorBox, h, instant, loading, render, table, toast } from './dom.js';
+import { ago, badge, bytes, classBadge, classes, count, empty, errorBox, h, head, icon, instant, loading, render, sparkline, table, toast } from './dom.js';
 
 const states = {
   open: ['bad', 'open'],
@@ -15,13 +15,19 @@ const waiting = 'open,failed-again';
 
 export default function failuresPage(main, session, query) {
   const filter = { class: query.get('class') ?? '', queue: query.get('queue') ?? '', state: query.get('state') ?? waiting, text: query.get('text') ?? '', fingerprint: query.get('group') ?? '' };
-  const mayAct = session.may.replay && session.operations !== 'locked';
+  const may = (act) => session.may[act] === true && session.operations !== 'locked';
+  const mayAct = may('replay');
+  /** Causes that are ticked, by queue and fingerprint. */
+  const ticked = new Map();
+  const keyOf = ({ queue, fingerprint }) => `${queue}\n${fingerprint}`;
+  const selected = h('div', {});
+  const story = h('div', {});
   const jobs = h('div', {});
   const groups = h('div', {});
   const letters = h('div', {});
   let shownGroups = [];
   let page = { letters: [] };
-  render(main, h('div', {}, filters()), jobs, h('h2', {}, 'Causes'), groups, letters);
+  render(main, head('Failures', 'Dead letters by cause: look at one, repair the cause, then replay, edit or discard them together.'), h('div', {}, filters()), jobs, groups, selected, story, letters);
   render(groups, loading());
 
   const queryOf = (extra = {}) => {
@@ -30,10 +36,12 @@ export default function failuresPage(main, session, query) {
     return parameters;
   };
   const liveGroups = poll(
-    () => `groups?${new URLSearchParams({ queue: filter.queue, class: filter.class })}`,
+    () => `causes?${new URLSearchParams({ queue: filter.queue, class: filter.class })}`,
     (found) => {
       shownGroups = found;
       showGroups();
+      const group = found.find((candidate) => candidate.fingerprint === filter.fingerprint && (filter.queue === '' || candidate.queue === filter.queue));
+      if ((group === undefined ? '' : keyOf(group)) !== storyOf) void showStory();
     },
     (error) => {
       if (shownGroups.length === 0) render(groups, errorBox(error, () => liveGroups.now()));
@@ -59,6 +67,7 @@ export default function failuresPage(main, session, query) {
     history.replaceState(null, '', `#failures?${parameters}`);
     refresh();
     showGroups();
+    void showStory();
   };
 
   function filters() {
@@ -94,55 +103,177 @@ export default function failuresPage(main, session, query) {
   }
 
   function showGroups() {
+    for (const key of ticked.keys()) if (!shownGroups.some((group) => keyOf(group) === key)) ticked.delete(key);
     if (shownGroups.length === 0) {
-      render(groups, empty('No dead letters', 'Everything that arrived was handled, or is being retried by itself.'));
+      render(groups, empty('No dead letters', 'Everything that arrived was handled, or is being retried by itself.', 'good'));
+      render(selected);
       return;
     }
     render(
       groups,
       table(
         'Causes of dead letters',
-        [{ title: 'Cause', class: 'cause' }, { title: 'Class' }, { title: 'Waiting', number: true }, { title: 'Not at an end', number: true }, { title: 'Ever', number: true }, { title: 'Queue' }, { title: 'First' }, { title: 'Last' }],
-        shownGroups.map((group) => ({
-          chosen: group.fingerprint === filter.fingerprint && (filter.queue === '' || group.queue === filter.queue),
-          cells: [
-            [
-              h('button', { type: 'button', class: 'link', 'data-key': `group-${group.queue}-${group.fingerprint}`, 'aria-pressed': String(group.fingerprint === filter.fingerprint), onclick: () => choose(group.fingerprint === filter.fingerprint ? { fingerprint: '' } : { fingerprint: group.fingerprint }) }, group.cause || group.code),
-              h('div', { class: 'quiet' }, h('span', { class: 'mono' }, group.code), group.nodeType ? ` in ${group.nodeType}` : '', ` · ${classes[group.class]?.owner ?? ''}`),
+        [{ title: '', label: 'Select', class: 'tight' }, { title: 'Cause', class: 'cause' }, { title: 'Class and owner' }, { title: 'Assigned to' }, { title: 'Last 24 hours' }, { title: 'Waiting', number: true }, { title: 'Not ended', number: true }, { title: 'Ever', number: true }, { title: 'Last', class: 'nowrap' }],
+        shownGroups.map((group) => {
+          const chosen = group.fingerprint === filter.fingerprint && (filter.queue === '' || group.queue === filter.queue);
+          return {
+            chosen,
+            cells: [
+              h('input', { type: 'checkbox', 'aria-label': `Select ${group.cause || group.code}`, 'data-key': `tick-${keyOf(group)}`, checked: ticked.has(keyOf(group)), onchange: (event) => { if (event.target.checked) ticked.set(keyOf(group), group); else ticked.delete(keyOf(group)); showSelected(); } }),
+              [
+                h('button', { type: 'button', class: 'link', 'data-key': `group-${keyOf(group)}`, 'aria-pressed': String(chosen), onclick: () => choose(chosen ? { fingerprint: '' } : { fingerprint: group.fingerprint }) }, group.cause || group.code),
+                h('div', { class: 'quiet' }, h('span', { class: 'mono' }, group.code), group.nodeType ? ` in ${group.nodeType}` : '', ' · ', h('span', { class: 'mono' }, group.queue)),
+              ],
+              [classBadge(group.class), h('div', { class: 'quiet' }, classes[group.class]?.owner ?? '')],
+              group.owner === null ? h('span', { class: 'quiet' }, 'nobody') : h('span', { title: `by ${group.owner.by}: ${group.owner.note}` }, group.owner.assignee),
+              group.trend.length === 0 ? h('span', { class: 'quiet' }, 'none') : sparkline(group.trend, trendWords(group.trend)),
+              group.waiting.toLocaleString(),
+              group.unresolved.toLocaleString(),
+              group.total.toLocaleString(),
+              h('span', { class: 'nowrap', title: `first ${new Date(group.firstAt).toISOString()}, last ${new Date(group.lastAt).toISOString()}` }, ago(group.lastAt)),
             ],
-            classBadge(group.class),
-            group.waiting.toLocaleString(),
-            group.unresolved.toLocaleString(),
-            group.total.toLocaleString(),
-            h('span', { class: 'mono' }, group.queue),
-            h('span', { class: 'nowrap', title: new Date(group.firstAt).toISOString() }, ago(group.firstAt)),
-            h('span', { class: 'nowrap', title: new Date(group.lastAt).toISOString() }, ago(group.lastAt)),
-          ],
-        })),
+          };
+        }),
+      ),
+    );
+    showSelected();
+  }
+
+  function showSelected() {
+    const chosen = [...ticked.values()];
+    const selection = { causes: chosen.map(({ queue, fingerprint }) => ({ queue, fingerprint })) };
+    render(
+      selected,
+      chosen.length > 0 &&
+        h(
+          'div',
+          { class: 'selection', role: 'region', 'aria-label': 'Selected causes' },
+          h('span', { class: 'strong' }, `${count(chosen.length, 'cause')} selected`),
+          h('span', { class: 'quiet' }, `${count(chosen.reduce((sum, group) => sum + group.waiting, 0), 'letter')} waiting`),
+          may('replay') && h('button', { type: 'button', class: 'primary', 'data-key': 'selected-replay', onclick: () => bulk('replay', selection) }, 'Replay…'),
+          may('edit') && session.may.reveal && h('button', { type: 'button', 'data-key': 'selected-edit', onclick: () => bulkEdit(selection) }, 'Edit a field…'),
+          may('assign') && h('button', { type: 'button', 'data-key': 'selected-assign', onclick: () => assign(chosen) }, 'Assign…'),
+          may('discard') && h('button', { type: 'button', class: 'danger', 'data-key': 'selected-discard', onclick: () => bulk('discard', selection) }, 'Discard…'),
+          h('button', { type: 'button', class: 'plain', 'data-key': 'selected-none', onclick: () => { ticked.clear(); showGroups(); } }, 'Clear'),
+        ),
+    );
+  }
+
+  /** A cause in full: a sample, who looks after it, and what ended one like it before. */
+  let storyOf = '';
+  async function showStory() {
+    const group = shownGroups.find((candidate) => candidate.fingerprint === filter.fingerprint && (filter.queue === '' || candidate.queue === filter.queue));
+    storyOf = group === undefined ? '' : keyOf(group);
+    if (group === undefined) {
+      render(story);
+      return;
+    }
+    const mine = storyOf;
+    const told = await get(`cause?${new URLSearchParams({ queue: group.queue, fingerprint: group.fingerprint })}`).catch(() => undefined);
+    if (mine !== storyOf || told === undefined) return;
+    render(
+      story,
+      h('h2', {}, group.cause || group.code),
+      h(
+        'div',
+        { class: 'sides' },
+        h(
+          'section',
+          { class: 'card', 'aria-label': 'What to do' },
+          h('h3', {}, 'What to do'),
+          h('p', {}, classes[group.class]?.hint ?? ''),
+          told.sample && h('p', { class: 'quiet small' }, 'For example ', h('button', { type: 'button', class: 'link', onclick: () => inspect(told.sample.id) }, told.sample.businessKey ?? told.sample.messageId), `: ${told.sample.message}`),
+          h('p', { class: 'small' }, group.owner === null ? 'Nobody looks after it yet.' : `${group.owner.assignee} looks after it, assigned ${ago(group.owner.at)} (“${group.owner.note}”).`, ' ', may('assign') && h('button', { type: 'button', class: 'link', onclick: () => assign([group]) }, group.owner === null ? 'Assign…' : 'Assign to somebody else…')),
+        ),
+        h(
+          'section',
+          { class: 'card', 'aria-label': 'What solved it before' },
+          h('h3', {}, 'What solved it before'),
+          told.past.length === 0 ? h('p', { class: 'quiet' }, 'Nothing like it has been ended yet.') : told.past.map((past) => pastOf(past, group)),
+        ),
       ),
     );
   }
 
+  function pastOf(past, group) {
+    const same = past.queue === group.queue && past.fingerprint === group.fingerprint;
+    const ways = [past.resolved - past.edited > 0 && `${(past.resolved - past.edited).toLocaleString()} solved by a replay`, past.edited > 0 && `${past.edited.toLocaleString()} by an edit`, past.discarded > 0 && `${past.discarded.toLocaleString()} discarded`].filter(Boolean);
+    return h('div', { class: 'lines' }, h('p', {}, same ? 'Earlier letters of this cause: ' : [past.cause || past.code, ': '], ways.join(', '), '.'), past.reason && h('p', { class: 'quiet small' }, `“${past.reason}”, ${past.actor ?? ''} · ${ago(past.lastAt)}`));
+  }
+
+  async function assign(chosen) {
+    const assignee = h('input', { name: 'assignee', maxlength: '100', value: chosen.length === 1 ? (chosen[0].owner?.assignee ?? '') : '', placeholder: 'nobody' });
+    const done = await askReason({
+      title: chosen.length === 1 ? 'Assign this cause' : `Assign ${count(chosen.length, 'cause')}`,
+      body: h('label', {}, 'To whom (a user, a team; empty for nobody)', assignee),
+      button: 'Assign',
+      session,
+      extra: () => ({ assignee: assignee.value.trim(), causes: chosen.map(({ queue, fingerprint }) => ({ queue, fingerprint })) }),
+      act: (act) => post('assign', act),
+    });
+    if (done === undefined) return;
+    toast(`${count(done.count, 'cause')} assigned.`);
+    refresh();
+  }
+
+  /** One field of many documents: what it would do is asked first, then it is done as one job. */
+  async function bulkEdit(chosen) {
+    const pointer = h('input', { name: 'pointer', required: true, placeholder: '/lines/*/unit', autofocus: true });
+    const from = h('input', { name: 'from', placeholder: 'anything' });
+    const to = h('input', { name: 'to', required: true });
+    const outcome = h('div', { role: 'status' }, h('p', { class: 'quiet' }, 'Try it first: nothing is changed by that.'));
+    const change = () => ({ pointer: pointer.value.trim(), from: from.value, to: to.value });
+    let expected;
+    const tryIt = async () => {
+      expected = undefined;
+      try {
+        const plan = await post('edit-preview', { filter: chosen, change: change() });
+        expected = plan.count;
+        const left = Object.entries(plan.left).map(([why, number]) => `${number.toLocaleString()} ${why}`);
+        render(outcome, h('p', {}, badge(plan.count > 0 ? 'good' : 'attention', `${count(plan.count, 'letter')} would be changed`), ' ', left.length > 0 && `Left alone: ${left.join(', ')}.`), plan.sample.length > 0 && h('p', { class: 'quiet small' }, `For example ${plan.sample.join(', ')}.`), plan.more && h('p', { class: 'quiet small' }, `Only the first ${plan.limit} letters are taken at a time; press it again for the next.`));
+      } catch (error) {
+        render(outcome, errorBox(error));
+      }
+    };
+    for (const input of [pointer, from, to]) input.addEventListener('input', () => { expected = undefined; });
+    const done = await askReason({
+      title: 'Edit a field and replay',
+      text: 'The originals are kept. Each edited document goes to its queue with its own message id.',
+      body: h('div', {}, h('label', {}, 'Field, as JSON Pointer; * stands for every item of a list', pointer), h('div', { class: 'sides' }, h('label', {}, 'Only where it holds (empty: anything)', from), h('label', {}, 'New value', to)), h('button', { type: 'button', onclick: tryIt }, 'Try it'), outcome),
+      button: 'Edit and replay',
+      session,
+      extra: () => ({ filter: chosen, change: change(), expected }),
+      act: async (act) => {
+        if (expected === undefined) throw new Error('Try it first, so that you see what it changes.');
+        return post('edit-replay', act);
+      },
+    });
+    if (done === undefined) return;
+    toast(`${count(done.count, 'edited letter')} will be sent.`);
+    ticked.clear();
+    refresh();
+  }
+
   function showLetters() {
     const group = shownGroups.find((candidate) => candidate.fingerprint === filter.fingerprint);
-    const canAct = mayAct && filter.state.split(',').some((state) => state === 'open' || state === 'failed-again' || state === 'all');
+    const canAct = (mayAct || may('discard')) && filter.state.split(',').some((state) => state === 'open' || state === 'failed-again' || state === 'all');
     render(
       letters,
       h('h2', {}, group ? `Letters: ${group.cause || group.code}` : 'Letters'),
-      group && h('p', { class: 'quiet' }, classes[group.class]?.hint ?? ''),
       canAct &&
         page.letters.length > 0 &&
         h(
           'div',
           { class: 'actions' },
-          h('button', { type: 'button', class: 'primary', 'data-key': 'replay-all', onclick: () => bulk('replay') }, group ? 'Replay this cause…' : 'Replay all of these…'),
-          h('button', { type: 'button', class: 'danger', 'data-key': 'discard-all', onclick: () => bulk('discard') }, group ? 'Discard this cause…' : 'Discard all of these…'),
+          mayAct && h('button', { type: 'button', class: 'primary', 'data-key': 'replay-all', onclick: () => bulk('replay') }, group ? 'Replay this cause…' : 'Replay all of these…'),
+          may('edit') && session.may.reveal && h('button', { type: 'button', 'data-key': 'edit-all', onclick: () => bulkEdit(selection()) }, 'Edit a field…'),
+          may('discard') && h('button', { type: 'button', class: 'danger', 'data-key': 'discard-all', onclick: () => bulk('discard') }, group ? 'Discard this cause…' : 'Discard all of these…'),
         ),
       page.letters.length === 0
-        ? empty('No letters here', 'Nothing matches the filter above.')
+        ? empty('No letters here', 'Nothing matches the filter above.', 'search')
         : table(
             'Letters',
-            [{ title: 'Document' }, { title: 'State' }, { title: 'Class' }, { title: 'What happened', class: 'cause' }, { title: 'Tries', number: true }, { title: 'Last failed' }, { title: '' }],
+            [{ title: 'Document' }, { title: 'State' }, { title: 'Class' }, { title: 'What happened', class: 'cause' }, { title: 'Tries', number: true }, { title: 'Last failed' }],
             page.letters.map((letter) => [
               [h('button', { type: 'button', class: 'link', 'data-key': `letter-${letter.id}`, onclick: () => inspect(letter.id) }, letter.businessKey ?? letter.messageId), h('div', { class: 'quiet mono' }, letter.eventType ?? '')],
               badge(...states[letter.state]),
@@ -150,7 +281,6 @@ export default function failuresPage(main, session, query) {
               letter.message,
               letter.attempts,
               instant(letter.lastFailedAt),
-              h('button', { type: 'button', 'data-key': `inspect-${letter.id}`, onclick: () => inspect(letter.id) }, 'Look…'),
             ]),
           ),
       page.next !== undefined && h('div', { class: 'actions' }, h('button', { type: 'button', onclick: more }, 'Show more')),
@@ -169,7 +299,7 @@ export default function failuresPage(main, session, query) {
       jobs,
       running.length > 0 && [
         h('h2', {}, 'Replays'),
-        h('div', { class: 'table' }, running.map((job) => jobView(job))),
+        h('div', { class: 'panel' }, running.map((job) => jobView(job))),
       ],
     );
   }
@@ -207,8 +337,8 @@ export default function failuresPage(main, session, query) {
     return chosen;
   }
 
-  async function bulk(action) {
-    const chosen = selection();
+  async function bulk(action, given) {
+    const chosen = given ?? selection();
     let preview;
     try {
       preview = await post('preview', { filter: chosen });
@@ -254,6 +384,7 @@ export default function failuresPage(main, session, query) {
     });
     if (done === undefined) return;
     toast(action === 'replay' ? `${count(done.count, 'letter')} will be sent.` : `${count(done.count, 'letter')} discarded.`);
+    ticked.clear();
     refresh();
   }
 
@@ -281,7 +412,7 @@ export default function failuresPage(main, session, query) {
           fact('Failed in', [letter.node.name ?? letter.node.type ?? 'unknown', letter.node.type && letter.node.name ? ` (${letter.node.type})` : '']),
           fact('Queue', h('span', { class: 'mono' }, letter.queue)),
           fact('Event', h('span', { class: 'mono' }, letter.eventType ?? '–')),
-          fact('Message id', h('span', { class: 'mono' }, letter.messageId)),
+          fact('Message id', h('a', { class: 'mono', href: `#messages?id=${encodeURIComponent(letter.messageId)}`, onclick: () => close() }, letter.messageId)),
           fact('Correlation id', letter.correlationId ? h('a', { class: 'mono', href: `#audit?correlationId=${encodeURIComponent(letter.correlationId)}`, onclick: () => close() }, letter.correlationId) : '–'),
           fact('First failed', instant(letter.firstFailedAt)),
           fact('Last failed', [instant(letter.lastFailedAt), ` after ${count(letter.attempts, 'try', 'tries')}`]),
@@ -299,10 +430,10 @@ export default function failuresPage(main, session, query) {
           { class: 'actions' },
           h('button', { type: 'button', onclick: () => close() }, 'Close'),
           session.may.reveal && session.operations !== 'locked' && h('button', { type: 'button', onclick: () => close('reveal') }, 'Open payload…'),
-          waits && mayAct && [
-            h('button', { type: 'button', class: 'danger', onclick: () => close('discard') }, 'Discard…'),
-            session.may.reveal && letter.replayable && h('button', { type: 'button', onclick: () => close('edit') }, 'Edit and replay…'),
-            letter.replayable && h('button', { type: 'button', class: 'primary', autofocus: true, onclick: () => close('replay') }, 'Replay…'),
+          waits && [
+            may('discard') && h('button', { type: 'button', class: 'danger', onclick: () => close('discard') }, 'Discard…'),
+            may('edit') && session.may.reveal && letter.replayable && h('button', { type: 'button', onclick: () => close('edit') }, 'Edit and replay…'),
+            mayAct && letter.replayable && h('button', { type: 'button', class: 'primary', autofocus: true, onclick: () => close('replay') }, 'Replay…'),
           ],
         ),
       ),
@@ -387,6 +518,13 @@ export default function failuresPage(main, session, query) {
     liveLetters.end();
     liveJobs.end();
   };
+}
+
+/** The day's hours in words, for who cannot see the bars. */
+function trendWords(hours) {
+  const total = hours.reduce((sum, value) => sum + value, 0);
+  const busiest = hours.indexOf(Math.max(...hours));
+  return `${count(total, 'letter')} in 24 hours, most (${hours[busiest].toLocaleString()}) ${busiest === hours.length - 1 ? 'in this hour' : `${count(hours.length - 1 - busiest, 'hour')} ago`}`;
 }
 
 function option(value, title, chosen) {

@@ -1,105 +1,128 @@
-// What runs, what waits, what fails.
+// What fails first, then what runs and what waits, then what has changed.
 import { poll, post } from './api.js';
 import { askReason } from './dialogs.js';
-import { badge, classBadge, count, duration, empty, errorBox, h, loading, render, table, toast } from './dom.js';
+import { ago, badge, classBadge, count, duration, empty, errorBox, h, head, icon, loading, render, table, toast } from './dom.js';
 
 export default function nowPage(main, session) {
   render(main, loading());
-  const live = poll(() => 'now', (now) => show(main, now, session, () => live.now()), (error) => {
-    if (main.querySelector('.tiles') === null) render(main, errorBox(error, () => live.now()));
+  const live = poll(() => 'now', (now) => show(main, now, session), (error) => {
+    if (main.querySelector('.head') === null) render(main, errorBox(error));
   });
   return () => live.end();
 }
 
-function show(main, now, session, refresh) {
-  const queues = now.flows.flatMap((flow) => flow.queues.map((queue) => ({ ...queue, flow: flow.label })));
+function show(main, now, session) {
+  const whole = session.scope === 'all';
   const perMinute = now.flows.reduce((sum, flow) => sum + flow.perMinute, 0);
   const failed = now.flows.reduce((sum, flow) => sum + flow.failed, 0);
   const troubled = now.parts.filter((part) => part.health === 'bad').length;
+  const backlog = now.flows.flatMap((flow) => flow.queues).reduce((sum, queue) => sum + (queue.ready ?? 0), 0);
+  const wellNow = now.waiting === 0 && troubled === 0 && failed === 0;
   render(
     main,
+    head('Now', whole ? (wellNow ? 'Nothing waits for a person.' : 'What needs a person comes first.') : 'The flows that are assigned to you.'),
+    whole &&
+      h(
+        'div',
+        { class: 'tiles' },
+        tile('failures', now.waiting, 'dead letters wait for a person', now.waiting > 0, '#failures'),
+        tile('connections', troubled, 'connections need attention', troubled > 0, '#connections'),
+        tile('attention', failed, 'failures in the last minute', false),
+        tile('messages', perMinute, 'messages in the last minute', false, '#messages'),
+        tile('inbox', backlog, 'wait in queues', false),
+      ),
+    whole
+      ? [h('div', { class: 'columns' }, h('div', {}, episodes(now.episodes)), h('div', {}, changes(now.changes))), flows(now, session), parts(now.parts)]
+      : flows(now, session),
+  );
+}
+
+function tile(sign, number, text, bad, href) {
+  const content = [h('strong', {}, number.toLocaleString()), h('span', { class: 'label' }, icon(sign), text)];
+  return href === undefined ? h('div', { class: 'tile' }, content) : h('a', { class: `tile ${bad ? 'bad' : ''}`, href, 'data-key': `tile-${href}` }, content);
+}
+
+function episodes(open) {
+  if (open.length === 0) return [h('h2', {}, 'Open failures'), empty('No open failures', 'Everything that arrived was handled, or is being retried by itself.', 'good')];
+  return [
+    h('h2', {}, 'Open failures'),
     h(
       'div',
-      { class: 'tiles' },
-      tile(now.waiting, 'dead letters wait for a person', now.waiting > 0, '#failures'),
-      tile(troubled, 'connections need attention', troubled > 0),
-      tile(failed, 'failures in the last minute', false),
-      tile(perMinute, 'messages in the last minute', false),
-    ),
-    h('h2', {}, 'Connections'),
-    now.parts.length === 0
-      ? empty('No store, broker or Odoo server is deployed', 'Import an example flow in the editor and deploy it.')
-      : h('div', { class: 'cards' }, [...now.parts].sort(worstFirst).map(card)),
-    h('h2', {}, 'Flows'),
-    now.flows.length === 0
-      ? empty('Nothing has passed yet', 'A flow appears here with its first message or its first queue.')
-      : table(
-          'Flows in the last minute',
-          [{ title: 'Flow' }, { title: 'Messages / min', number: true }, { title: 'Failures / min', number: true }, { title: 'By class' }, { title: 'Time in flow', number: true }],
-          now.flows.map((flow) => [
-            flow.label,
-            flow.perMinute.toLocaleString(),
-            flow.failed.toLocaleString(),
-            Object.keys(flow.byClass).length === 0
-              ? badge('good', 'none')
-              : h('span', { class: 'badges' }, Object.entries(flow.byClass).map(([name, number]) => classBadge(name, number))),
-            flow.perMinute === 0 ? '–' : duration(flow.latency),
-          ]),
+      { class: 'panel' },
+      open.map((group) =>
+        h(
+          'div',
+          { class: 'row' },
+          h('div', { class: 'grow' },
+            h('a', { class: 'strong', href: `#failures?queue=${encodeURIComponent(group.queue)}&group=${encodeURIComponent(group.fingerprint)}`, 'data-key': `episode-${group.queue}-${group.fingerprint}` }, group.cause || group.code),
+            h('div', { class: 'quiet small' }, h('span', { class: 'mono' }, group.queue), ` · first ${ago(group.firstAt)}, last ${ago(group.lastAt)}`)),
+          classBadge(group.class),
+          h('span', { class: 'number strong' }, count(group.unresolved, 'letter')),
         ),
-    queues.length > 0 && [
-      h('h2', {}, 'Queues'),
-      table(
-        'Queues that flows consume',
-        [
-          { title: 'Queue' },
-          { title: 'Flow' },
-          { title: 'Waiting', number: true },
-          { title: 'Oldest', number: true },
-          { title: 'In the flow', number: true },
-          { title: 'Dead letters', number: true },
-          { title: 'State' },
-          { title: '' },
-        ],
-        queues.map((queue) => queueRow(queue, session, refresh)),
       ),
-    ],
-  );
-}
-
-const order = { bad: 0, attention: 1, paused: 2, unknown: 3, good: 4 };
-const worstFirst = (a, b) => order[a.health] - order[b.health] || a.name.localeCompare(b.name);
-const kinds = { store: 'Integration store', broker: 'Message broker', odoo: 'Odoo' };
-
-function card(part) {
-  return h(
-    'section',
-    { class: 'card' },
-    h('h3', {}, part.name, badge(part.health, part.state)),
-    h('p', { class: 'quiet' }, kinds[part.kind]),
-    part.detail !== '' && h('p', {}, part.detail),
-  );
-}
-
-function tile(number, text, bad, href) {
-  const content = [h('strong', {}, number.toLocaleString()), text];
-  return h('div', { class: `tile ${bad ? 'bad' : ''}` }, href === undefined ? content : h('a', { href }, content));
-}
-
-function queueRow(queue, session, refresh) {
-  const mayAct = session.may.pause && session.operations !== 'locked';
-  return [
-    h('span', { class: 'mono' }, queue.queue),
-    queue.flow,
-    queue.ready === null ? 'unknown' : queue.ready.toLocaleString(),
-    duration(queue.oldest),
-    queue.inFlight.toLocaleString(),
-    queue.letters === 0 ? '0' : h('a', { href: `#failures?queue=${encodeURIComponent(queue.queue)}` }, queue.letters.toLocaleString()),
-    queue.paused ? badge('paused', 'paused') : queue.held ? badge('attention', queue.held) : badge('good', 'running'),
-    mayAct && h('button', { type: 'button', 'data-key': `queue-${queue.queue}`, onclick: () => pauseOrResume(queue, session, refresh) }, queue.paused ? 'Resume…' : 'Pause…'),
+    ),
   ];
 }
 
-async function pauseOrResume(queue, session, refresh) {
+function flows(now, session) {
+  return [
+    h('h2', {}, 'Flows'),
+    now.flows.length === 0
+      ? empty('Nothing has passed yet', 'A flow appears here with its first message or its first queue.', 'now')
+      : table(
+          'Flows in the last minute',
+          [{ title: 'Flow' }, { title: 'State' }, { title: 'Per minute', number: true }, { title: 'Success', number: true }, { title: 'Time in nodes', number: true }, { title: 'Backlog' }, { title: '', label: 'Pause or resume', class: 'actions-cell' }],
+          now.flows.map((flow) => [
+            h('span', { class: 'strong' }, flow.label),
+            h('div', { class: 'badges' }, flowState(flow)),
+            flow.perMinute.toLocaleString(),
+            success(flow),
+            flow.perMinute === 0 ? '–' : duration(flow.latency),
+            h('div', { class: 'lines' }, flow.queues.length === 0 ? '–' : flow.queues.map(backlogLine)),
+            h('div', { class: 'lines' }, flow.queues.map((queue) => pauseButton(queue, session))),
+          ]),
+        ),
+  ];
+}
+
+function flowState(flow) {
+  const badges = [];
+  for (const system of flow.systems) if (!system.available) badges.push(badge('bad', `${system.name} down`));
+  for (const queue of flow.queues) {
+    if (queue.paused) badges.push(badge('paused', flow.queues.length > 1 ? `${queue.queue} paused` : 'paused'));
+    else if (queue.held && badges.length === 0) badges.push(badge('attention', queue.held));
+  }
+  for (const [name, number] of Object.entries(flow.byClass)) badges.push(classBadge(name, number));
+  return badges.length === 0 ? badge('good', 'running') : badges;
+}
+
+function success(flow) {
+  if (flow.success === null) return '–';
+  const share = Math.floor(flow.success * 1000) / 10;
+  const bar = h('span', {});
+  bar.style.width = `${share}%`;
+  return h('span', { class: `meter ${share < 95 ? 'bad' : ''}` }, h('span', { class: 'bar', 'aria-hidden': 'true' }, bar), `${share} %`);
+}
+
+const drains = {
+  empty: () => 'nothing waits',
+  unknown: () => '',
+  standing: () => 'stands still',
+  draining: ({ milliseconds }) => `empty in ${duration(milliseconds)}`,
+  growing: ({ perMinute }) => `grows by ${perMinute.toLocaleString()} / min`,
+};
+
+function backlogLine(queue) {
+  const words = [drains[queue.drain.kind](queue.drain), queue.oldest > 1000 && queue.ready > 0 ? `oldest ${duration(queue.oldest)}` : '', queue.inFlight > 0 ? `${queue.inFlight} in the flow` : ''].filter((text) => text !== '');
+  return h('div', {}, h('div', { class: 'line' }, h('span', { class: 'strong' }, queue.ready === null ? 'not known' : queue.ready.toLocaleString()), h('span', { class: 'mono quiet' }, queue.queue), queue.letters > 0 && h('a', { class: 'small', href: `#failures?queue=${encodeURIComponent(queue.queue)}` }, count(queue.letters, 'dead letter'))), words.length > 0 && h('div', { class: 'quiet' }, words.join(' · ')));
+}
+
+export function pauseButton(queue, session) {
+  if (!session.may.pause || session.operations === 'locked') return false;
+  return h('div', {}, h('button', { type: 'button', class: 'small-button', 'aria-label': `${queue.paused ? 'Resume' : 'Pause'} ${queue.queue}`, 'data-key': `queue-${queue.queue}`, onclick: () => pauseOrResume(queue, session) }, icon(queue.paused ? 'now' : 'paused'), queue.paused ? 'Resume…' : 'Pause…'));
+}
+
+async function pauseOrResume(queue, session) {
   const action = queue.paused ? 'resume' : 'pause';
   const done = await askReason({
     title: queue.paused ? `Resume ${queue.queue}` : `Pause ${queue.queue}`,
@@ -110,7 +133,62 @@ async function pauseOrResume(queue, session, refresh) {
     session,
     act: (act) => post(`queues/${encodeURIComponent(queue.queue)}/${action}`, { ...act, connection: queue.connectionId }),
   });
-  if (done === undefined) return;
-  toast(done.paused ? `${queue.queue} is paused.` : `${queue.queue} is running.`);
-  refresh();
+  if (done !== undefined) toast(done.paused ? `${queue.queue} is paused.` : `${queue.queue} is running.`);
+}
+
+const changeSigns = { act: 'user', deploy: 'deploy', down: 'bad', back: 'good' };
+const changeWords = {
+  'deadletter.replayed': 'replayed dead letters',
+  'deadletter.edited-and-replayed': 'edited and replayed',
+  'deadletter.replay-finished': 'replay finished',
+  'deadletter.replay-cancelled': 'stopped a replay',
+  'deadletter.discarded': 'discarded dead letters',
+  'deadletter.revealed': 'opened a payload',
+  'deadletter.assigned': 'assigned a cause',
+  'queue.paused': 'paused a queue',
+  'queue.resumed': 'resumed a queue',
+  'audit.exported': 'exported the audit trail',
+};
+
+function changes(list) {
+  return [
+    h('h2', {}, 'Changed in the last hour'),
+    list.length === 0
+      ? empty('Nothing has changed', 'Deploys, acts of people and systems that fail or come back appear here.', 'clock')
+      : h(
+          'div',
+          { class: 'panel' },
+          list.slice(0, changesShown).map(changeRow),
+          list.length > changesShown && h('details', { 'data-key': 'changes', class: 'row' }, h('summary', {}, `${list.length - changesShown} earlier`), h('div', { class: 'panel flat' }, list.slice(changesShown).map(changeRow))),
+        ),
+  ];
+}
+
+const order = { bad: 0, attention: 1, paused: 2, unknown: 3, good: 4 };
+
+function parts(all) {
+  return [
+    h('h2', {}, 'Connections'),
+    all.length === 0
+      ? empty('Nothing is deployed', 'Import an example flow in the editor and deploy it.', 'connections')
+      : h(
+          'div',
+          { class: 'cards small-cards' },
+          [...all]
+            .sort((a, b) => order[a.health] - order[b.health] || a.name.localeCompare(b.name))
+            .map((part) => h('div', { class: 'card' }, h('h3', {}, h('span', {}, part.name), badge(part.health, part.state)), part.detail !== '' && h('p', { class: 'quiet small' }, part.detail))),
+        ),
+  ];
+}
+
+const changesShown = 5;
+
+function changeRow(change) {
+  return h(
+    'div',
+    { class: 'row' },
+    icon(changeSigns[change.kind]),
+    h('div', { class: 'grow' }, change.who === undefined ? change.what : [h('span', { class: 'strong' }, change.who), ` ${changeWords[change.what] ?? change.what}`], change.reason && h('div', { class: 'quiet small' }, `“${change.reason}”`)),
+    h('span', { class: 'quiet small nowrap', title: new Date(change.at).toISOString() }, ago(change.at)),
+  );
 }

@@ -97,7 +97,13 @@ export class JournalRecorder implements TelemetrySink {
     const now = Date.now();
     const { event, delivery, verification } = message;
     const { stage, nodeId, flowId, duration, outcome } = report;
-    const hop: JournalHop = { t: Math.round(now - duration), d: Math.round(duration * 10) / 10, n: nodeId, s: stage };
+    // Fractions of a millisecond keep what is short in its order.
+    const hop: JournalHop = {
+      t: Math.round((now - duration) * 10) / 10,
+      d: Math.round(duration * 10) / 10,
+      n: nodeId,
+      s: stage,
+    };
     if (flowId !== undefined) hop.f = flowId;
     if (delivery !== undefined) {
       hop.a = delivery.attempt;
@@ -118,7 +124,7 @@ export class JournalRecorder implements TelemetrySink {
       // A repetition must not hide what became of the first.
       entry.outcomeAt = decided === 'duplicate' ? 1 : now;
     }
-    entry.startedAt = Math.min(entry.startedAt, hop.t);
+    entry.startedAt = Math.min(entry.startedAt, Math.floor(hop.t));
     entry.changedAt = now;
     if (entry.hops.length < hopLimit) entry.hops.push(hop);
     if (flowId !== undefined) {

@@ -181,9 +181,7 @@ export const readLife = defineOperation(
       'SELECT hops FROM journal_hops WHERE message_id = $1 ORDER BY at LIMIT 200',
       id,
     );
-    const hops = chunks
-      .flatMap((chunk) => JSON.parse(chunk.hops) as JournalHop[])
-      .sort((a, b) => a.t - b.t || b.d - a.d);
+    const hops = chunks.flatMap((chunk) => JSON.parse(chunk.hops) as JournalHop[]).sort((a, b) => ended(a) - ended(b));
     const related: JournalMessage[] = [];
     if (message.correlationId !== null) {
       const others = new Condition();
@@ -220,6 +218,9 @@ export const journalPartners = defineOperation(
   },
   { readOnly: true },
 );
+
+/** A process notes hops as they end; whole milliseconds, because that is what its clock tells. */
+const ended = ({ t, d }: JournalHop): number => Math.round(t + d);
 
 function messageOf(row: Row): JournalMessage {
   const text = (column: string) => row[column] as string | null;

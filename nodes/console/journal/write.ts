@@ -129,7 +129,7 @@ export const writeJournal = defineOperation(
       for (const term of entry.terms) terms.push({ term, started_at: row.started_at, message_id: entry.id });
       const room = hopLimit - (Number(row.hops) - entry.hops.length);
       const kept = entry.hops.slice(0, Math.max(0, room));
-      if (kept.length > 0) hops.push({ message_id: entry.id, at: kept[0]!.t, hops: JSON.stringify(kept) });
+      if (kept.length > 0) hops.push({ message_id: entry.id, at: Math.floor(kept[0]!.t), hops: JSON.stringify(kept) });
     }
     yield* addAll('journal_terms', ['term text', 'started_at bigint', 'message_id text'], terms, dialect);
     yield* addAll('journal_hops', ['message_id text', 'at bigint', 'hops text'], hops, dialect);

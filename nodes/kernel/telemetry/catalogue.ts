@@ -238,6 +238,8 @@ export const catalogue: Record<string, MetricDefinition> = {
         'pause',
         'resume',
         'verify',
+        'assign',
+        'export',
         'approve',
         'review',
         'delegate',

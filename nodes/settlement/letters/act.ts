@@ -23,7 +23,7 @@ export interface Act {
 export const actLimit = 50_000;
 
 /** Performs `act` once for its token. */
-function* once<R>(action: string, act: Act, now: number, perform: () => Step<R>): Step<R> {
+export function* once<R>(action: string, act: Act, now: number, perform: () => Step<R>): Step<R> {
   const claimed = yield* query(
     `INSERT INTO operator_acts (token, action, actor, at, result) VALUES ($1, $2, $3, $4, 'null')
      ON CONFLICT (token) DO NOTHING RETURNING token`,
@@ -61,6 +61,7 @@ function filterDetail(filter: LetterFilter): Record<string, string | number> {
     ...(filter.queue === undefined ? {} : { queue: filter.queue }),
     ...(filter.class === undefined ? {} : { class: filter.class }),
     ...(filter.fingerprint === undefined ? {} : { fingerprint: filter.fingerprint }),
+    ...(filter.causes === undefined ? {} : { causes: filter.causes.length }),
     ...(filter.text === undefined ? {} : { text: filter.text }),
     ...(filter.job === undefined ? {} : { job: filter.job }),
   };
@@ -157,21 +158,7 @@ export const startReplay = defineOperation(
       );
       const only = touched.length === 1 ? touched[0] : undefined;
       if (edit !== undefined && only !== undefined) {
-        yield* query(
-          `INSERT INTO dead_letter_edits
-             (letter_id, generation, body, body_key, content_type, original_hash, edited_hash, actor, reason, at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-          only.id,
-          Number(only.generation),
-          edit.body,
-          edit.bodyKey,
-          edit.contentType,
-          edit.originalHash,
-          edit.editedHash,
-          request.actor,
-          request.reason,
-          context.now,
-        );
+        yield* insertEdit(only.id, Number(only.generation), edit, request, context.now);
       }
       context.audit({
         action: edit === undefined ? 'deadletter.replayed' : 'deadletter.edited-and-replayed',
@@ -191,6 +178,84 @@ export const startReplay = defineOperation(
     });
   },
 );
+
+/** Letters that one act may edit at most: each has a new body, and they are one transaction. */
+export const editLimit = 200;
+
+export interface EditedReplay extends Act {
+  jobId: string;
+  rate: number;
+  /** In words, for the audit trail: which field was set. Never its value. */
+  change: string;
+  edits: readonly (Edit & { id: string })[];
+}
+
+/**
+ * Marks several waiting letters for replay with an edited body each, as one job. Letters that no longer wait are left
+ * out.
+ * @throws Failure `conflict` `NOTHING_TO_REPLAY` when none waits
+ */
+export const startEditedReplay = defineOperation(
+  import.meta.url,
+  'startEditedReplay',
+  function* (request: EditedReplay, context): Step<ReplayStarted> {
+    const { edits, jobId, actor, reason } = request;
+    return yield* once('edit-replay', request, context.now, function* () {
+      const ids = edits.slice(0, editLimit).map(({ id }) => id);
+      const touched = yield* change({ ids }, 'replaying', 'generation = generation + 1, job_id = $1, lease_until = 0', [
+        jobId,
+      ]);
+      if (touched.length === 0) throw nothing('NOTHING_TO_REPLAY', 'replayed');
+      yield* query(
+        `INSERT INTO replay_jobs (id, state, actor, reason, filter, total, rate, created_at)
+         VALUES ($1, 'running', $2, $3, $4, $5, $6, $7)`,
+        jobId,
+        actor,
+        reason,
+        JSON.stringify({ ids: touched.map(({ id }) => id) }),
+        touched.length,
+        request.rate,
+        context.now,
+      );
+      const byId = new Map(edits.map((edit) => [edit.id, edit]));
+      for (const { id, generation } of touched)
+        yield* insertEdit(id, Number(generation), byId.get(id)!, request, context.now);
+      context.audit({
+        action: 'deadletter.edited-and-replayed',
+        outcome: 'success',
+        actor,
+        subject: jobId,
+        reason,
+        detail: { job: jobId, count: touched.length, change: request.change },
+      });
+      return { jobId, count: touched.length };
+    });
+  },
+);
+
+function* insertEdit(
+  letterId: string,
+  generation: number,
+  edit: Edit,
+  { actor, reason }: Act,
+  now: number,
+): Step<void> {
+  yield* query(
+    `INSERT INTO dead_letter_edits
+       (letter_id, generation, body, body_key, content_type, original_hash, edited_hash, actor, reason, at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    letterId,
+    generation,
+    edit.body,
+    edit.bodyKey,
+    edit.contentType,
+    edit.originalHash,
+    edit.editedHash,
+    actor,
+    reason,
+    now,
+  );
+}
 
 /** Closes the waiting letters of a filter for good. @throws Failure `conflict` `NOTHING_TO_DISCARD` */
 export const discardLetters = defineOperation(

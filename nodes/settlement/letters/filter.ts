@@ -11,6 +11,8 @@ export interface LetterFilter {
   exceptPolicyRejections?: boolean;
   queue?: string;
   fingerprint?: string;
+  /** Any of these groups. */
+  causes?: { queue: string; fingerprint: string }[];
   job?: string;
   /** Part of a business key, message id, correlation id or cause; without regard to case. */
   text?: string;
@@ -21,6 +23,7 @@ export interface LetterFilter {
 
 const idLimit = 1_000;
 const textLimit = 200;
+const causesLimit = 200;
 
 /** The filter as a condition whose first parameter is `$<first>`. */
 export function conditionOf(filter: LetterFilter, first: number): { text: string; values: SqlValue[] } {
@@ -38,6 +41,12 @@ export function conditionOf(filter: LetterFilter, first: number): { text: string
   if (filter.exceptPolicyRejections === true) parts.push("failure_class <> 'policy-rejection'");
   if (filter.queue !== undefined) parts.push(`queue = ${parameter(filter.queue)}`);
   if (filter.fingerprint !== undefined) parts.push(`fingerprint = ${parameter(filter.fingerprint)}`);
+  if (filter.causes !== undefined) {
+    const each = filter.causes.map(
+      (cause) => `(queue = ${parameter(cause.queue)} AND fingerprint = ${parameter(cause.fingerprint)})`,
+    );
+    parts.push(each.length === 0 ? '1 = 0' : `(${each.join(' OR ')})`);
+  }
   if (filter.job !== undefined) parts.push(`job_id = ${parameter(filter.job)}`);
   if (filter.since !== undefined) parts.push(`received_at >= ${parameter(filter.since)}`);
   if (filter.until !== undefined) parts.push(`received_at < ${parameter(filter.until)}`);
@@ -73,6 +82,10 @@ export function parseFilter(value: unknown): LetterFilter {
         if (!(failureClasses as readonly unknown[]).includes(member)) throw invalid('"class" is no failure class');
         filter.class = member as string;
         break;
+      case 'causes':
+        if (!isCauses(member)) throw invalid(`"causes" must be at most ${causesLimit} of queue and fingerprint`);
+        filter.causes = member.map(({ queue, fingerprint }) => ({ queue, fingerprint }));
+        break;
       case 'queue':
       case 'fingerprint':
       case 'job':
@@ -90,6 +103,17 @@ export function parseFilter(value: unknown): LetterFilter {
     }
   }
   return filter;
+}
+
+function isCauses(value: unknown): value is { queue: string; fingerprint: string }[] {
+  return (
+    Array.isArray(value) &&
+    value.length <= causesLimit &&
+    value.every((one: unknown) => {
+      const { queue, fingerprint } = (one ?? {}) as Record<string, unknown>;
+      return isTexts([queue, fingerprint]) && `${queue}`.length <= textLimit && `${fingerprint}`.length <= textLimit;
+    })
+  );
 }
 
 function isTexts(value: unknown): value is string[] {

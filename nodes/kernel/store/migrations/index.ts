@@ -11,6 +11,7 @@ import { checkpoints } from './0006-checkpoints.ts';
 import { journal } from './0007-journal.ts';
 import { pacing } from './0008-pacing.ts';
 import { approvals } from './0009-approvals.ts';
+import { causeOwners } from './0010-cause-owners.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -23,6 +24,7 @@ export const migrations: readonly Migration[] = [
   journal,
   pacing,
   approvals,
+  causeOwners,
 ];
 
 export type { Migration, SqlTypes } from './migration.ts';

@@ -1,0 +1,94 @@
+// Brokers, Odoo servers and stores; queues to pause; keys that end; sections of other slices.
+import { poll } from './api.js';
+import { badge, count, duration, empty, errorBox, h, head, instant, loading, render, table } from './dom.js';
+import { pauseButton } from './now.js';
+
+const kinds = { broker: 'Message broker', odoo: 'Odoo server', store: 'Integration store' };
+
+export default function connectionsPage(main, session) {
+  const content = h('div', {}, loading());
+  const sections = session.pages.filter(({ place }) => place === 'connections').map((page) => ({ page, element: h('section', { 'aria-label': page.title }) }));
+  render(main, head('Connections', 'What the flows depend on, and whether it answers.'), content, sections.map(({ page, element }) => [h('h2', {}, page.title), element]));
+  let ended = false;
+  const leaves = [];
+  for (const { page, element } of sections) {
+    render(element, loading());
+    import(`./${page.script}`).then(
+      ({ default: open }) => {
+        if (!ended) leaves.push(open(element, session, new URLSearchParams()));
+      },
+      (error) => render(element, errorBox(error)),
+    );
+  }
+  let shown = false;
+  const live = poll(
+    () => 'connections',
+    (now) => {
+      shown = true;
+      show(content, now, session);
+    },
+    (error) => !shown && render(content, errorBox(error)),
+  );
+  return () => {
+    ended = true;
+    live.end();
+    for (const leave of leaves) leave?.();
+  };
+}
+
+const order = { bad: 0, attention: 1, paused: 2, unknown: 3, good: 4 };
+
+function show(content, { parts, queues, keys }, session) {
+  render(
+    content,
+    h('h2', {}, 'Systems'),
+    parts.length === 0 ? empty('No store, broker or Odoo server is deployed', 'Import an example flow in the editor and deploy it.', 'connections') : h('div', { class: 'cards' }, [...parts].sort((a, b) => order[a.health] - order[b.health]).map(card)),
+    queues.length > 0 && [
+      h('h2', {}, 'Queues'),
+      table(
+        'Queues that flows consume',
+        [{ title: 'Queue' }, { title: 'Flow' }, { title: 'Connection' }, { title: 'Waiting', number: true }, { title: 'Oldest', number: true }, { title: 'In the flow', number: true }, { title: 'State' }, { title: '', label: 'Pause or resume', class: 'actions-cell' }],
+        queues.map((queue) => [
+          h('span', { class: 'mono' }, queue.queue),
+          queue.flow,
+          queue.connection,
+          queue.ready === null ? 'not known' : queue.ready.toLocaleString(),
+          queue.ready > 0 ? duration(queue.oldest) : '–',
+          queue.inFlight.toLocaleString(),
+          queue.paused ? badge('paused', 'paused') : queue.held ? badge('attention', queue.held) : badge('good', 'running'),
+          pauseButton(queue, session),
+        ]),
+      ),
+    ],
+    keys.length > 0 && [
+      h('h2', {}, 'Keys of partners'),
+      table(
+        'Keys of partners',
+        [{ title: 'Key' }, { title: 'Webhook' }, { title: 'Flow' }, { title: 'Scheme' }, { title: 'Ends' }, { title: 'State' }],
+        keys.map((key) => [h('span', { class: 'mono' }, key.key), key.name, key.flow, key.scheme, key.until === null ? 'no end set' : instant(key.until), keyState(key.until)]),
+      ),
+    ],
+  );
+}
+
+function keyState(until) {
+  if (until === null) return badge('good', 'valid');
+  const days = Math.ceil((until - Date.now()) / 86_400_000);
+  return days <= 0 ? badge('bad', 'ended') : days <= 30 ? badge('attention', `ends in ${count(days, 'day')}`) : badge('good', `valid for ${count(days, 'day')}`);
+}
+
+function card(part) {
+  const facts = [];
+  if (part.key) facts.push(['API key', [h('span', { class: 'mono' }, part.key.name), ' ', part.key.days <= 30 ? badge('attention', `ends in ${count(part.key.days, 'day')}`) : `ends in ${count(part.key.days, 'day')}`]]);
+  if (part.outbox) facts.push(['Outbox', `${part.outbox.depth.toLocaleString()} of ${part.outbox.limit.toLocaleString()}${part.outbox.depth > 0 ? `, oldest ${duration(part.outbox.lag)}` : ''}${part.outbox.problem ? `: ${part.outbox.problem}` : ''}`]);
+  facts.push(['Used by', part.usedBy.length === 0 ? 'no flow' : part.usedBy.join(', ')]);
+  return h(
+    'section',
+    { class: 'card', 'aria-label': part.name },
+    h('h3', {}, h('span', {}, part.name), badge(part.health, part.state)),
+    h('p', { class: 'quiet small' }, kinds[part.kind], part.environment ? `, ${part.environment}` : ''),
+    part.detail !== '' && h('p', { class: 'quiet small' }, part.detail),
+    h('dl', { class: 'facts small' }, facts.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])),
+  );
+}
+
