@@ -222,10 +222,11 @@ function table<R extends object>(
   text: Translate,
 ): void {
   const list = $(place).css({ 'min-height': kind === 'rule' ? '130px' : '80px', 'min-width': '480px' });
-  const header = $('<div>').css({ display: 'flex', gap: '4px', 'padding-right': '32px' });
+  // As wide as the rows between their handle and their button.
+  const header = $('<div>').css({ display: 'flex', gap: '4px', padding: '0 32px 0 24px' });
   for (const [name, width] of columns)
     $('<div>')
-      .css({ width })
+      .css({ width, 'min-width': '0', overflow: 'hidden' })
       .text(text(`${kind}.${name}`))
       .appendTo(header);
   list.editableList({

@@ -36,6 +36,7 @@ export default function approvalsPage(main, session, query) {
   const ticket = query.get('ticket') ?? undefined;
   let ended = false;
   let detail;
+  let shown = [];
   // Without a login somebody has to say who they are; the audit trail marks it as unproven.
   let as = session.login ? undefined : (sessionStorage.getItem(personKey) ?? '');
   const may = session.may.approve && session.operations !== 'locked';
@@ -88,6 +89,7 @@ export default function approvalsPage(main, session, query) {
 
   function choose(name) {
     chosen = name;
+    shown = [];
     close();
     showHead();
     render(list, loading());
@@ -95,6 +97,7 @@ export default function approvalsPage(main, session, query) {
   }
 
   function showList(requests) {
+    shown = requests;
     if (requests.length === 0) {
       render(list, empty(...nothing[chosen]));
       return;
@@ -126,6 +129,7 @@ export default function approvalsPage(main, session, query) {
   async function show(id) {
     open = id;
     address();
+    if (shown.length > 0) showList(shown);
     if (detail?.id !== id) render(one, loading());
     try {
       if (ticket !== undefined) await post(withPerson('approvals/ticket'), { id, ticket });
@@ -144,6 +148,7 @@ export default function approvalsPage(main, session, query) {
     detail = undefined;
     render(one);
     address();
+    if (shown.length > 0) showList(shown);
   }
 
   function showDetail() {
