@@ -12,6 +12,7 @@ const roles: Record<string, readonly string[]> = {
     'healthflows.replay',
     'healthflows.discard',
     'healthflows.assign',
+    'healthflows.resolve',
     'healthflows.pause',
     'healthflows.verify',
   ],

@@ -34,6 +34,8 @@ const colours: Record<string, string> = {
   'canonical-mapper': '#B5D3E7',
   'amqp-publish': '#F3C99F',
   'amqp-consume': '#F3C99F',
+  replenishment: '#E8D8A0',
+  reconcile: '#E8D8A0',
   'odoo-rpc': '#CBB5DE',
   'odoo-changes': '#CBB5DE',
   'document-match': '#B5D3E7',

@@ -3,56 +3,19 @@
  * nothing, so that a double click or a repeated request acts once. Each act is in the audit trail in its transaction.
  */
 import { Failure } from '../../kernel/failure.ts';
+import { type Act, once } from '../../kernel/store/act.ts';
 import { defineOperation, query, type Row, type Statement } from '../../kernel/store/operation.ts';
 import { conditionOf, type LetterFilter } from './filter.ts';
 import { moveAll } from './groups.ts';
 import { type Letter, readLetter } from './inspect.ts';
 import { actableStates, type LetterState } from './state.ts';
 
-type Step<R> = Generator<Statement, R, Row[]>;
+export type { Act };
 
-export interface Act {
-  /** Made by the page once for each press. */
-  token: string;
-  /** The signed-in user, or `anonymous`. */
-  actor: string;
-  reason: string;
-}
+type Step<R> = Generator<Statement, R, Row[]>;
 
 /** Letters that one act may touch at most. */
 export const actLimit = 50_000;
-
-/** Performs `act` once for its token. */
-export function* once<R>(action: string, act: Act, now: number, perform: () => Step<R>): Step<R> {
-  const claimed = yield* query(
-    `INSERT INTO operator_acts (token, action, actor, at, result) VALUES ($1, $2, $3, $4, 'null')
-     ON CONFLICT (token) DO NOTHING RETURNING token`,
-    act.token,
-    action,
-    act.actor,
-    now,
-  );
-  if (claimed.length === 0) {
-    const [earlier] = yield* query<{ action: string; actor: string; result: string }>(
-      'SELECT action, actor, result FROM operator_acts WHERE token = $1',
-      act.token,
-    );
-    if (earlier === undefined || earlier.action !== action || earlier.actor !== act.actor) {
-      throw new Failure(
-        'conflict',
-        'ACT_TOKEN_USED',
-        'This request repeats the token of another act. Reload the page.',
-        {
-          retryable: false,
-        },
-      );
-    }
-    return JSON.parse(earlier.result) as R;
-  }
-  const result = yield* perform();
-  yield* query('UPDATE operator_acts SET result = $1 WHERE token = $2', JSON.stringify(result), act.token);
-  return result;
-}
 
 /** Short description of a filter for the audit trail. */
 function filterDetail(filter: LetterFilter): Record<string, string | number> {

@@ -1,7 +1,7 @@
 /** What people want to know of a cause: who looks after it, how it grows, and what solved one like it before. */
 import { uuidv7 } from '../../kernel/id.ts';
 import { defineOperation, query, type Row, type Statement } from '../../kernel/store/operation.ts';
-import { type Act, once } from './act.ts';
+import { type Act, once } from '../../kernel/store/act.ts';
 
 type Step<R> = Generator<Statement, R, Row[]>;
 

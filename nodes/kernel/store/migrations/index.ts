@@ -12,6 +12,7 @@ import { journal } from './0007-journal.ts';
 import { pacing } from './0008-pacing.ts';
 import { approvals } from './0009-approvals.ts';
 import { causeOwners } from './0010-cause-owners.ts';
+import { reconciliation } from './0011-reconciliation.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -25,6 +26,7 @@ export const migrations: readonly Migration[] = [
   pacing,
   approvals,
   causeOwners,
+  reconciliation,
 ];
 
 export type { Migration, SqlTypes } from './migration.ts';
