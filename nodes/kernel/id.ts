@@ -13,11 +13,20 @@ function randomBytes(count: number): Buffer {
   return pool.subarray(used - count, used);
 }
 
-/** UUID version 7 (RFC 9562 section 5.7): time-ordered, so that it clusters well as a database key. */
+/** Of the ids of one millisecond: the 12 bits after the version, counted up from a random start in their lower half. */
+let last = { at: Number.NEGATIVE_INFINITY, count: 0 };
+
+/**
+ * UUID version 7 (RFC 9562 section 5.7): time-ordered, so that it clusters well as a database key. Those that this
+ * thread makes in one millisecond sort in the order in which they were made (section 6.2, method 1).
+ */
 export function uuidv7(now: number = Date.now()): string {
   const bytes = randomBytes(16);
+  // Beyond 2,048 in a millisecond, more than it can hold, the order of the rest is left to chance.
+  const count = now === last.at ? Math.min(last.count + 1, 0x0fff) : bytes.readUInt16BE(6) & 0x07ff;
+  last = { at: now, count };
   bytes.writeUIntBE(now, 0, 6);
-  bytes[6] = 0x70 | (bytes[6]! & 0x0f);
+  bytes.writeUInt16BE(0x7000 | count, 6);
   bytes[8] = 0x80 | (bytes[8]! & 0x3f);
   const hex = bytes.toString('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;

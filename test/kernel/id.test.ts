@@ -6,6 +6,7 @@ test('identifiers are UUIDs of version 7, all different, and sort by time', () =
   const ids = Array.from({ length: 1000 }, () => uuidv7());
   assert.equal(new Set(ids).size, 1000);
   for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.deepEqual([...ids].sort(), ids);
   assert(uuidv7(1_700_000_000_000) < uuidv7(1_700_000_000_001));
   assert.equal(Number.parseInt(uuidv7(1_700_000_000_000).replaceAll('-', '').slice(0, 12), 16), 1_700_000_000_000);
 });

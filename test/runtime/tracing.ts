@@ -164,9 +164,12 @@ export function tracePromises(version: NodeRedVersion): void {
       assert.equal(refused.attributes['healthflows.disposition'], 'dead-letter');
       assert.equal(refused.parentSpanId, retried.parentSpanId);
       assert.ok(refused.links.some(({ spanId }) => spanId === retried.spanId));
-      const failed = receiver.spans.filter(
-        ({ traceId, kind, status }) => traceId === trace && kind === 3 && status === 2,
-      );
+      const failed = await waitUntil('all four calls that failed are there', () => {
+        const of = receiver.spans.filter(
+          ({ traceId, kind, status }) => traceId === trace && kind === 3 && status === 2,
+        );
+        return of.length >= 4 ? of : undefined;
+      });
       assert.deepEqual(
         failed.map(
           ({ name, attributes }) => `${name} ${attributes['healthflows.attempt']} ${attributes['error.type']}`,
