@@ -1,23 +1,29 @@
 /** The service of an `amqp-connection`: one engine, its outbox, and the retry policies of its consumers. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { renew } from '../idempotency/index.ts';
-import { Failure, type FailureRecord } from '../kernel/failure.ts';
+import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
 import type { Store } from '../kernel/store/store.ts';
 import { telemetry } from '../kernel/telemetry/telemetry.ts';
 import { EmbeddedEngine, queuedMessage } from './engines/embedded/engine.ts';
 import type {
-  Consumer,
   Disposition,
   IncomingDelivery,
   MessagingEngine,
   OpenDelivery,
+  OutgoingMessage,
   QueueTopology,
   Topology,
 } from './engines/engine.ts';
+import { type ClaimOptions, checkIn, checkOut, claimOf, defaultClaim } from './claim-check.ts';
+import { keepBody, purgeBodies, readBody } from './claim-operations.ts';
 import { stepFor } from './engines/rabbitmq/topology.ts';
 import { withDeadline } from './engines/waiting.ts';
 import { firstFailedAtOf } from './failure-headers.ts';
+import { Intake } from './intake.ts';
 import { OutboxForwarder } from './outbox.ts';
 import { acceptIntoOutbox, acceptIntoQueue, type Completion, leaseLost, noteConfirmed } from './outbox-operations.ts';
+import { forgetRedeliveries, noteRedelivery, purgeRedeliveries } from './redelivery-operations.ts';
+import { defaultRetryBudget, RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 import { decide, defaultRetryPolicy, type RetryPolicy, stepOf, withJitter } from './retry-policy.ts';
 import type {
   Acceptance,
@@ -28,6 +34,7 @@ import type {
   Settlement,
   SettleOutcome,
 } from './service.ts';
+import { StandingOrders } from './standing-orders.ts';
 
 export interface ConnectionOptions {
   /** Id of the config node. */
@@ -38,16 +45,28 @@ export interface ConnectionOptions {
   store?: { id: string; store: Store };
   /** Rows in the outbox at which accepting is refused. Default 10,000. */
   outboxLimit?: number;
+  retryBudget?: RetryBudgetOptions;
+  /** Bodies above its limit are kept in the store. Default {@link defaultClaim}; needs a store and a broker. */
+  claim?: ClaimOptions;
 }
 
 /** Beyond these a broker refuses a message for good, and it must not be accepted first. RabbitMQ 4: 16 MiB. */
 const bodyLimit = 16 * 1024 * 1024;
 const headersLimit = 60 * 1024;
+/** Of a body that the store keeps. */
+const keptBodyLimit = 64 * 1024 * 1024;
+/** Milliseconds: rows about messages that are never heard of again go after it. */
+const redeliveryAge = 30 * 86_400_000;
+/** Milliseconds, and bodies removed in one transaction. */
+const purgeInterval = 10 * 60_000;
+const purgeSlice = 20;
 
 /** Milliseconds. */
 const gaugeInterval = 10_000;
 /** Milliseconds that a publish waits for declarations under way. */
 const declarationTime = 3_000;
+/** Milliseconds between two questions for a body while the store does not answer. */
+const bodyRetry = 1_000;
 /** Milliseconds: longer than a publish may wait for its confirm. */
 const leaseWhilePublishing = 60_000;
 
@@ -64,9 +83,9 @@ export interface RunningConnection {
 export function startConnection(options: ConnectionOptions): RunningConnection {
   const { id, namespace, engine, store } = options;
   const policies = new Map<string, RetryPolicy>();
-  const consumers = new Map<string, Set<Consumer>>();
   const settledListeners = new Map<string, Set<(tag: string, settlement: Settlement) => void>>();
-  const pausedQueues = new Set<string>();
+  /** Deliveries that the store has counted, by handle. */
+  const counted = new Map<string, { queue: string; messageId: string }>();
   const heldQueues = new Map<string, string>();
   const exchanges = new Set<string>();
   const queues = new Map<string, QueueTopology>();
@@ -76,6 +95,11 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
     engine.kind === 'rabbitmq' && store !== undefined
       ? new OutboxForwarder({ store: store.store, engine, connection: id, limit: options.outboxLimit ?? 10_000 })
       : undefined;
+  const orders = new StandingOrders(store?.store, id, () => void intake.apply().catch(() => undefined));
+  const budget = new RetryBudget(options.retryBudget ?? defaultRetryBudget);
+  const intake: Intake = new Intake(orders, budget);
+  // The embedded queue is in the store anyway.
+  const claim = engine.kind === 'rabbitmq' && store !== undefined ? (options.claim ?? defaultClaim) : undefined;
 
   function plan(outcome: SettleOutcome, open: OpenDelivery | undefined): Plan {
     const now = Date.now();
@@ -125,10 +149,12 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
 
   async function acceptDurably(acceptance: Acceptance): Promise<Accepted> {
     if (store === undefined) throw noStore();
-    const { message, lease } = acceptance;
+    const { lease } = acceptance;
     if (lease !== undefined && lease.store !== store.id) throw otherStore();
+    const { message, kept } = checkedIn(acceptance.message);
     const args = {
       message: queuedMessage(message),
+      ...(kept === undefined ? {} : { kept }),
       completion: completionOf(acceptance),
       audit: auditOf(acceptance, 'outbox'),
     };
@@ -155,11 +181,66 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       const verdict = await store.store.run(renew, { ...completion, lease: leaseWhilePublishing });
       if (verdict === 'lost-lease') throw leaseLost(completion.key);
     }
-    await declared();
-    await engine.publish(message);
+    await publish(message);
     if (store === undefined) return { completed: false };
     const audit = auditOf(acceptance, 'confirmed');
     return { completed: await store.store.run(noteConfirmed, { completion, audit }) };
+  }
+
+  function checkedIn(message: OutgoingMessage) {
+    return claim === undefined ? { message } : checkIn(message, claim);
+  }
+
+  async function publish(whole: OutgoingMessage): Promise<void> {
+    const { message, kept } = checkedIn(whole);
+    if (kept !== undefined) await store!.store.run(keepBody, kept);
+    await declared();
+    await engine.publish(message);
+  }
+
+  /**
+   * Hands deliveries on with the bodies they were published with. One that waits for its body holds up those behind it,
+   * so that the order stays.
+   */
+  function withBodies(onDelivery: (delivery: IncomingDelivery) => void): (delivery: IncomingDelivery) => void {
+    let line: Promise<void> | undefined;
+    return (delivery) => {
+      const claimed = claimOf(delivery);
+      if (claimed === undefined && line === undefined) {
+        onDelivery(delivery);
+        return;
+      }
+      const next = (line ?? Promise.resolve()).then(async () => {
+        const whole = claimed === undefined ? delivery : await fetched(delivery, claimed);
+        if (whole !== undefined) onDelivery(whole);
+      });
+      line = next.finally(() => {
+        if (line === waited) line = undefined;
+      });
+      const waited = line;
+    };
+  }
+
+  /** Undefined when the delivery is no longer ours to handle. */
+  async function fetched(delivery: IncomingDelivery, claimed: string): Promise<IncomingDelivery | undefined> {
+    // A letter without its body is still a letter; the same goes for a connection that has no store to ask.
+    for (; engine.open(delivery.handle) !== undefined; await sleep(bodyRetry)) {
+      let body: Uint8Array | undefined;
+      try {
+        body = await store?.store.run(readBody, { id: claimed });
+      } catch {
+        continue;
+      }
+      try {
+        return checkOut(delivery, body);
+      } catch (error) {
+        if (delivery.queue.endsWith('.dead')) return delivery;
+        const failure = toFailure(error).toRecord({ at: new Date().toISOString(), attempt: delivery.attempt });
+        await engine.settle(delivery.handle, { kind: 'dead-letter', failure }).catch(() => undefined);
+        return undefined;
+      }
+    }
+    return undefined;
   }
 
   const service: AmqpConnectionService = {
@@ -187,13 +268,10 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       }
     },
 
-    async publish(message) {
-      await declared();
-      await engine.publish(message);
-    },
+    publish,
 
     async accept(acceptance, guarantee) {
-      checkSize(acceptance);
+      checkSize(acceptance, claim === undefined || claim.limit > bodyLimit ? bodyLimit : keptBodyLimit);
       const accepted = await (guarantee === 'outbox' ? acceptDurably(acceptance) : acceptConfirmed(acceptance));
       const { exchange, routingKey } = acceptance.message;
       telemetry.count('messaging_client_sent_messages_total', { messaging_destination_name: exchange || routingKey });
@@ -203,21 +281,19 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
     outbox: async () => forwarder?.status(),
 
     async consume(consume: ConsumeOptions, onDelivery: (delivery: IncomingDelivery) => void) {
-      const { policy, onSettled, ...rest } = consume;
+      const { policy, onSettled, onHalt, ...rest } = consume;
       const { queue } = consume;
       policies.set(queue, policy);
-      const consumer = await engine.consume(rest, (delivery) => {
+      const paused = intake.haltOf(queue) !== undefined;
+      const counting = (delivery: IncomingDelivery): void => {
         telemetry.count('messaging_client_consumed_messages_total', { messaging_destination_name: queue });
         onDelivery(delivery);
-      });
-      if (pausedQueues.has(queue)) await consumer.pause();
-      add(consumers, queue, consumer);
+      };
+      const consumer = await engine.consume({ ...rest, paused }, withBodies(counting));
       if (onSettled !== undefined) add(settledListeners, queue, onSettled);
+      const ours = intake.add(queue, consumer, onHalt);
       return {
-        pause: () => consumer.pause(),
-        resume: async () => {
-          if (!pausedQueues.has(queue)) await consumer.resume();
-        },
+        ...ours,
         get paused() {
           return consumer.paused;
         },
@@ -225,8 +301,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
           return consumer.unsettled;
         },
         async close(drain) {
-          consumers.get(queue)?.delete(consumer);
-          await consumer.close(drain);
+          await ours.close(drain);
           if (onSettled !== undefined) settledListeners.get(queue)?.delete(onSettled);
         },
       };
@@ -239,10 +314,14 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       const queue = open?.delivery.queue ?? 'unknown';
       if (result === 'stale') counters.stale++;
       else if (result === 'already-settled') counters.alreadySettled++;
-      else if (settlement.disposition === 'released') counters.released++;
-      else if (open !== undefined) {
-        const labels = { messaging_destination_name: queue, disposition: settlement.disposition };
-        telemetry.observe('messaging_process_duration_seconds', labels, (Date.now() - open.since) / 1000);
+      else {
+        if (settlement.disposition === 'released') counters.released++;
+        else if (open !== undefined) {
+          const labels = { messaging_destination_name: queue, disposition: settlement.disposition };
+          telemetry.observe('messaging_process_duration_seconds', labels, (Date.now() - open.since) / 1000);
+        }
+        spend(settlement.disposition);
+        forget(tag);
       }
       const settled = { result, ...settlement };
       for (const listener of [...(settledListeners.get(queue) ?? [])]) listener(tag, settled);
@@ -252,40 +331,87 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
     open: (tag) => engine.open(tag),
     openDeliveries: (queue) => engine.openDeliveries(queue),
 
-    async pause(queue) {
-      pausedQueues.add(queue);
-      await Promise.all([...(consumers.get(queue) ?? [])].map((consumer) => consumer.pause()));
+    storeId: store?.id,
+    pause: (queue, by = { actor: 'flow', reason: 'paused by the flow' }) =>
+      orders.order({ target: { kind: 'pause', connection: id, queue }, on: true, ...by }),
+    resume: (queue) =>
+      orders.order({ target: { kind: 'pause', connection: id, queue }, on: false, actor: 'flow', reason: '' }),
+    paused: (queue) => orders.pauseOf(queue) !== undefined,
+    stop: (on, by) => orders.order({ target: { kind: 'stop' }, on, ...by }),
+    stopped: () => orders.stop,
+    async obey() {
+      await orders.look();
+      await intake.apply();
     },
-    async resume(queue) {
-      pausedQueues.delete(queue);
-      await Promise.all([...(consumers.get(queue) ?? [])].map((consumer) => consumer.resume()));
+    halted: (queue) => intake.haltOf(queue),
+    budget: () => budget.state,
+
+    async redeliveries(delivery) {
+      const { queue, handle, redelivered, properties } = delivery;
+      if (delivery.redeliveries !== undefined) return delivery.redeliveries;
+      if (!redelivered || store === undefined) return 0;
+      const message = { queue, messageId: properties.messageId };
+      const count = await store.store.run(noteRedelivery, message);
+      counted.set(handle, message);
+      return count;
     },
-    paused: (queue) => pausedQueues.has(queue),
 
     hold(queue, reason) {
       if (reason === undefined) heldQueues.delete(queue);
       else heldQueues.set(queue, reason);
     },
-    held: (queue) => heldQueues.get(queue),
+    held: (queue) => {
+      const halt = intake.haltOf(queue);
+      return heldQueues.get(queue) ?? (halt?.kind === 'paused' ? undefined : halt?.text);
+    },
 
     depth: (queue) => engine.depth(queue),
     topology: (): Topology => ({ exchanges: [...exchanges], queues: [...queues.values()] }),
     onState: (listener) => engine.onState(listener),
   };
 
+  function spend(disposition: Settlement['disposition']): void {
+    const { spent } = budget.state;
+    if (disposition === 'done') budget.succeeded();
+    else if (disposition === 'retry') budget.retried();
+    if (budget.state.spent === spent) return;
+    if (!spent) telemetry.count('retry_budget_spent_total', { connection: id });
+    void intake.apply().catch(() => undefined);
+  }
+
+  /** It is settled: the next delivery of the message, if there is one, is its first again. */
+  function forget(tag: string): void {
+    const message = counted.get(tag);
+    if (message === undefined) return;
+    counted.delete(tag);
+    store?.store.run(forgetRedeliveries, message).catch(() => undefined);
+  }
+
+  async function purge(): Promise<void> {
+    if (store === undefined) return;
+    await store.store.run(purgeRedeliveries, { age: redeliveryAge });
+    while ((await store.store.run(purgeBodies, { limit: purgeSlice })) === purgeSlice) await sleep(50);
+  }
+
+  const purging = setInterval(() => void purge().catch(() => undefined), purgeInterval);
+  purging.unref();
   const gauges = setInterval(() => void measure().catch(() => undefined), gaugeInterval);
   gauges.unref();
 
   /** What the dashboards show. A broker or store that does not answer says so elsewhere. */
   async function measure(): Promise<void> {
+    telemetry.gauge('retry_budget_available', { connection: id }, budget.state.available);
+    telemetry.gauge('messaging_stopped', { connection: id }, orders.stop === undefined ? 0 : 1);
+    // What came and went with a channel is counted as its redelivery comes.
+    for (const handle of counted.keys()) if (engine.open(handle) === undefined) counted.delete(handle);
     if (engine.state.kind !== 'ready') return;
-    for (const queue of consumers.keys()) {
+    for (const queue of intake.queues) {
       telemetry.gauge('inflight', { queue }, engine.openDeliveries(queue).length);
       const { ready, oldestAge } = await engine.depth(queue);
       telemetry.gauge('queue_depth', { queue }, ready);
       const dead = `${queue}.dead`;
       // Letters that no dead-letter node takes would pile up unseen.
-      if (!queue.endsWith('.dead') && !consumers.get(dead)?.size) {
+      if (!queue.endsWith('.dead') && !intake.consumed(dead)) {
         const left = await engine.depth(dead).catch(() => undefined);
         if (left !== undefined) telemetry.gauge('queue_depth', { queue: dead }, left.ready);
       }
@@ -303,6 +429,9 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
     service,
     async close() {
       clearInterval(gauges);
+      clearInterval(purging);
+      orders.close();
+      intake.close();
       await forwarder?.close();
       await engine.close();
     },
@@ -337,13 +466,13 @@ function otherStore(): Failure {
   );
 }
 
-function checkSize({ message }: Acceptance): void {
+function checkSize({ message }: Acceptance, limit: number): void {
   const headers = Buffer.byteLength(JSON.stringify(message.properties.headers));
-  if (message.body.byteLength <= bodyLimit && headers <= headersLimit) return;
+  if (message.body.byteLength <= limit && headers <= headersLimit) return;
   throw new Failure(
     'data-quality',
     'AMQP_MESSAGE_TOO_LARGE',
-    `The message has ${message.body.byteLength} bytes and ${headers} bytes of headers; a broker takes ${bodyLimit} and ${headersLimit}. Send a reference to the document instead.`,
+    `The message has ${message.body.byteLength} bytes and ${headers} bytes of headers; at most ${limit} and ${headersLimit} are taken. Send a reference to the document instead.`,
     { outcome: 'none' },
   );
 }

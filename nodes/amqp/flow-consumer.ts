@@ -1,6 +1,6 @@
 /**
  * Between a subscription and a flow: decodes, bounds what is in the flow at once, keeps order per key, drains before
- * a deploy, and finds what a flow never settled.
+ * a deploy, finds what a flow never settled, and lets what may end the process into the flow alone.
  */
 import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
 import type { FlowMessage } from '../kernel/message.ts';
@@ -9,7 +9,7 @@ import type { HopSpan } from '../kernel/telemetry/tracing.ts';
 import { flowMessage, receivedEvent } from './cloud-events.ts';
 import type { Consumer, IncomingDelivery } from './engines/engine.ts';
 import type { RetryPolicy } from './retry-policy.ts';
-import type { AmqpConnectionService } from './service.ts';
+import type { AmqpConnectionService, Halt } from './service.ts';
 import { processSpan } from './tracing.ts';
 
 export interface FlowConsumerOptions {
@@ -25,6 +25,8 @@ export interface FlowConsumerOptions {
   maxBody: number;
   /** Milliseconds after which a delivery that nobody settled is reported and tried again. */
   settleDeadline: number;
+  /** Redeliveries that nobody settled, after which a message is poison. */
+  deliveryLimit: number;
   /** The node that consumes, for the dead letters it writes itself. */
   node: NonNullable<FailureRecord['node']>;
   emit(message: FlowMessage): void;
@@ -36,6 +38,20 @@ export interface FlowConsumerOptions {
 const look = 15_000;
 /** Milliseconds: Node-RED drops what was on a wire during a deploy, so what stays open this long after it is lost. */
 const graceAfterDeploy = 10_000;
+/**
+ * Redeliveries at which a message is suspected of ending the process: it goes into the flow alone, after all others.
+ * Of several suspects the first time the first goes first, the next time the last, later any: so those before and those
+ * behind the guilty one are settled, and not blamed for what it does.
+ */
+const suspicious = 2;
+
+/** Milliseconds that the broker has to take the acknowledgements before it: an ack has no answer to wait for. */
+const beforeSuspect = 100;
+
+interface Suspect {
+  delivery: IncomingDelivery;
+  redeliveries: number;
+}
 
 export class FlowConsumer {
   readonly #options: FlowConsumerOptions;
@@ -43,14 +59,21 @@ export class FlowConsumer {
   #starting: Promise<void> | undefined;
   /** Delivered to us, not yet sent into the flow. */
   #waiting: IncomingDelivery[] = [];
+  /** Delivered to us, suspected. */
+  #suspects: Suspect[] = [];
+  /** Those whose redeliveries are asked for; what comes behind them waits, so that the order stays. */
+  #line: Promise<void> | undefined;
   /** In the flow: tag to partition key. */
   readonly #inFlow = new Map<string, string | undefined>();
   /** The spans of what is in the flow, when somebody traces. */
   readonly #spans = new Map<string, HopSpan>();
+  /** What is in the flow is a suspect. */
+  #alone = false;
   /** Reported once. */
   readonly #overdue = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #graceTimer: NodeJS.Timeout | undefined;
+  #suspectTimer: NodeJS.Timeout | undefined;
   #stopping = false;
   /** Why nothing goes into the flow, for people: something behind it is down. */
   #held: string | undefined;
@@ -67,8 +90,9 @@ export class FlowConsumer {
     return this.#inFlow.size;
   }
 
-  get paused(): boolean {
-    return this.#options.connection.paused(this.#options.queue);
+  /** Why the connection takes nothing from this queue. */
+  get halted(): Halt | undefined {
+    return this.#options.connection.halted(this.#options.queue);
   }
 
   /** Set while {@link hold} lasts. */
@@ -87,13 +111,9 @@ export class FlowConsumer {
     this.#options.connection.hold(this.#options.queue, reason);
     this.#options.onChange();
     if (before !== undefined && reason !== undefined) return;
-    if (reason !== undefined) {
-      this.#pauseQuietly();
-      this.#releaseUnseen();
-      return;
-    }
-    this.#dispatch();
-    if (!this.#stopping && !this.#closed) this.#resume();
+    this.#adjust();
+    if (reason !== undefined) this.#releaseUnseen();
+    else this.#dispatch();
   }
 
   /** Begins, or goes on after a deploy that left this consumer in place. */
@@ -102,7 +122,7 @@ export class FlowConsumer {
     this.#releaseLost();
     if (this.#closed) return;
     if (this.#consumer === undefined) this.#starting ??= this.#consume();
-    else if (this.#held === undefined) this.#resume();
+    else this.#adjust();
   }
 
   /** A deploy begins: takes nothing more and hands back what the flow has not seen. */
@@ -110,7 +130,7 @@ export class FlowConsumer {
     this.#stopping = true;
     this.#prune();
     this.#beforeDeploy = [...this.#inFlow.keys()];
-    this.#pauseQuietly();
+    this.#adjust();
     this.#releaseUnseen();
   }
 
@@ -120,6 +140,7 @@ export class FlowConsumer {
     this.#options.connection.hold(this.#options.queue, undefined);
     clearInterval(this.#timer);
     clearTimeout(this.#graceTimer);
+    clearTimeout(this.#suspectTimer);
     await this.#starting;
     await this.#consumer?.close(drain);
   }
@@ -132,6 +153,11 @@ export class FlowConsumer {
           queue,
           prefetch,
           policy,
+          onHalt: () => {
+            if (this.#blocked) this.#releaseUnseen();
+            else this.#dispatch();
+            this.#options.onChange();
+          },
           onSettled: (tag, { disposition, result }) => {
             this.#endSpan(tag, result === 'settled' ? disposition : result);
             this.#inFlow.delete(tag);
@@ -144,7 +170,7 @@ export class FlowConsumer {
       );
       this.#timer = setInterval(() => this.#watch(), look);
       this.#timer.unref();
-      if (this.#stopping || this.#held !== undefined) await this.#consumer.pause();
+      this.#adjust();
     } catch (error) {
       this.#options.onProblem(toFailure(error));
     }
@@ -155,29 +181,98 @@ export class FlowConsumer {
       this.#settleQuietly(delivery.handle, { kind: 'release' });
       return;
     }
-    this.#waiting.push(delivery);
-    // Somebody resumed the queue meanwhile, or it was on its way. Giving it back would only bring it again.
-    if (this.#held !== undefined) this.#pauseQuietly();
+    if (this.#line === undefined && delivery.redeliveries !== undefined) {
+      this.#admit(delivery, delivery.redeliveries);
+      return;
+    }
+    const line = (this.#line ?? Promise.resolve()).then(async () => {
+      // A store that does not answer counts nothing; the flow will hardly get further without it either.
+      const count = await this.#options.connection.redeliveries(delivery).catch(() => 0);
+      if (this.#line === line) this.#line = undefined;
+      this.#admit(delivery, count);
+    });
+    this.#line = line;
+  }
+
+  #admit(delivery: IncomingDelivery, redeliveries: number): void {
+    if (redeliveries > this.#options.deliveryLimit) {
+      this.#refuse(delivery, poison(redeliveries));
+      return;
+    }
+    if (this.#stopping) {
+      this.#settleQuietly(delivery.handle, { kind: 'release' });
+      return;
+    }
+    const suspect = redeliveries >= suspicious;
+    if (suspect) this.#suspects.push({ delivery, redeliveries });
+    else this.#waiting.push(delivery);
+    // While it is held, somebody resumed the queue or it was on its way. Giving it back would only bring it again.
+    if (suspect || this.#held !== undefined) this.#adjust();
     this.#dispatch();
   }
 
-  #resume(): void {
-    void this.#consumer?.resume().catch((error: unknown) => this.#options.onProblem(toFailure(error)));
+  /** Nothing may go into the flow. */
+  get #blocked(): boolean {
+    return this.#stopping || this.#held !== undefined || this.halted !== undefined;
   }
 
-  #pauseQuietly(): void {
-    void this.#consumer?.pause().catch(() => undefined);
+  /** Takes from the queue what may go into the flow; with a suspect at hand nothing more that would be counted with it. */
+  #adjust(): void {
+    const consumer = this.#consumer;
+    if (consumer === undefined) return;
+    const wanted =
+      !this.#stopping && !this.#closed && this.#held === undefined && this.#suspects.length === 0 && !this.#alone;
+    if (wanted) consumer.resume().catch((error: unknown) => this.#options.onProblem(toFailure(error)));
+    else consumer.pause().catch(() => undefined);
   }
 
   #releaseUnseen(): void {
-    const unseen = this.#waiting;
+    const unseen = [...this.#waiting, ...this.#suspects.map(({ delivery }) => delivery)];
     this.#waiting = [];
+    this.#suspects = [];
     for (const { handle } of unseen) this.#settleQuietly(handle, { kind: 'release' });
   }
 
+  /** One suspect goes into the flow when nothing else is in it or waits for it. */
+  #dispatchSuspect(): void {
+    const all = this.#suspects.sort((a, b) =>
+      a.delivery.properties.messageId < b.delivery.properties.messageId ? -1 : 1,
+    );
+    if (all.length === 0) return;
+    const time = Math.max(...all.map(({ redeliveries }) => redeliveries)) - suspicious;
+    const chosen = all[time === 0 ? 0 : time === 1 ? all.length - 1 : Math.floor(Math.random() * all.length)]!;
+    const key = this.#options.orderByKey ? keyOf(chosen.delivery) : undefined;
+    this.#suspects = all.filter((each) => each !== chosen);
+    this.#alone = true;
+    this.#send(chosen.delivery, key);
+    // It may have been refused, or have gone stale.
+    if (this.#inFlow.size === 0) this.#ended();
+  }
+
+  /** A suspect has left the flow, by whatever way. */
+  #ended(): void {
+    if (!this.#alone || this.#inFlow.size > 0) return;
+    this.#alone = false;
+    if (this.#suspects.length === 0) this.#adjust();
+    setImmediate(() => this.#dispatch());
+  }
+
   #dispatch(): void {
-    if (this.#stopping || this.#held !== undefined || this.#waiting.length === 0) return;
+    if (this.#blocked) return;
     this.#prune();
+    this.#ended();
+    if (this.#alone) return;
+    this.#dispatchWaiting();
+    if (this.#suspects.length === 0 || this.#inFlow.size > 0) return;
+    this.#suspectTimer ??= setTimeout(() => {
+      this.#suspectTimer = undefined;
+      this.#prune();
+      if (!this.#blocked && this.#inFlow.size === 0) this.#dispatchSuspect();
+    }, beforeSuspect);
+  }
+
+  #dispatchWaiting(): void {
+    if (this.#waiting.length === 0) return;
     const { concurrency, orderByKey } = this.#options;
     if (!orderByKey) {
       while (this.#inFlow.size < concurrency) {
@@ -187,7 +282,8 @@ export class FlowConsumer {
       }
       return;
     }
-    const busy = new Set(this.#inFlow.values());
+    // What follows a suspect of its key waits for it.
+    const busy = new Set([...this.#inFlow.values(), ...this.#suspects.map(({ delivery }) => keyOf(delivery))]);
     const stay: IncomingDelivery[] = [];
     const go: [IncomingDelivery, string][] = [];
     for (const delivery of this.#waiting) {
@@ -306,6 +402,14 @@ export class FlowConsumer {
 function keyOf(delivery: IncomingDelivery): string {
   const event = receivedEvent(delivery);
   return event.partitionkey ?? event.subject ?? event.id;
+}
+
+function poison(redeliveries: number): Failure {
+  return new Failure(
+    'defect',
+    'AMQP_POISON',
+    `It was delivered ${redeliveries + 1} times and never settled: the flow probably ends or restarts the process each time. Look at the log around the deliveries before replaying it.`,
+  );
 }
 
 function tooLarge(delivery: IncomingDelivery, limit: number): Failure {

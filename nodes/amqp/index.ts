@@ -10,3 +10,5 @@ export type * from './engines/engine.ts';
 export type * from './service.ts';
 export { replaySpans } from './tracing.ts';
 export { type Decision, decide, defaultRetryPolicy, type RetryPolicy } from './retry-policy.ts';
+export { type ControlChange, type ControlTarget, type Order, setControl } from './control-operations.ts';
+export type { RetryBudgetState } from './retry-budget.ts';

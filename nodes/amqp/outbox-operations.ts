@@ -7,6 +7,7 @@ import type { AuditEntry } from '../kernel/audit/entry.ts';
 import { Failure } from '../kernel/failure.ts';
 import { defineOperation, type OperationContext, query, type Row } from '../kernel/store/operation.ts';
 import { seal, unseal } from '../kernel/store/sealing.ts';
+import { type KeptBody, keepBody } from './claim-operations.ts';
 import { enqueue, type QueuedMessage, sealContext } from './engines/embedded/operations.ts';
 import { noExchange, unroutable } from './engines/routing-failures.ts';
 
@@ -19,6 +20,8 @@ export interface Completion {
 
 export interface AcceptArgs {
   message: QueuedMessage;
+  /** Its body, when it is too large for the broker. */
+  kept?: KeptBody;
   completion: Completion | null;
   audit: AuditEntry;
 }
@@ -77,6 +80,7 @@ export const acceptIntoOutbox = defineOperation(
   function* (args: OutboxArgs, context) {
     yield* completeLease(args, context);
     yield* checkRoom(args);
+    if (args.kept !== undefined) yield* keepBody.body(args.kept, context);
     const { connection, partitionKey, message } = args;
     yield* query(
       `INSERT INTO messaging_outbox

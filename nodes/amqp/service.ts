@@ -14,6 +14,8 @@ import type {
   SettleResult,
   Topology,
 } from './engines/engine.ts';
+import type { Order } from './control-operations.ts';
+import type { RetryBudgetState } from './retry-budget.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 /** How a flow ends its work on a delivery. */
@@ -70,10 +72,25 @@ export interface OutboxStatus {
   problem?: string;
 }
 
-export interface ConsumeOptions extends ConsumerOptions {
+/** Why nothing is taken from a queue. */
+export interface Halt {
+  /**
+   * `stopped`: a person has stopped everything; `paused`: a person has paused this queue; `budget`: too many retries,
+   * it goes on by itself; `unknown`: the store has not said yet whether it is stopped or paused.
+   */
+  kind: 'stopped' | 'paused' | 'budget' | 'unknown';
+  /** For a status: short. */
+  text: string;
+  /** Whose order it is. */
+  order?: Order;
+}
+
+export interface ConsumeOptions extends Omit<ConsumerOptions, 'paused'> {
   policy: RetryPolicy;
   /** A delivery of this queue was settled, by whomever. */
   onSettled?(tag: string, settlement: Settlement): void;
+  /** {@link AmqpConnectionService.halted} of the queue has changed. */
+  onHalt?(): void;
 }
 
 export interface AmqpConnectionService {
@@ -104,13 +121,34 @@ export interface AmqpConnectionService {
   /** A delivery not yet settled, for those who must know what a tag stands for. */
   open(tag: string): OpenDelivery | undefined;
   openDeliveries(queue: string): OpenDelivery[];
-  /** Stops all consumers of a queue until `resume`; what is in the flow may still be settled. */
-  pause(queue: string): Promise<void>;
+  /** Id of the config node of the store, in which orders are kept; undefined when they end with the connection. */
+  readonly storeId: string | undefined;
+  /**
+   * Stops all consumers of a queue until `resume`, over deploys and restarts; what is in the flow may still be settled.
+   * Whoever lets a person do it writes the audit entry in the same transaction instead: `setControl`, then `obey`.
+   */
+  pause(queue: string, by?: { actor: string; reason: string }): Promise<void>;
   resume(queue: string): Promise<void>;
+  /** A person has paused the queue. */
   paused(queue: string): boolean;
+  /** Without a store: stops all consumers, or lets them go on. With one, `setControl` does it for all connections. */
+  stop(on: boolean, by: { actor: string; reason: string }): Promise<void>;
+  /** The stop that holds now. */
+  stopped(): Order | undefined;
+  /** Obeys at once what has just been ordered in the store; otherwise that takes two seconds. */
+  obey(): Promise<void>;
+  /** Why nothing is taken from a queue: an order, or the retry budget. */
+  halted(queue: string): Halt | undefined;
+  /** What is left for retries. */
+  budget(): RetryBudgetState;
+  /**
+   * Earlier deliveries of this one that nobody settled. Where the broker does not count, the store does, if there is
+   * one; then this delivery is counted by asking.
+   */
+  redeliveries(delivery: IncomingDelivery): Promise<number>;
   /** Notes that this instance's consumer takes nothing while something behind its flow is down; undefined ends it. */
   hold(queue: string, reason: string | undefined): void;
-  /** Why, for people; undefined when the consumer takes messages. */
+  /** Why the consumer takes nothing, for people: an outage, or {@link halted} other than by a pause. */
   held(queue: string): string | undefined;
   depth(queue: string): Promise<QueueDepth>;
   /** Settles that came too late or twice since the start. */

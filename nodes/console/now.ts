@@ -254,6 +254,15 @@ const brokerWords: Record<EngineState['kind'], [Health, string]> = {
 export function brokerParts(RED: RuntimeApi): PartNow[] {
   return runningConnections(RED).map(({ id, name, service }) => {
     const { state } = service;
+    const stop = service.stopped();
+    if (stop !== undefined) {
+      return { id, name, kind: 'broker', health: 'paused', state: `stopped by ${stop.actor}`, detail: stop.reason };
+    }
+    const { spent, resumesIn } = service.budget();
+    if (spent && state.kind === 'ready') {
+      const detail = `Too many retries: consumers go on within ${Math.ceil(resumesIn / 1_000)} s. See which failures repeat.`;
+      return { id, name, kind: 'broker', health: 'attention', state: 'slowed: retry budget used up', detail };
+    }
     const [health, words] = brokerWords[state.kind];
     const detail =
       'problem' in state

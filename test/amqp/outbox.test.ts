@@ -1,7 +1,7 @@
 /** The outbox against a broker that does as it is told, on both stores. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { startConnection } from '../../nodes/amqp/connection-service.ts';
+import { type ConnectionOptions, startConnection } from '../../nodes/amqp/connection-service.ts';
 import type { EngineState, MessagingEngine, OutgoingMessage } from '../../nodes/amqp/engines/engine.ts';
 import { claim } from '../../nodes/idempotency/index.ts';
 import { Failure } from '../../nodes/kernel/failure.ts';
@@ -53,7 +53,7 @@ for (const kind of [sqliteKind, postgresKind]) {
       await bench?.dispose();
     });
 
-    function start(limit = 1_000, id = uniquePrefix()) {
+    function start(limit = 1_000, id = uniquePrefix(), more: Partial<ConnectionOptions> = {}) {
       const broker = new ObedientBroker();
       const engine = broker as unknown as MessagingEngine;
       const { service, close } = startConnection({
@@ -62,6 +62,7 @@ for (const kind of [sqliteKind, postgresKind]) {
         engine,
         store: { id: 'store', store },
         outboxLimit: limit,
+        ...more,
       });
       closers.push(close);
       const accept = (name: string, partitionKey?: string) => {
@@ -165,7 +166,8 @@ for (const kind of [sqliteKind, postgresKind]) {
     });
 
     test('what a broker would refuse for good is refused before it is accepted', async () => {
-      const { accept, service } = start();
+      const never = { limit: Number.POSITIVE_INFINITY, retention: 1 };
+      const { accept, service } = start(undefined, undefined, { claim: never });
       await accept('ok');
       const large = message('ns.events', 'x', { body: Buffer.alloc(16 * 1024 * 1024 + 1) });
       await assert.rejects(service.accept({ message: large }, 'outbox'), { code: 'AMQP_MESSAGE_TOO_LARGE' });

@@ -57,6 +57,36 @@ const flows: FlowNode[] = [
   { ...settle, id: 'done', wires: [[]] },
 ];
 
+const divided: FlowNode[] = [
+  { id: 'http', z: 'tab', type: 'http in', url: '/orders', method: 'post', upload: false, wires: [['divide']] },
+  { ...flows.find(({ id }) => id === 'split')!, id: 'divide', wires: [['each']] },
+  {
+    ...common,
+    id: 'each',
+    type: 'amqp-publish',
+    connection: 'amqp',
+    routingKey: 'payload.key',
+    routingKeyType: 'msg',
+    guarantee: 'confirmed',
+    wires: [['answers']],
+  },
+  {
+    id: 'answers',
+    z: 'tab',
+    type: 'switch',
+    property: 'res',
+    propertyType: 'msg',
+    rules: [{ t: 'nnull' }],
+    checkall: 'true',
+    repair: false,
+    outputs: 1,
+    wires: [['response']],
+  },
+  { id: 'response', z: 'tab', type: 'http response', wires: [] },
+  { id: 'refused', z: 'tab', type: 'catch', scope: ['each'], wires: [['settle']] },
+];
+flows.push(...divided);
+
 let red: EmbeddedNodeRed;
 const placed: string[] = [];
 const settlements: unknown[] = [];
@@ -94,4 +124,24 @@ test('an order with a line that fails is a dead letter, whatever became of its o
     return ((await response.json()) as LetterPage).letters[0];
   });
   assert.equal(letter.messageId, '1002');
+});
+
+test('the sender of a divided document is answered when its last part is accepted, not before', async () => {
+  const send = async (keys: string[]) => {
+    const response = await fetch(`${red.url}/orders`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(keys.map((key) => ({ key, line: key }))),
+    });
+    return { status: response.status, body: await response.text() };
+  };
+  const before = placed.length;
+  const good = await send(['line', 'line', 'line']);
+  assert.equal(good.status, 202, good.body);
+  assert.equal((JSON.parse(good.body) as { status: string }).status, 'accepted');
+  // All three are in the queue already.
+  await waitUntil('they are placed', () => placed.length === before + 3);
+  // The part that no queue takes is the second: with the first one's 202 its sender would never know.
+  const bad = await send(['line', 'nowhere', 'line']);
+  assert.notEqual(bad.status, 202, bad.body);
 });

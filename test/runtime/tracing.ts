@@ -139,8 +139,13 @@ export function tracePromises(version: NodeRedVersion): void {
     });
 
     it('another try is linked to the one before, and a replay is a trace of its own that links back', async () => {
+      // A delivery that was handed back before its settling came is delivered again, which is another story than a retry.
+      for (const number of ['T-R1', 'T-R2', 'T-R3']) if (await retriedAndReplayed(number)) return;
+      assert.fail('no settling came in time');
+    });
+
+    async function retriedAndReplayed(number: string): Promise<boolean> {
       const trace = randomBytes(16).toString('hex');
-      const number = 'T-R';
       // Three tries within the client, then the consumer tries again; then Odoo refuses the document for good.
       stack.odoo.faults.set(
         { kind: 'status', status: 503, times: 3, method: 'load' },
@@ -152,7 +157,7 @@ export function tracePromises(version: NodeRedVersion): void {
       });
       assert.equal(reply.status, 202);
       const queue = 'healthflows.procurement.orders';
-      const letter = await waitUntil('it is a dead letter', async () => (await stack.deadLetters())[0]);
+      const letter = await waitUntil('it is a dead letter', async () => (await stack.deadLetters()).at(-1));
       const first = await waitUntil('both tries are there', () => {
         const tries = receiver.spans.filter(({ traceId, name }) => traceId === trace && name === `process ${queue}`);
         return tries.length === 2 ? tries : undefined;
@@ -160,6 +165,7 @@ export function tracePromises(version: NodeRedVersion): void {
       const attempt = (of: ReceivedSpan[], nth: number) =>
         of.find(({ attributes }) => attributes['healthflows.attempt'] === nth)!;
       const [retried, refused] = [attempt(first, 1), attempt(first, 2)];
+      if (retried.attributes['healthflows.disposition'] === 'stale') return false;
       assert.equal(retried.attributes['healthflows.disposition'], 'retry');
       assert.equal(refused.attributes['healthflows.disposition'], 'dead-letter');
       assert.equal(refused.parentSpanId, retried.parentSpanId);
@@ -197,7 +203,8 @@ export function tracePromises(version: NodeRedVersion): void {
       const sent = one(replay, `publish ${queue}`);
       assert.equal(sent.parentSpanId, root.spanId);
       assert.equal(one(replay, `process ${queue}`).parentSpanId, sent.spanId);
-    });
+      return true;
+    }
 
     it('metrics arrive by OTLP under the names of the conventions', async () => {
       const wanted = [

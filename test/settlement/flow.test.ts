@@ -241,6 +241,41 @@ for (const { title, engine, skip } of engines) {
       assert.equal((await settled).length, 1);
     });
 
+    test('everything is stopped by a person, holds over a deploy, and goes on when it is taken back', async () => {
+      type Messaging = {
+        connections: {
+          stopped: { actor: string; reason: string } | null;
+          durable: boolean;
+          queues: { queue: string; halted: { kind: string } | null }[];
+        }[];
+      };
+      const press = act({ reason: 'orders are booked twice' });
+      const stopped = await post<Messaging>('messaging/stop', press);
+      await post<Messaging>('messaging/stop', press);
+      assert.equal(stopped.connections[0]!.stopped?.reason, 'orders are booked twice');
+      await red.setFlows([]);
+      await red.setFlows(flows(engine, namespace));
+      order('C-1', 'box');
+      const state = await waitUntil('it is known again', async () => {
+        const [connection] = (await get<Messaging>('messaging')).connections;
+        return connection?.stopped == null ? undefined : connection;
+      });
+      assert.equal(state.durable, true);
+      assert.equal(state.queues.find((each) => each.queue === queue)?.halted?.kind, 'stopped');
+      type Now = { parts: { kind: string; state: string }[] };
+      await waitUntil('the page says so', async () =>
+        /^stopped by/.test((await get<Now>('now')).parts.find(({ kind }) => kind === 'broker')!.state),
+      );
+      const settled = red.receive('settled', 1);
+      await post('messaging/start', act({ reason: 'the mapping is mended' }));
+      assert.equal((await settled).length, 1);
+      const trail = async (action: string) =>
+        (await get<{ records: { reason?: string }[] }>(`audit?action=${action}`)).records.map(({ reason }) => reason);
+      // The engines share the store; the last one is this one's.
+      assert.equal((await trail('messaging.stopped'))[0], 'orders are booked twice');
+      assert.equal((await trail('messaging.started'))[0], 'the mapping is mended');
+    });
+
     test('metrics are scraped in the Prometheus format', async () => {
       const response = await fetch(`${red.url}/healthflows/metrics`);
       assert.match(response.headers.get('content-type') ?? '', /^text\/plain;.* version=0\.0\.4/);

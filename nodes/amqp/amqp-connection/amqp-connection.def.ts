@@ -18,6 +18,14 @@ export interface AmqpConnectionConfig {
   store: string;
   /** Messages that may wait in the outbox. */
   outboxLimit: number;
+  /** Percent: retries that a hundred successes pay for. */
+  retryShare: number;
+  /** Retries a minute that need no success. */
+  retryFloor: number;
+  /** KiB above which a body is kept in the store instead of the message; 0 for never. */
+  claimLimit: number;
+  /** Days that such a body is kept. */
+  claimRetention: number;
 }
 
 export const amqpConnectionDefinition: NodeDefinition<AmqpConnectionConfig> = {
@@ -34,6 +42,10 @@ export const amqpConnectionDefinition: NodeDefinition<AmqpConnectionConfig> = {
     namespace: 'healthflows',
     store: '',
     outboxLimit: 10_000,
+    retryShare: 20,
+    retryFloor: 120,
+    claimLimit: 256,
+    claimRetention: 30,
   },
   credentials: {
     username: { type: 'text' },

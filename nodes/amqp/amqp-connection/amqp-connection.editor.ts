@@ -12,6 +12,10 @@ interface ConnectionFields extends EditorNodeProperties {
   namespace: string;
   store: string;
   outboxLimit: number;
+  retryShare: number;
+  retryFloor: number;
+  claimLimit: number;
+  claimRetention: number;
   configVersion: number;
 }
 
@@ -34,6 +38,10 @@ function urlIsUsable(this: { engine?: string }, url: string): boolean {
   return /^amqps?:\/\/[^\s]+$/.test(url) && !/:\/\/[^/@]*:[^/@]*@/.test(url);
 }
 
+function within(least: number, most: number): (value: unknown) => boolean {
+  return (value) => value !== '' && Number(value) >= least && Number(value) <= most;
+}
+
 RED.nodes.registerType<ConnectionFields, Secrets>('amqp-connection', {
   category: 'config',
   defaults: {
@@ -47,6 +55,10 @@ RED.nodes.registerType<ConnectionFields, Secrets>('amqp-connection', {
     namespace: { value: 'healthflows', required: true, validate: RED.validators.regex(/^[A-Za-z0-9_-]{1,60}$/) },
     store: { value: '', type: 'integration-store', required: false },
     outboxLimit: { value: 10000, required: true, validate: RED.validators.number() },
+    retryShare: { value: 20, required: true, validate: within(0, 1000) },
+    retryFloor: { value: 120, required: true, validate: within(1, 100_000) },
+    claimLimit: { value: 256, required: true, validate: within(0, 16_384) },
+    claimRetention: { value: 30, required: true, validate: within(1, 3650) },
     configVersion: { value: 1 },
   },
   credentials: { username: { type: 'text' }, password: { type: 'password' }, passphrase: { type: 'password' } },

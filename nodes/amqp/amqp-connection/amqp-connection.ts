@@ -11,6 +11,8 @@ import { type AmqpConnectionConfig, amqpConnectionDefinition } from './amqp-conn
 import { probe } from './probe.ts';
 import { autoVariable, engineSettings, type Surroundings } from './settings.ts';
 
+const day = 86_400_000;
+
 export default defineConfigNode<AmqpConnectionConfig, AmqpConnectionService>(
   amqpConnectionDefinition,
   ({ id, name, config, credentials, log, resolve, RED }) => {
@@ -27,6 +29,11 @@ export default defineConfigNode<AmqpConnectionConfig, AmqpConnectionService>(
       namespace: config.namespace,
       engine,
       outboxLimit: config.outboxLimit,
+      retryBudget: { share: config.retryShare / 100, floor: config.retryFloor },
+      claim: {
+        limit: config.claimLimit > 0 ? config.claimLimit * 1024 : Number.POSITIVE_INFINITY,
+        retention: Math.max(1, config.claimRetention) * day,
+      },
       ...(store === undefined ? {} : { store }),
     });
     return running;

@@ -24,16 +24,21 @@ export default defineNode(amqpConsumeDefinition, (context) => {
     policy: retryPolicy(config),
     maxBody: config.maxBody * 1024,
     settleDeadline: Math.max(1, config.settleDeadline) * 60_000,
+    deliveryLimit: Math.max(1, config.deliveryLimit),
     node: { id, type, ...(name === '' ? {} : { name }) },
     emit,
     onProblem: (failure) => fail(failure),
     onChange: () => light.refresh(),
   });
-  const light = new ConnectionLight(connection, status, () => ({
-    text: consumer.paused ? 'paused' : (consumer.held ?? `${consumer.inFlight}/${prefetch} in flight`),
-    paused: consumer.paused,
-    waiting: consumer.held !== undefined,
-  }));
+  const light = new ConnectionLight(connection, status, () => {
+    const { halted, held } = consumer;
+    const ordered = halted?.kind === 'paused' || halted?.kind === 'stopped';
+    return {
+      text: (ordered ? halted.text : (held ?? halted?.text)) ?? `${consumer.inFlight}/${prefetch} in flight`,
+      paused: ordered,
+      waiting: held !== undefined || halted !== undefined,
+    };
+  });
   const outages = watchOutages(
     () => (config.pauseWith === 'never' ? [] : idsUsedDownstream(RED, id)),
     (down) => {

@@ -4,6 +4,7 @@ import { eventOf, outgoingMessage, partPath } from '../cloud-events.ts';
 import { amqpConnection } from '../index.ts';
 import { ConnectionLight } from '../status.ts';
 import { sendingAttributes } from '../tracing.ts';
+import { AcceptedParts } from './accepted-parts.ts';
 import { acceptedReply } from './accepted-reply.ts';
 import { amqpPublishDefinition } from './amqp-publish.def.ts';
 
@@ -14,6 +15,7 @@ export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, 
     log.warn('amqp.declare', { problem: error.message });
   });
   let published = 0;
+  const acceptedParts = new AcceptedParts();
   const light = new ConnectionLight(connection, status, async () => {
     const outbox = config.guarantee === 'outbox' ? await connection.outbox() : undefined;
     return outbox === undefined || outbox.depth === 0
@@ -43,7 +45,8 @@ export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, 
       span?.rename(`publish ${exchange}:${routingKey}`);
       span?.set(sendingAttributes(connection.engine, exchange, routingKey, event));
       const partitionKey = text(config.partitionKey, config.partitionKeyType);
-      const reply = config.reply && message.res !== undefined ? acceptedReply(event.id, correlationId) : undefined;
+      const whole = message.event?.id ?? event.id;
+      const reply = config.reply && message.res !== undefined ? acceptedReply(whole, correlationId) : undefined;
       const { completed } = await connection.accept(
         {
           message: outgoingMessage(message.payload, event, {
@@ -68,7 +71,9 @@ export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, 
       light.refresh();
       message.event = event;
       if (completed) delete message.idempotency;
-      if (reply !== undefined) {
+      // The sender's message is accepted with its last part: no earlier one may be answered with.
+      if (reply !== undefined && !acceptedParts.complete(message)) delete message.res;
+      else if (reply !== undefined) {
         message.statusCode = reply.statusCode;
         message.headers = reply.headers;
         message.payload = reply.body;

@@ -40,6 +40,8 @@ export interface IncomingDelivery {
   /** 1 for the first try; counts our retries, not broker redeliveries. */
   attempt: number;
   redelivered: boolean;
+  /** Earlier deliveries that nobody settled; undefined when the broker does not count them (classic queues). */
+  redeliveries?: number;
 }
 
 export type Disposition =
@@ -90,6 +92,8 @@ export interface ConsumerOptions {
   /** Deliveries unsettled at once. */
   prefetch: number;
   consumerTag?: string;
+  /** Takes nothing until it is resumed. */
+  paused?: boolean;
 }
 
 export interface Consumer {

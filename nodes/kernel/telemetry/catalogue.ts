@@ -174,6 +174,21 @@ export const catalogue: Record<string, MetricDefinition> = {
     help: 'Age of the newest signed checkpoint of the audit trail.',
     labels: ['store'],
   },
+  retry_budget_available: {
+    kind: 'gauge',
+    help: 'Retries that the budget of a connection still has; below 0 its consumers wait.',
+    labels: ['connection'],
+  },
+  retry_budget_spent_total: {
+    kind: 'counter',
+    help: 'Times that the retry budget of a connection was used up.',
+    labels: ['connection'],
+  },
+  messaging_stopped: {
+    kind: 'gauge',
+    help: '1 while a person has stopped all consumers of a connection.',
+    labels: ['connection'],
+  },
   odoo_key_days: { kind: 'gauge', help: 'Days until the first API key of a server ends.', labels: ['server'] },
   documents_matched_total: {
     kind: 'counter',
@@ -237,6 +252,8 @@ export const catalogue: Record<string, MetricDefinition> = {
         'cancel',
         'pause',
         'resume',
+        'stop',
+        'start',
         'verify',
         'assign',
         'export',

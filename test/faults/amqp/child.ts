@@ -4,9 +4,12 @@
  *
  *   child.ts accept  <store> <amqp url> <prefix> <keys>    accepts into the outbox, key by key in order
  *   child.ts consume <store or amqp url> <queue> <crash|hold>
+ *   child.ts flow <store> <amqp url or "embedded"> <queue> <poison id>    settles all but that one, which ends it
  */
 import { startConnection } from '../../../nodes/amqp/connection-service.ts';
 import { EmbeddedEngine } from '../../../nodes/amqp/engines/embedded/engine.ts';
+import { FlowConsumer } from '../../../nodes/amqp/flow-consumer.ts';
+import { defaultRetryPolicy } from '../../../nodes/amqp/retry-policy.ts';
 import { openStore, type Store } from '../../../nodes/kernel/store/index.ts';
 import { message, rabbitMq } from '../../amqp/engines.ts';
 
@@ -56,7 +59,40 @@ async function consume(where: string, queue: string, mode: string): Promise<void
   setInterval(() => undefined, 1_000);
 }
 
+async function flow(storeText: string, where: string, queue: string, poison: string): Promise<void> {
+  const store = open(storeText);
+  const engine = where === 'embedded' ? new EmbeddedEngine(store) : rabbitMq(where);
+  const { service } = startConnection({ id: 'amqp', namespace: 'ns', engine, store: { id: 'store', store } });
+  const consumer = new FlowConsumer({
+    connection: service,
+    queue,
+    prefetch: 10,
+    concurrency: 10,
+    orderByKey: false,
+    policy: defaultRetryPolicy,
+    maxBody: 1_000_000,
+    settleDeadline: 60_000,
+    deliveryLimit: 4,
+    node: { id: 'consume', type: 'amqp-consume' },
+    emit({ event, delivery }) {
+      say(`got ${event!.id}`);
+      // At once, before those that came with it could be settled.
+      if (event!.id === poison) process.kill(process.pid, 'SIGKILL');
+      setTimeout(() => {
+        void service.settle(delivery!.tag, { kind: 'done' });
+      }, 5);
+    },
+    onProblem: (failure) => say(`problem ${failure.code}`),
+    onChange: () => undefined,
+  });
+  consumer.start();
+  setInterval(() => {
+    void service.depth(queue).then(({ ready, unsettled }) => {
+      if (ready + unsettled! + consumer.inFlight === 0) say('empty');
+    });
+  }, 200);
+}
+
+const verbs: Record<string, (...args: string[]) => Promise<void>> = { accept, consume, flow } as never;
 const [verb, ...rest] = process.argv.slice(2);
-await (verb === 'accept'
-  ? accept(...(rest as [string, string, string, string]))
-  : consume(...(rest as [string, string, string])));
+await verbs[verb!]!(...rest);

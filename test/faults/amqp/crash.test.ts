@@ -95,6 +95,55 @@ describe('Killed while messages are in the flow', () => {
     await deleteFromBroker(amqpUrl!, [name, `${name}.dead`, `${name}.retry.200ms`, `${name}.retry.1s`], []);
   });
 
+  for (const type of ['embedded', 'quorum', 'classic'] as const) {
+    test(`${type}: the poison among many meets its limit, and none of those that were delivered with it is blamed`, {
+      skip: type !== 'embedded' && amqpUrl === undefined ? 'AMQP_URL is not set' : false,
+    }, async () => {
+      const file = join(folder, `among-${type}.sqlite`);
+      const store = openStore({ engine: 'sqlite', file });
+      const name = `${uniquePrefix()}.q`;
+      const where = type === 'embedded' ? 'embedded' : amqpUrl!;
+      let engine = type === 'embedded' ? new EmbeddedEngine(store) : rabbitMq(where);
+      const work = queue(name, { type: type === 'classic' ? 'classic' : 'quorum', deliveryLimit: 4 });
+      await engine.declare({ exchanges: [], queues: [work] });
+      const sent = Array.from({ length: 1_000 }, () => message('', name));
+      await Promise.all(sent.map((each) => engine.publish(each)));
+      await engine.close();
+      await store.close();
+      const poison = sent[4]!.properties.messageId;
+      const handled = new Set<string>();
+      // Each child dies of the poison, until it is put aside.
+      for (let deaths = 0, over = false; !over; deaths++) {
+        assert.ok(deaths <= 6, `${deaths} deaths`);
+        const process = child('flow', `sqlite:${file}`, where, name, poison);
+        const ended = process.waitForExit().then(() => false);
+        const empty = until('the queue is empty', () => lines(process, 'empty').length > 0).then(() => true);
+        over = await Promise.race([ended, empty]);
+        empty.catch(() => undefined);
+        if (over) process.signal('SIGKILL');
+        await ended;
+        for (const [, id] of lines(process, 'got')) handled.add(id!);
+      }
+      assert.equal(handled.size, sent.length);
+      const again = openStore({ engine: 'sqlite', file });
+      engine = type === 'embedded' ? new EmbeddedEngine(again) : rabbitMq(where);
+      const dead = new Inbox();
+      await engine.consume({ queue: `${name}.dead`, prefetch: 10 }, dead.receive);
+      const letter = await dead.nth(1);
+      assert.equal(letter.properties.messageId, poison);
+      assert.deepEqual(
+        [deadLetterOf(letter).failure.class, deadLetterOf(letter).failure.code],
+        ['defect', 'AMQP_POISON'],
+      );
+      assert.equal(dead.all.length, 1, 'the others are innocent');
+      await engine.close();
+      await again.close();
+      if (type !== 'embedded') {
+        await deleteFromBroker(amqpUrl!, [name, `${name}.dead`, `${name}.retry.200ms`, `${name}.retry.1s`], []);
+      }
+    });
+  }
+
   async function assertPoisoned(engine: EmbeddedEngine | ReturnType<typeof rabbitMq>, name: string, id: string) {
     const good = message('', name);
     await engine.publish(good);

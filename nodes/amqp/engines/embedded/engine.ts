@@ -37,6 +37,7 @@ import {
   recover,
   releaseOthers,
   releaseOwner,
+  restartWaits,
   type Settling,
   settle,
   unlimited,
@@ -53,8 +54,10 @@ const defaultDeliveryLimit = 20;
 const countInterval = { nearlyFull: 5_000, roomy: 60_000 };
 /** A delivery that the store did not let settle goes back to its queue after this time, in milliseconds. */
 const releaseAfterFailedSettle = 5_000;
-/** Node's timers end at 2^31 - 1 ms; a longer wait is looked at again. */
-const longestTimer = 3_600_000;
+/** Milliseconds after which a wait is looked at again, because the clock may have been set. */
+const longestTimer = 60_000;
+/** Milliseconds that clocks step back without anybody having set them. */
+const clockStep = 1_000;
 
 interface Bound {
   maxLength: number;
@@ -81,6 +84,8 @@ export class EmbeddedEngine implements MessagingEngine {
   readonly #offStatus: () => void;
   #ready: Promise<void>;
   readonly #since = Date.now();
+  /** The store's clock at the last fetch. */
+  #latest = 0;
   #recovered = false;
   #closed = false;
   #publishing: { message: QueuedMessage; resolve(routed: Routed): void; reject(error: unknown): void }[] = [];
@@ -327,11 +332,20 @@ export class EmbeddedEngine implements MessagingEngine {
         await this.#store.run(releaseOthers, { owner, queue, held: this.#registry.referencesOf(queue) });
         this.#doubtful.delete(queue);
       }
-      return await this.#store.run(fetch, { queue, owner, limit });
+      const fetched = await this.#store.run(fetch, { queue, owner, limit });
+      // Not awaited by the messages just taken.
+      if (fetched.now < this.#latest - clockStep) void this.#clockSetBack();
+      this.#latest = fetched.now;
+      return fetched;
     } catch (error) {
       this.#doubtful.add(queue);
       throw error;
     }
+  }
+
+  async #clockSetBack(): Promise<void> {
+    await this.#store.run(restartWaits, undefined).catch(() => undefined);
+    for (const consumer of this.#consumers) consumer.wake();
   }
 
   /** Nobody here holds the delivery any more; the store is told with the next fetch. */
@@ -353,6 +367,8 @@ export class EmbeddedEngine implements MessagingEngine {
   async #recover(): Promise<void> {
     try {
       await this.#store.run(recover, { alive: [...alive] });
+      // While nobody ran, the clock may have been set back.
+      await this.#store.run(restartWaits, undefined);
       this.#recovered = true;
     } catch {
       // The store says why in its status; the next `ready` tries again.
@@ -449,7 +465,7 @@ class EmbeddedConsumer implements Consumer {
   readonly #prefetch: number;
   readonly #onDelivery: (delivery: IncomingDelivery) => void;
   readonly #generation: number;
-  #wanted: 'running' | 'paused' | 'closed' = 'running';
+  #wanted: 'running' | 'paused' | 'closed';
   #fetching: Promise<void> | undefined;
   #scheduled = false;
   /** Something may have come since the last fetch began. */
@@ -463,6 +479,7 @@ class EmbeddedConsumer implements Consumer {
     this.#prefetch = Math.max(1, options.prefetch);
     this.#onDelivery = onDelivery;
     this.#generation = host.registry.begin();
+    this.#wanted = options.paused === true ? 'paused' : 'running';
   }
 
   get paused(): boolean {
@@ -573,7 +590,8 @@ class EmbeddedConsumer implements Consumer {
           properties,
           body,
           attempt: attemptOf(headers),
-          redelivered: message.redelivered,
+          redelivered: message.redeliveries > 0,
+          redeliveries: message.redeliveries,
         },
         message.id,
       ),

@@ -8,6 +8,8 @@ import { matchesTopic } from './topic.ts';
 
 /** Marks a queue whose messages may be delivered without limit. */
 export const unlimited = -1;
+/** `ready_at` of a message that waits for nothing: its place is its id, whatever the clock does. */
+const readyNow = 0;
 
 export interface DeclareArgs {
   exchanges: string[];
@@ -82,6 +84,7 @@ export const enqueue = defineOperation(
       for (const queue of routed.queues) {
         rows.push([
           queue,
+          readyNow,
           now,
           null,
           0,
@@ -107,7 +110,7 @@ function* insertRows(rows: SqlValue[][]) {
   const tuples = rows.map((_, row) => `(${rows[0]!.map((_value, i) => `$${row * width + i + 1}`).join(', ')})`);
   yield* query(
     `INSERT INTO messaging_messages
-       (queue, ready_at, owner, deliveries, expires_at, exchange, routing_key, properties, body)
+       (queue, ready_at, enqueued_at, owner, deliveries, expires_at, exchange, routing_key, properties, body)
      VALUES ${tuples.join(', ')}`,
     ...rows.flat(),
   );
@@ -132,7 +135,6 @@ function* route(exchange: string, routingKey: string) {
 interface MessageRow extends Row {
   id: number;
   queue: string;
-  ready_at: number;
   deliveries: number;
   expires_at: number | null;
   exchange: string;
@@ -147,8 +149,8 @@ export interface FetchedMessage {
   routingKey: string;
   properties: string;
   body: Uint8Array;
-  /** It was delivered before and not settled. */
-  redelivered: boolean;
+  /** Deliveries before this one that nobody settled. */
+  redeliveries: number;
 }
 
 export interface Fetched {
@@ -157,24 +159,46 @@ export interface Fetched {
   dead: number;
   /** Milliseconds until the next message becomes ready, by the store's clock, when none is ready now. */
   nextReadyIn: number | null;
+  /** The store's clock. */
+  now: number;
 }
 
-/** Takes up to `limit` ready messages for `owner`, in the order in which they became ready. */
+/** Retries whose delay is over become ready, in their old place. */
+function* wakeDelayed(queue: string, now: number) {
+  yield* query(
+    `UPDATE messaging_messages SET ready_at = ${readyNow}
+     WHERE queue = $1 AND ready_at > ${readyNow} AND ready_at <= $2 AND owner IS NULL`,
+    queue,
+    now,
+  );
+}
+
+/** After the clock was set back: a retry that would wait longer than its delay begins its delay again. */
+export const restartWaits = defineOperation(import.meta.url, 'restartWaits', function* (_: undefined, { now }) {
+  yield* query(
+    `UPDATE messaging_messages SET ready_at = $1 + wait
+     WHERE ready_at > ${readyNow} AND wait > 0 AND ready_at - wait > $2`,
+    now,
+    now,
+  );
+});
+
+/** Takes up to `limit` ready messages for `owner`, in the order in which they were published. */
 export const fetch = defineOperation(
   import.meta.url,
   'fetch',
   function* ({ queue, owner, limit }: { queue: string; owner: string; limit: number }, { now }) {
+    yield* wakeDelayed(queue, now);
     const rows = yield* query<MessageRow>(
       `UPDATE messaging_messages SET owner = $1, deliveries = deliveries + 1
-       WHERE id IN (SELECT id FROM messaging_messages WHERE queue = $2 AND owner IS NULL AND ready_at <= $3
-                    ORDER BY ready_at, id LIMIT $4)
-       RETURNING id, queue, ready_at, deliveries, expires_at, exchange, routing_key, properties, body`,
+       WHERE id IN (SELECT id FROM messaging_messages WHERE queue = $2 AND owner IS NULL AND ready_at = ${readyNow}
+                    ORDER BY ready_at, id LIMIT $3)
+       RETURNING id, queue, deliveries, expires_at, exchange, routing_key, properties, body`,
       owner,
       queue,
-      now,
       limit,
     );
-    rows.sort((a, b) => a.ready_at - b.ready_at || a.id - b.id);
+    rows.sort((a, b) => a.id - b.id);
     const messages: FetchedMessage[] = [];
     let dead = 0;
     let deliveryLimit: number | undefined;
@@ -194,20 +218,19 @@ export const fetch = defineOperation(
         routingKey: row.routing_key,
         properties: row.properties,
         body: bodyOf(row),
-        redelivered: row.deliveries > 1,
+        redeliveries: row.deliveries - 1,
       });
     }
     let nextReadyIn: number | null = null;
     if (rows.length < limit) {
       const [next] = yield* query<{ ready_at: number }>(
-        `SELECT ready_at FROM messaging_messages WHERE queue = $1 AND owner IS NULL AND ready_at > $2
+        `SELECT ready_at FROM messaging_messages WHERE queue = $1 AND owner IS NULL AND ready_at > ${readyNow}
          ORDER BY ready_at LIMIT 1`,
         queue,
-        now,
       );
-      nextReadyIn = next === undefined ? null : next.ready_at - now;
+      nextReadyIn = next === undefined ? null : Math.max(0, next.ready_at - now);
     }
-    return { messages, dead, nextReadyIn } as Fetched;
+    return { messages, dead, nextReadyIn, now } as Fetched;
   },
 );
 
@@ -245,8 +268,8 @@ function* putAside(row: MessageRow, reason: string, now: number) {
     [brokerReasonHeader]: reason,
   };
   yield* query(
-    `UPDATE messaging_messages SET queue = $1, ready_at = $2, owner = NULL, deliveries = 0, expires_at = NULL,
-       properties = $3 WHERE id = $4`,
+    `UPDATE messaging_messages SET queue = $1, ready_at = ${readyNow}, enqueued_at = $2, owner = NULL, deliveries = 0,
+       expires_at = NULL, properties = $3 WHERE id = $4`,
     `${row.queue}.dead`,
     now,
     JSON.stringify(properties),
@@ -282,9 +305,10 @@ export const settle = defineOperation(
           break;
         case 'retry':
           yield* query(
-            `UPDATE messaging_messages SET owner = NULL, deliveries = 0, expires_at = NULL, ready_at = $1,
-               properties = $2 WHERE id = $3 AND owner = $4`,
+            `UPDATE messaging_messages SET owner = NULL, deliveries = 0, expires_at = NULL, ready_at = $1, wait = $2,
+               properties = $3 WHERE id = $4 AND owner = $5`,
             now + settling.delay,
+            settling.delay,
             settling.properties,
             settling.id,
             owner,
@@ -297,8 +321,8 @@ export const settle = defineOperation(
             settling.queue,
           );
           yield* query(
-            `UPDATE messaging_messages SET queue = $1, owner = NULL, deliveries = 0, expires_at = NULL, ready_at = $2,
-               properties = $3 WHERE id = $4 AND owner = $5`,
+            `UPDATE messaging_messages SET queue = $1, owner = NULL, deliveries = 0, expires_at = NULL,
+               ready_at = ${readyNow}, enqueued_at = $2, properties = $3 WHERE id = $4 AND owner = $5`,
             settling.queue,
             now,
             settling.properties,
@@ -358,6 +382,7 @@ export interface Depth {
   /** Waiting for the end of their retry delay. */
   delayed: number;
   unsettled: number;
+  /** When the oldest of the ready ones was put into the queue; a retry counts from its publishing. */
   oldestReadyAt: number | null;
   now: number;
 }
@@ -373,7 +398,7 @@ export const depthOf = defineOperation(
       `SELECT count(*) AS total,
          count(owner) AS unsettled,
          count(CASE WHEN owner IS NULL AND ready_at > $1 THEN 1 END) AS delayed,
-         min(CASE WHEN owner IS NULL AND ready_at <= $2 THEN ready_at END) AS oldest
+         min(CASE WHEN owner IS NULL AND ready_at <= $2 THEN enqueued_at END) AS oldest
        FROM messaging_messages WHERE queue = $3`,
       now,
       now,

@@ -45,7 +45,7 @@ export class RabbitConsumer implements Consumer {
   readonly #host: ConsumerHost;
   readonly #options: ConsumerOptions;
   readonly #onDelivery: (delivery: IncomingDelivery) => void;
-  #wanted: Wanted = 'running';
+  #wanted: Wanted;
   #session: Session | undefined;
   /** Steps run one after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -58,6 +58,7 @@ export class RabbitConsumer implements Consumer {
     this.#host = host;
     this.#options = options;
     this.#onDelivery = onDelivery;
+    this.#wanted = options.paused === true ? 'paused' : 'running';
   }
 
   get paused(): boolean {

@@ -425,6 +425,8 @@ function mayNotRead(queue: string): Failure {
 /** An AMQP delivery in our words. */
 function incoming(queue: string, { fields, properties, content }: ConsumeMessage): Omit<IncomingDelivery, 'handle'> {
   const raw = properties.headers ?? {};
+  // Quorum queues count: from the first delivery on 3.10, from the second on since 3.12.
+  const count: unknown = raw['x-delivery-count'];
   const headers = withoutBrokerHeaders(raw);
   const [death] = (Array.isArray(raw['x-death']) ? raw['x-death'] : []) as XDeath[];
   // Our own copies carry no x-death, so one that does was put into the dead letters by the broker itself.
@@ -453,5 +455,6 @@ function incoming(queue: string, { fields, properties, content }: ConsumeMessage
     body: content,
     attempt: attemptOf(headers),
     redelivered: fields.redelivered,
+    ...(typeof count === 'number' ? { redeliveries: count } : fields.redelivered ? {} : { redeliveries: 0 }),
   };
 }

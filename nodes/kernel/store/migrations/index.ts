@@ -13,6 +13,7 @@ import { pacing } from './0008-pacing.ts';
 import { approvals } from './0009-approvals.ts';
 import { causeOwners } from './0010-cause-owners.ts';
 import { reconciliation } from './0011-reconciliation.ts';
+import { messagingSafety } from './0012-messaging-safety.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -27,6 +28,7 @@ export const migrations: readonly Migration[] = [
   approvals,
   causeOwners,
   reconciliation,
+  messagingSafety,
 ];
 
 export type { Migration, SqlTypes } from './migration.ts';
