@@ -4,7 +4,7 @@
  */
 import { type ControlTarget, setControl } from '../amqp/index.ts';
 import { defineOperation } from '../kernel/store/operation.ts';
-import { type Act, once } from '../settlement/index.ts';
+import { type Act, once } from '../kernel/store/act.ts';
 
 export interface MessagingOrder extends Act {
   target: ControlTarget;
