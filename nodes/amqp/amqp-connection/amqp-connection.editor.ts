@@ -1,4 +1,5 @@
 import type { EditorNodeProperties, EditorRED } from 'node-red';
+import { showDefaults } from '../../node/editor/absent.ts';
 
 declare const RED: EditorRED;
 
@@ -38,8 +39,9 @@ function urlIsUsable(this: { engine?: string }, url: string): boolean {
   return /^amqps?:\/\/[^\s]+$/.test(url) && !/:\/\/[^/@]*:[^/@]*@/.test(url);
 }
 
+/** A flow from before the setting existed has none, and then the default. */
 function within(least: number, most: number): (value: unknown) => boolean {
-  return (value) => value !== '' && Number(value) >= least && Number(value) <= most;
+  return (value) => value === undefined || (value !== '' && Number(value) >= least && Number(value) <= most);
 }
 
 RED.nodes.registerType<ConnectionFields, Secrets>('amqp-connection', {
@@ -55,10 +57,10 @@ RED.nodes.registerType<ConnectionFields, Secrets>('amqp-connection', {
     namespace: { value: 'healthflows', required: true, validate: RED.validators.regex(/^[A-Za-z0-9_-]{1,60}$/) },
     store: { value: '', type: 'integration-store', required: false },
     outboxLimit: { value: 10000, required: true, validate: RED.validators.number() },
-    retryShare: { value: 20, required: true, validate: within(0, 1000) },
-    retryFloor: { value: 120, required: true, validate: within(1, 100_000) },
-    claimLimit: { value: 256, required: true, validate: within(0, 16_384) },
-    claimRetention: { value: 30, required: true, validate: within(1, 3650) },
+    retryShare: { value: 20, validate: within(0, 1000) },
+    retryFloor: { value: 120, validate: within(1, 100_000) },
+    claimLimit: { value: 256, validate: within(0, 16_384) },
+    claimRetention: { value: 30, validate: within(1, 3650) },
     configVersion: { value: 1 },
   },
   credentials: { username: { type: 'text' }, password: { type: 'password' }, passphrase: { type: 'password' } },
@@ -70,6 +72,7 @@ RED.nodes.registerType<ConnectionFields, Secrets>('amqp-connection', {
     return this.name ? 'node_label_italic' : '';
   },
   oneditprepare() {
+    showDefaults(this, 'node-config-input');
     const text = (key: string, options?: Record<string, unknown>): string =>
       this._(`amqp-connection.${key}`, options as Record<string, string>);
     const engine = $('#node-config-input-engine');
