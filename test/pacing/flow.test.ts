@@ -225,6 +225,7 @@ for (const { title, engine, skip } of engines) {
         async () => (await letters()).find(({ code }) => code === 'SEQUENCE_GAP'),
         20_000,
       );
+      await waitUntil('another key goes on', () => done().includes('swab-1'), 20_000);
       assert.deepEqual(done(), ['swab-1']);
       mended(true);
       await replay(failed.id);
