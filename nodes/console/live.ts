@@ -23,11 +23,15 @@ const backlogLimit = 4 * 1024 * 1024;
 let streams = 0;
 
 export function liveRoute(routes: Routes): void {
-  routes.raw('live', 'view', (request, response) => stream(routes, request, response), { scoped: true });
+  // Whoever may see one of the answers; each is checked for itself.
+  routes.raw('live', '', (request, response) => stream(routes, request, response), { scoped: true });
 }
 
 async function stream(routes: Routes, request: AdminRequest, response: AdminResponse): Promise<void> {
   const watched = pathsOf(request).map((path) => ({ path, tag: '', ...targetOf(routes, path) }));
+  if (!watched.some(({ route }) => routes.permits(route, request))) {
+    throw new Failure('policy-rejection', 'NOT_PERMITTED', 'Your user does not hold the permission for this.');
+  }
   if (streams >= streamLimit) {
     throw new Failure('saturation', 'TOO_MANY_STREAMS', 'Too many consoles are open; this one asks instead.');
   }

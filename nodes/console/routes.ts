@@ -66,9 +66,15 @@ export class Routes {
     return this.#watched.get(path);
   }
 
+  /** True when the session holds the permission of a route. */
+  permits({ permission }: WatchedRoute, request: AdminRequest): boolean {
+    return permission === '' || holds(request, permission, this.RED);
+  }
+
   /** What a route answers to a request, under the same rules as over HTTP. */
-  async answerOf({ permission, scoped, answer }: WatchedRoute, request: AdminRequest): Promise<unknown> {
-    if (!holds(request, permission, this.RED)) {
+  async answerOf(route: WatchedRoute, request: AdminRequest): Promise<unknown> {
+    const { permission, scoped, answer } = route;
+    if (!this.permits(route, request)) {
       throw new Failure('policy-rejection', 'NOT_PERMITTED', `Your user does not hold the permission ${permission}.`);
     }
     if (!scoped) requireWholeScope(request, this.RED);

@@ -1,7 +1,7 @@
 /** The journal of messages: what is kept of one, how it is found, and that it costs the message nothing. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hopLimit, type JournalEntry } from '../../nodes/console/journal/entry.ts';
+import { flowOfPartner, hopLimit, type JournalEntry } from '../../nodes/console/journal/entry.ts';
 import { trimJournal } from '../../nodes/console/journal/journal.ts';
 import { KeyReader } from '../../nodes/console/journal/keys.ts';
 import { JournalRecorder } from '../../nodes/console/journal/recorder.ts';
@@ -27,7 +27,13 @@ function entry(number: number, more: Partial<JournalEntry> = {}): JournalEntry {
     subject: `ACME/PO-${number}`,
     flow: 'receive',
     attempts: 1,
-    terms: ['flow:receive', `corr:c-${number % 10}`, `key:acme/po-${number}`, `key:po-${number}`],
+    terms: [
+      'flow:receive',
+      flowOfPartner('receive', number % 2 === 0 ? 'urn:acme' : 'urn:globex'),
+      `corr:c-${number % 10}`,
+      `key:acme/po-${number}`,
+      `key:po-${number}`,
+    ],
     hops: [{ t: base + number, d: 2, n: 'node', s: 'amqp-publish', f: 'receive' }],
     ...more,
   };
@@ -191,7 +197,7 @@ for (const under of storesUnderTest()) {
     assert.deepEqual(await store.run(countRows, { tables }), {
       journal_hops: 50,
       journal_messages: 50,
-      journal_terms: 200,
+      journal_terms: 250,
     });
   });
 

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { permissions } from '../../nodes/console/access.ts';
 import type { ConsolePage } from '../../nodes/console/index.ts';
 import { type EmbeddedNodeRed, embedNodeRed, packageRoot } from '../support/node-red.ts';
 
@@ -17,6 +18,11 @@ const roles = {
   editor: ['healthflows.view', 'healthflows.edit'],
   revealer: ['healthflows.view', 'healthflows.reveal'],
   scraper: ['healthflows.metrics'],
+  // Everything of this package, nothing of Node-RED's.
+  supervisor: ['healthflows.administer'],
+  configurator: ['healthflows.configure'],
+  approver: ['healthflows.approve'],
+  partner: ['healthflows.view', 'healthflows.partner:urn:acme'],
   administrator: '*',
 } as const;
 type Role = keyof typeof roles;
@@ -72,41 +78,143 @@ function call(role: Role, method: string, path: string, headers: Record<string, 
 /** True when the permission is missing; an act may be refused for other reasons that also answer 403. */
 async function refused(response: Response): Promise<boolean> {
   if (response.status === 401) return true;
-  return response.status === 403 && (await response.text()).includes('NOT_PERMITTED');
+  return response.status === 403 && /NOT_PERMITTED|SCOPE_LIMITED/.test(await response.text());
 }
 
-const views: Role[] = ['viewer', 'operator', 'editor', 'revealer', 'administrator'];
-const operators: Role[] = ['operator', 'administrator'];
+const all: Role[] = ['supervisor', 'administrator'];
+const views: Role[] = ['viewer', 'operator', 'editor', 'revealer', ...all];
+const operators: Role[] = ['operator', ...all];
+const revealers: Role[] = ['revealer', ...all];
+const editors: Role[] = ['editor', ...all];
+const configurators: Role[] = ['configurator', ...all];
 const routes: [method: string, path: string, may: Role[]][] = [
-  ['GET', 'console/api/session', views],
-  ['GET', 'console/api/now', views],
+  // An approver has a page of another slice, without `view`.
+  ['GET', 'console/api/session', [...views, 'partner', 'approver']],
+  ['GET', 'console/api/now', [...views, 'partner']],
+  ['GET', 'console/api/live?watch=now', [...views, 'partner']],
+  ['GET', 'console/api/messages', [...views, 'partner']],
+  ['GET', 'console/api/messages-facets', [...views, 'partner']],
+  ['GET', 'console/api/messages/x', [...views, 'partner']],
+  ['GET', 'console/api/connections', views],
   ['GET', 'console/api/groups', views],
+  ['GET', 'console/api/causes', views],
+  ['GET', 'console/api/cause', views],
   ['GET', 'console/api/letters', views],
   ['GET', 'console/api/letters/x', views],
   ['GET', 'console/api/jobs', views],
   ['GET', 'console/api/audit', views],
   ['POST', 'console/api/preview', views],
   ['POST', 'console/api/audit/verify', operators],
+  ['POST', 'console/api/audit/export', all],
   ['POST', 'console/api/replay', operators],
   ['POST', 'console/api/discard', operators],
+  ['POST', 'console/api/assign', operators],
   ['POST', 'console/api/jobs/x/cancel', operators],
-  ['POST', 'console/api/letters/x/edit-replay', ['editor', 'administrator']],
+  ['POST', 'console/api/letters/x/edit-replay', editors],
+  ['POST', 'console/api/edit-preview', editors],
+  ['POST', 'console/api/edit-replay', editors],
   ['POST', 'console/api/queues/x/pause', operators],
   ['POST', 'console/api/queues/x/resume', operators],
-  ['POST', 'console/api/letters/x/reveal', ['revealer', 'administrator']],
-  ['GET', 'metrics', ['scraper', 'administrator']],
+  ['POST', 'console/api/letters/x/reveal', revealers],
+  ['GET', 'metrics', ['scraper', ...all]],
+  ['GET', 'integration-store/auto', configurators],
+  ['POST', 'integration-store/test', configurators],
+  ['POST', 'integration-store/backup', operators],
+  ['POST', 'odoo-server/test', configurators],
+  ['GET', 'odoo-server/x/models', configurators],
+  ['GET', 'odoo-server/x/models/y/fields', configurators],
+  ['GET', 'odoo-server/x/models/y/methods', configurators],
+  ['POST', 'odoo-server/x/preview', configurators],
+  ['GET', 'amqp-connection/auto', configurators],
+  ['GET', 'amqp-connection/topology', configurators],
+  ['POST', 'amqp-connection/test', configurators],
+  ['GET', 'canonical-mapper/mappings', configurators],
+  ['POST', 'canonical-mapper/preview', configurators],
+  ['POST', 'webhook-verifier/check', configurators],
 ];
 
 for (const [method, path, may] of routes) {
   test(`${method} ${path} is open to ${may.join(', ')} and to nobody else`, async () => {
     for (const role of Object.keys(roles) as Role[]) {
       const response = await call(role, method, path);
-      if (may.includes(role)) assert.notEqual(await refused(response.clone()), true, role);
+      // A stream goes on; its status is what is asked for.
+      if (may.includes(role)) assert.equal(response.status < 400 ? false : await refused(response), false, role);
       else assert.equal(response.status, role === 'nobody' ? 401 : 403, role);
-      await response.arrayBuffer();
+      await response.body?.cancel().catch(() => {});
     }
   });
 }
+
+interface Layer {
+  route?: { path: string; methods: Record<string, boolean> };
+}
+
+/** What Node-RED itself knows of our admin routes, so that none is forgotten here. */
+function registered(): [method: 'GET' | 'POST', path: string][] {
+  // The application that nodes and plugins register their routes with.
+  const { runtime } = red.RED as unknown as { runtime: { httpAdmin: { _router: { stack: Layer[] } } } };
+  const found: [method: 'GET' | 'POST', path: string][] = [];
+  for (const { route } of runtime.httpAdmin._router.stack) {
+    if (route === undefined || !String(route.path).startsWith('/healthflows/')) continue;
+    const path = route.path.slice('/healthflows/'.length).replace(/:\w+/g, 'x');
+    // What a stream holds decides who may have it.
+    if (route.methods.get) found.push(['GET', path === 'console/api/live' ? `${path}?watch=now` : path]);
+    if (route.methods.post) found.push(['POST', path]);
+  }
+  return found;
+}
+
+/** Static files without data. */
+const open = (path: string) => path === 'console' || /^console\/(assets|pages)\//.test(path);
+
+test('no admin route of any node is open to strangers, or to who may only read or write flows', async () => {
+  const found = registered().filter(([, path]) => !open(path));
+  assert.ok(found.length >= routes.length, `${found.length} routes`);
+  for (const [method, path] of found) {
+    assert.equal((await call('nobody', method, path)).status, 401, `${method} ${path}`);
+    for (const role of ['reader', 'writer'] as const) {
+      assert.equal((await call(role, method, path)).status, 403, `${role} ${method} ${path}`);
+    }
+  }
+});
+
+test('a viewer changes nothing and opens nothing, whatever the route', async () => {
+  for (const [method, path] of registered()) {
+    if (method !== 'POST' || path === 'console/api/preview') continue;
+    assert.equal((await call('viewer', method, path)).status, 403, path);
+  }
+});
+
+test('no permission ends so that Node-RED would grant it to every reader or writer', () => {
+  for (const name of Object.values(permissions)) assert.doesNotMatch(name, /\.(read|write)$/);
+});
+
+test('a partner-scoped user sees the messages of its partner alone, and no page that tells of others', async () => {
+  const session = (await (await call('partner', 'GET', 'console/api/session')).json()) as {
+    scope: string;
+    pages: { id: string }[];
+  };
+  assert.equal(session.scope, 'some');
+  assert.deepEqual(
+    session.pages.map(({ id }) => id),
+    ['now', 'messages'],
+  );
+  const now = (await (await call('partner', 'GET', 'console/api/now')).json()) as Record<string, unknown>;
+  assert.deepEqual(now, { flows: [], parts: [], waiting: 0, episodes: [], changes: [] });
+  const facets = (await (await call('partner', 'GET', 'console/api/messages-facets')).json()) as { partners: string[] };
+  assert.deepEqual(facets.partners, ['urn:acme']);
+});
+
+test('what is watched live obeys permission and scope like what is asked once', async () => {
+  const response = await call('partner', 'GET', 'console/api/live?watch=now&watch=audit');
+  const reader = response.body!.getReader();
+  let text = '';
+  while (!text.includes('"audit"')) text += new TextDecoder().decode((await reader.read()).value);
+  await reader.cancel();
+  assert.match(text, /"path":"audit","error":\{[^}]*SCOPE_LIMITED/);
+  assert.equal((await call('viewer', 'GET', 'console/api/live?watch=letters/x')).status, 422);
+  assert.equal((await call('viewer', 'GET', 'console/api/live')).status, 422);
+});
 
 test('who edits must also be allowed to see', async () => {
   const response = await call('editor', 'POST', 'console/api/letters/x/edit-replay');

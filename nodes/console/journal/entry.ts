@@ -55,7 +55,7 @@ export interface JournalEntry {
 export const hopLimit = 64;
 
 /** Terms kept of one message. */
-export const termLimit = 16;
+export const termLimit = 20;
 
 const fieldLimit = 200;
 
@@ -71,3 +71,6 @@ export function clean(text: string, limit = fieldLimit): string {
 export function foldKey(text: string): string {
   return clean(text.trim().toLowerCase(), 128);
 }
+
+/** Term of the messages of one partner in one flow: either alone may be most of the journal. */
+export const flowOfPartner = (flow: string, partner: string): string => `flow:${flow}|${partner}`;

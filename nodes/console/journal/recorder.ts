@@ -11,6 +11,7 @@ import { redactText } from '../../kernel/telemetry/redaction.ts';
 import { type HopReport, telemetry, type TelemetrySink } from '../../kernel/telemetry/telemetry.ts';
 import {
   clean,
+  flowOfPartner,
   foldKey,
   hopLimit,
   type JournalEntry,
@@ -137,6 +138,7 @@ export class JournalRecorder implements TelemetrySink {
       addTerm(entry, `corr:${entry.correlationId}`);
     }
     entry.partner ??= clean(verification?.client ?? event.source ?? '');
+    if (flowId !== undefined && entry.partner !== '') addTerm(entry, flowOfPartner(flowId, entry.partner));
     entry.eventType = clean(event.type ?? '');
     if (event.subject !== undefined && this.#keys.allowsSubject(event.dataschema)) {
       entry.subject = clean(readable(event.subject));

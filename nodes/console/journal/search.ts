@@ -1,6 +1,6 @@
 /** Looking messages up in the journal. Every answer walks an index in the order in which it is shown. */
 import { defineOperation, query, type Row, type SqlValue, type Statement } from '../../kernel/store/operation.ts';
-import { clean, foldKey, type JournalHop, type JournalOutcome } from './entry.ts';
+import { clean, flowOfPartner, foldKey, type JournalHop, type JournalOutcome } from './entry.ts';
 
 type Step<R> = Generator<Statement, R, Row[]>;
 
@@ -92,7 +92,8 @@ export const searchJournal = defineOperation(
       from = 'journal_terms AS t JOIN journal_messages AS m ON m.id = t.message_id';
       time = 't.started_at';
       id = 't.message_id';
-      condition.parts.push(`t.term = ${condition.parameter(`flow:${filter.flow}`)}`);
+      const term = filter.partner === undefined ? `flow:${filter.flow}` : flowOfPartner(filter.flow, filter.partner);
+      condition.parts.push(`t.term = ${condition.parameter(term)}`);
     }
     if (filter.partner !== undefined) condition.parts.push(`m.partner = ${condition.parameter(filter.partner)}`);
     if (filter.outcomes !== undefined) condition.among('m.outcome', filter.outcomes);
