@@ -40,7 +40,13 @@ const odoo = await startSandboxOdoo({ version: '19' });
 const servers = process.env.AMQP_URL !== undefined && process.env.POSTGRES_URL !== undefined;
 const nodeRed = await startNodeRed({
   flows,
-  settings: { healthflows: { allowUnauthenticatedOperations: true } },
+  // What the journal of messages costs: BENCH_JOURNAL=off measures without it.
+  settings: {
+    healthflows: {
+      allowUnauthenticatedOperations: true,
+      ...(process.env.BENCH_JOURNAL === 'off' ? { journal: false } : {}),
+    },
+  },
   env: {
     ODOO_URL: odoo.url,
     ODOO_DB: 'sandbox',

@@ -96,7 +96,7 @@ export default function auditPage(main, session, query) {
               h('span', { class: 'mono', title: record.subject }, short(record.subject ?? '')),
               record.correlationId === undefined ? '' : h('button', { type: 'button', class: 'link mono', 'data-key': `c-${record.seq}`, onclick: () => { choose({ correlationId: record.correlationId }); } }, short(record.correlationId)),
               record.reason ?? '',
-              h('span', { class: 'quiet', title: record.detail === undefined ? undefined : JSON.stringify(record.detail, null, 1) }, record.detail === undefined ? '' : Object.entries(record.detail).map(([name, value]) => `${name}: ${short(String(value))}`).join(', ')),
+              record.detail === undefined ? '' : h('details', { 'data-key': `d-${record.seq}` }, h('summary', {}, count(Object.keys(record.detail).length, 'detail')), h('dl', { class: 'facts small' }, Object.entries(record.detail).map(([name, value]) => [h('dt', {}, name), h('dd', {}, String(value))]))),
             ]),
           ),
       next !== undefined && h('div', { class: 'actions' }, h('button', { type: 'button', onclick: () => load(next) }, 'Show more')),

@@ -97,6 +97,18 @@ export function instant(milliseconds) {
   return h('time', { datetime: new Date(milliseconds).toISOString(), title: new Date(milliseconds).toISOString(), class: 'nowrap' }, clock.format(milliseconds));
 }
 
+const timeOnly = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+const dayAndTime = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', hour: 'numeric', minute: '2-digit' });
+
+/** For lists: the time alone when it is of today; the whole instant is in the title. */
+export function when(milliseconds) {
+  const today = new Date(milliseconds).toDateString() === new Date().toDateString();
+  return h('time', { datetime: new Date(milliseconds).toISOString(), title: new Date(milliseconds).toISOString(), class: 'nowrap' }, (today ? timeOnly : dayAndTime).format(milliseconds));
+}
+
+/** One line, with the rest in the title. */
+export const clip = (text, more = '') => h('span', { class: `clip ${more}`, title: text }, text);
+
 export function ago(milliseconds) {
   const passed = Math.max(0, Date.now() - milliseconds);
   return passed < 1_500 ? 'just now' : `${duration(Math.round(passed / 1000) * 1000)} ago`;

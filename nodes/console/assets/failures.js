@@ -1,7 +1,7 @@
 // Dead letters: grouped by cause, read, replayed, corrected, discarded.
 import { get, poll, post } from './api.js';
 import { askReason, openDialog } from './dialogs.js';
-import { ago, badge, bytes, classBadge, classes, count, empty, errorBox, h, head, icon, instant, loading, render, sparkline, table, toast } from './dom.js';
+import { ago, badge, bytes, classBadge, classes, count, empty, errorBox, h, head, icon, instant, loading, render, sparkline, table, toast, when } from './dom.js';
 
 const states = {
   open: ['bad', 'open'],
@@ -280,7 +280,7 @@ export default function failuresPage(main, session, query) {
               classBadge(letter.class),
               letter.message,
               letter.attempts,
-              instant(letter.lastFailedAt),
+              when(letter.lastFailedAt),
             ]),
           ),
       page.next !== undefined && h('div', { class: 'actions' }, h('button', { type: 'button', onclick: more }, 'Show more')),
@@ -300,6 +300,7 @@ export default function failuresPage(main, session, query) {
       running.length > 0 && [
         h('h2', {}, 'Replays'),
         h('div', { class: 'panel' }, running.map((job) => jobView(job))),
+        h('h2', {}, 'Causes'),
       ],
     );
   }

@@ -1,6 +1,6 @@
 // Finding a message by what people know of it, and its whole life on one page.
 import { get } from './api.js';
-import { badge, classBadge, classes, count, duration, empty, errorBox, h, head, icon, instant, loading, render, table } from './dom.js';
+import { badge, classBadge, clip, classes, count, duration, empty, errorBox, h, head, icon, instant, loading, render, table, when } from './dom.js';
 
 const states = {
   open: ['attention', 'under way'],
@@ -60,16 +60,15 @@ function list(main, _session, query) {
       truncated && h('p', { class: 'quiet' }, 'Very many keys begin with this. Type more of it to see all that match.'),
       table(
         'Messages, newest first',
-        [{ title: 'Received' }, { title: 'Document', class: 'cause' }, { title: 'Partner' }, { title: 'Flow' }, { title: 'Outcome' }, { title: 'Took', number: true }, { title: 'Tries', number: true }, { title: 'In Odoo' }],
+        [{ title: 'Received' }, { title: 'Document' }, { title: 'Partner and flow' }, { title: 'Outcome' }, { title: 'Took', number: true }, { title: 'Tries', number: true }, { title: 'In Odoo' }],
         messages.map((message) => [
-          instant(message.startedAt),
-          [h('a', { class: 'strong', href: `#messages?id=${encodeURIComponent(message.id)}`, 'data-key': `message-${message.id}` }, message.subject ?? message.id), h('div', { class: 'quiet' }, message.eventType ?? '')],
-          message.partner ?? '',
-          message.flowLabel ?? '',
-          [badge(...(states[message.outcome] ?? ['unknown', message.outcome])), message.failure && message.outcome !== 'done' && h('div', { class: 'quiet' }, message.failure.code)],
+          when(message.startedAt),
+          [h('a', { class: 'strong', href: `#messages?id=${encodeURIComponent(message.id)}`, 'data-key': `message-${message.id}` }, message.subject ?? message.id), clip(message.eventType ?? '', 'quiet')],
+          [clip(message.partner ?? ''), clip(message.flowLabel ?? '', 'quiet')],
+          [badge(...(states[message.outcome] ?? ['unknown', message.outcome])), message.failure && message.outcome !== 'done' && clip(message.failure.code, 'quiet')],
           duration(message.changedAt - message.startedAt),
           Math.max(1, message.attempts),
-          message.odoo === null ? '' : h('span', { class: 'mono' }, `${message.odoo.model} ${message.odoo.ids.join(', ')}`),
+          message.odoo === null ? '' : h('span', { class: 'mono nowrap' }, `${message.odoo.model} ${message.odoo.ids.join(', ')}`),
         ]),
       ),
       next !== undefined && h('div', { class: 'actions' }, h('button', { type: 'button', onclick: () => load(next) }, 'Show more')),

@@ -119,7 +119,7 @@ function backlogLine(queue) {
 
 export function pauseButton(queue, session) {
   if (!session.may.pause || session.operations === 'locked') return false;
-  return h('div', {}, h('button', { type: 'button', class: 'small-button', 'aria-label': `${queue.paused ? 'Resume' : 'Pause'} ${queue.queue}`, 'data-key': `queue-${queue.queue}`, onclick: () => pauseOrResume(queue, session) }, icon(queue.paused ? 'now' : 'paused'), queue.paused ? 'Resume…' : 'Pause…'));
+  return h('div', {}, h('button', { type: 'button', class: 'small-button', 'aria-label': `${queue.paused ? 'Resume' : 'Pause'} ${queue.queue}`, 'data-key': `queue-${queue.queue}`, onclick: () => pauseOrResume(queue, session) }, icon(queue.paused ? 'play' : 'paused'), queue.paused ? 'Resume…' : 'Pause…'));
 }
 
 async function pauseOrResume(queue, session) {
