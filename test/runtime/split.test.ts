@@ -83,7 +83,8 @@ const divided: FlowNode[] = [
     wires: [['response']],
   },
   { id: 'response', z: 'tab', type: 'http response', wires: [] },
-  { id: 'refused', z: 'tab', type: 'catch', scope: ['each'], wires: [['settle']] },
+  { id: 'refused', z: 'tab', type: 'catch', scope: ['each'], wires: [['answer']] },
+  { ...settle, id: 'answer', wires: [['answers']] },
 ];
 flows.push(...divided);
 
