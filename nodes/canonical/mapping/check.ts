@@ -243,8 +243,8 @@ const fieldPath = (steps: readonly Step[]): string =>
   steps.map((s) => (s.kind === 'field' ? s.key : `${s.key}[]`)).join('.');
 
 /**
- * What a JSONata row costs: a trip to its process takes as long as about 400 rows that are compiled (bench/mapper.ts),
- * and each further item of a list about 30.
+ * What a JSONata row costs in compiled rows: an estimate of the trip to its process, for a warning only; no bench has
+ * measured it yet.
  */
 const rowsPerExpression = 400;
 

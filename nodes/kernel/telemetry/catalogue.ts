@@ -168,12 +168,6 @@ export const catalogue: Record<string, MetricDefinition> = {
     help: 'Days until the next key of a webhook ends; only keys that have an end.',
     labels: ['endpoint'],
   },
-  audit_entries: { kind: 'gauge', help: 'Length of the audit chain.', labels: ['store'] },
-  audit_checkpoint_age_seconds: {
-    kind: 'gauge',
-    help: 'Age of the newest signed checkpoint of the audit trail.',
-    labels: ['store'],
-  },
   retry_budget_available: {
     kind: 'gauge',
     help: 'Retries that the budget of a connection still has; below 0 its consumers wait.',

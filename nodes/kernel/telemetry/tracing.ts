@@ -57,7 +57,7 @@ const scope = '@healthflows/node-red-integration';
 let knownProvider: TracerProvider | undefined;
 let knownTracer: Tracer | undefined;
 
-/** An SDK may come at any time and go again, so it is looked for each time; that costs some 20 ns. */
+/** An SDK may come at any time and go again, so it is looked for each time. */
 function tracer(): Tracer | undefined {
   const provider = trace.getTracerProvider();
   if (provider !== knownProvider) {

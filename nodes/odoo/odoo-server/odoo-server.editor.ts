@@ -1,5 +1,6 @@
 import type { EditorNodeProperties, EditorRED } from 'node-red';
 import { showDefaults } from '../../node/editor/absent.ts';
+import { connectionTest, isHttpAddress, isHttpProxy, isVariable } from '../../node/editor/server-dialog.ts';
 
 declare const RED: EditorRED;
 
@@ -46,12 +47,11 @@ const words = (key: string, values?: Record<string, unknown>): string =>
 
 // Node-RED shows a returned text only when the validator declares two parameters.
 function isAddress(value: string, _options: unknown): true | string {
-  return /^\$\{\w+\}$/.test(value) || /^https?:\/\/[^\s/@]+(\/\S*)?$/.test(value) || words('error.url');
+  return isVariable(value) || isHttpAddress(value) || words('error.url');
 }
 
-/** A password belongs in an environment variable, not in the flow. */
 function isProxy(value: string | undefined, _options: unknown): true | string {
-  return !value || /^\$\{\w+\}$/.test(value) || /^http:\/\/[^\s/@]+\/?$/.test(value) || words('error.proxy');
+  return !value || isVariable(value) || isHttpProxy(value) || words('error.proxy');
 }
 
 const atLeast =
@@ -98,46 +98,24 @@ RED.nodes.registerType<ServerFields, Secrets>('odoo-server', {
   },
   oneditprepare() {
     showDefaults(this, 'node-config-input');
-    const result = $('#hf-odoo-result');
-    const line = (ok: boolean, text: string): void => {
-      const row = $('<div>').css({ margin: '2px 0' }).appendTo(result);
-      $('<i>')
-        .addClass(ok ? 'fa fa-check-circle' : 'fa fa-exclamation-triangle')
-        .appendTo(row);
-      $('<span>').text(` ${text}`).appendTo(row);
-    };
-    const show = (report: Report): void => {
-      result.empty();
-      line(true, words('test.connected', { ...report, protocol: words(`test.${report.protocol}`) }));
-      if (report.key) line(!report.key.warning, words(report.key.warning ? 'test.keySoon' : 'test.key', report.key));
-      for (const { model, may, lacks } of report.rights) {
-        const granted = Array.isArray(may) ? may.join(', ') || words('test.none') : words(`test.${may}`);
-        const needs = lacks.length === 0 ? '' : words('test.lacks', { lacks: lacks.join(', ') });
-        line(
-          Array.isArray(may) && may.length > 0 && lacks.length === 0,
-          words('test.rights', { model, may: granted }) + needs,
-        );
-      }
-    };
-    const id = this.id;
-    $('#hf-odoo-test').on('click', () => {
-      result.text(words('test.running'));
-      const form: Record<string, unknown> = { id };
-      $('[id^="node-config-input-"]').each(function () {
-        form[this.id.slice('node-config-input-'.length)] = $(this).val();
-      });
-      $.ajax({
-        url: 'healthflows/odoo-server/test',
-        method: 'POST',
-        contentType: 'application/json',
-        data: JSON.stringify(form),
-      })
-        .done(show)
-        .fail((request) => {
-          const answer = request.responseJSON as { error?: { message?: string } } | undefined;
-          result.empty();
-          line(false, answer?.error?.message ?? words('test.unreachable'));
-        });
+    connectionTest<Report>({
+      type: 'odoo-server',
+      id: this.id,
+      button: $('#hf-odoo-test'),
+      result: $('#hf-odoo-result'),
+      words,
+      show(report, line) {
+        line(true, words('test.connected', { ...report, protocol: words(`test.${report.protocol}`) }));
+        if (report.key) line(!report.key.warning, words(report.key.warning ? 'test.keySoon' : 'test.key', report.key));
+        for (const { model, may, lacks } of report.rights) {
+          const granted = Array.isArray(may) ? may.join(', ') || words('test.none') : words(`test.${may}`);
+          const needs = lacks.length === 0 ? '' : words('test.lacks', { lacks: lacks.join(', ') });
+          line(
+            Array.isArray(may) && may.length > 0 && lacks.length === 0,
+            words('test.rights', { model, may: granted }) + needs,
+          );
+        }
+      },
     });
   },
 });

@@ -1,4 +1,6 @@
 import type { EditorNodeProperties, EditorRED } from 'node-red';
+import { showDefaults } from '../../node/editor/absent.ts';
+import { connectionTest, isHttpAddress, isHttpProxy, isVariable } from '../../node/editor/server-dialog.ts';
 
 declare const RED: EditorRED;
 
@@ -42,9 +44,6 @@ interface Report {
 const words = (key: string, values?: Record<string, unknown>): string =>
   RED._(`@healthflows/node-red-integration/partner-endpoint:partner-endpoint.${key}`, values as Record<string, string>);
 
-const isVariable = (value: string | undefined): boolean => /^\$\{\w+\}$/.test(value ?? '');
-const isHttp = (value: string | undefined): boolean => /^https?:\/\/[^\s/@]+(\/\S*)?$/.test(value ?? '');
-
 /** What the dialog shows while it is open, else what the node holds. */
 function chosen(node: { authentication?: string }): string {
   return String($('#node-config-input-authentication').val() ?? node.authentication ?? 'none');
@@ -52,11 +51,11 @@ function chosen(node: { authentication?: string }): string {
 
 // Node-RED shows a returned text only when the validator declares two parameters.
 function isAddress(value: string, _options: unknown): true | string {
-  return isVariable(value) || isHttp(value) || words('error.url');
+  return isVariable(value) || isHttpAddress(value) || words('error.url');
 }
 
 function isTokenAddress(this: { authentication?: string }, value: string, _options: unknown): true | string {
-  return chosen(this) !== 'oauth2' || isVariable(value) || isHttp(value) || words('error.tokenUrl');
+  return chosen(this) !== 'oauth2' || isVariable(value) || isHttpAddress(value) || words('error.tokenUrl');
 }
 
 function isHeader(this: { authentication?: string }, value: string, _options: unknown): true | string {
@@ -67,9 +66,8 @@ function isPath(value: string, _options: unknown): true | string {
   return !value || isVariable(value) || /^\/[!-~]*$/.test(value) || words('error.path');
 }
 
-/** A password belongs in an environment variable, not in the flow. */
 function isProxy(value: string | undefined, _options: unknown): true | string {
-  return !value || isVariable(value) || /^http:\/\/[^\s/@]+\/?$/.test(value) || words('error.proxy');
+  return !value || isVariable(value) || isHttpProxy(value) || words('error.proxy');
 }
 
 const atLeast =
@@ -114,6 +112,7 @@ RED.nodes.registerType<EndpointFields, Secrets>('partner-endpoint', {
     return this.name ? 'node_label_italic' : '';
   },
   oneditprepare() {
+    showDefaults(this, 'node-config-input');
     const authentication = $('#node-config-input-authentication');
     const title = (field: string, text: string): void => {
       $(`label[for="node-config-input-${field}"] span`).text(text);
@@ -129,40 +128,19 @@ RED.nodes.registerType<EndpointFields, Secrets>('partner-endpoint', {
     authentication.on('change', show);
     show();
 
-    const result = $('#hf-partner-result');
-    const line = (ok: boolean, text: string): void => {
-      const row = $('<div>').css({ margin: '2px 0' }).appendTo(result);
-      $('<i>')
-        .addClass(ok ? 'fa fa-check-circle' : 'fa fa-exclamation-triangle')
-        .appendTo(row);
-      $('<span>').text(` ${text}`).appendTo(row);
-    };
-    const id = this.id;
-    $('#hf-partner-test').on('click', () => {
-      result.text(words('test.running'));
-      const form: Record<string, unknown> = { id };
-      $('[id^="node-config-input-"]').each(function () {
-        form[this.id.slice('node-config-input-'.length)] = $(this).val();
-      });
-      $.ajax({
-        url: 'healthflows/partner-endpoint/test',
-        method: 'POST',
-        contentType: 'application/json',
-        data: JSON.stringify(form),
-      })
-        .done((report: Report) => {
-          result.empty();
-          if (report.authentication === 'oauth2') line(true, words('test.token'));
-          const refused = report.status === 401 || report.status === 403;
-          line(!refused, words('test.reached', { status: report.status, latency: report.latency }));
-          if (refused) line(false, words('test.refused'));
-          if (report.status === 404) line(true, words('test.missing'));
-        })
-        .fail((request) => {
-          const answer = request.responseJSON as { error?: { message?: string } } | undefined;
-          result.empty();
-          line(false, answer?.error?.message ?? words('test.unreachable'));
-        });
+    connectionTest<Report>({
+      type: 'partner-endpoint',
+      id: this.id,
+      button: $('#hf-partner-test'),
+      result: $('#hf-partner-result'),
+      words,
+      show(report, line) {
+        if (report.authentication === 'oauth2') line(true, words('test.token'));
+        const refused = report.status === 401 || report.status === 403;
+        line(!refused, words('test.reached', { status: report.status, latency: report.latency }));
+        if (refused) line(false, words('test.refused'));
+        if (report.status === 404) line(true, words('test.missing'));
+      },
     });
   },
 });

@@ -1,0 +1,55 @@
+/** What the dialogs of servers share: what an address may be, and Test connection with its answer in lines. */
+
+type Words = (key: string, values?: Record<string, unknown>) => string;
+
+/** Node-RED puts the variable's value in when it starts the node. */
+export const isVariable = (value: string | undefined): boolean => /^\$\{\w+\}$/.test(value ?? '');
+
+export const isHttpAddress = (value: string | undefined): boolean => /^https?:\/\/[^\s/@]+(\/\S*)?$/.test(value ?? '');
+
+/** Without a password: that belongs in an environment variable, not in the flow. */
+export const isHttpProxy = (value: string): boolean => /^http:\/\/[^\s/@]+\/?$/.test(value);
+
+export interface ConnectionTest<R> {
+  /** Palette type; its endpoint is `healthflows/<type>/test`. */
+  type: string;
+  id: string;
+  button: JQuery;
+  result: JQuery;
+  words: Words;
+  /** Says what the server answered; `line` adds one finding, with a tick or a warning. */
+  show(report: R, line: (ok: boolean, text: string) => void): void;
+}
+
+/** Tests with what the dialog shows, saved or not. */
+export function connectionTest<R>({ type, id, button, result, words, show }: ConnectionTest<R>): void {
+  const line = (ok: boolean, text: string): void => {
+    const row = $('<div>').css({ margin: '2px 0' }).appendTo(result);
+    $('<i>')
+      .addClass(ok ? 'fa fa-check-circle' : 'fa fa-exclamation-triangle')
+      .appendTo(row);
+    $('<span>').text(` ${text}`).appendTo(row);
+  };
+  button.on('click', () => {
+    result.text(words('test.running'));
+    const form: Record<string, unknown> = { id };
+    $('[id^="node-config-input-"]').each(function () {
+      form[this.id.slice('node-config-input-'.length)] = $(this).val();
+    });
+    $.ajax({
+      url: `healthflows/${type}/test`,
+      method: 'POST',
+      contentType: 'application/json',
+      data: JSON.stringify(form),
+    })
+      .done((report: R) => {
+        result.empty();
+        show(report, line);
+      })
+      .fail((request) => {
+        const answer = request.responseJSON as { error?: { message?: string } } | undefined;
+        result.empty();
+        line(false, answer?.error?.message ?? words('test.unreachable'));
+      });
+  });
+}
