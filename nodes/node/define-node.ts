@@ -314,6 +314,15 @@ function settleInput<C extends object>(
     done();
     return;
   }
+  if (failure !== undefined) {
+    if (failure.class === 'defect') context.log.error('defect', { stack: describe(error) });
+    // Before the report: who reads it (the journal) takes the sentence from the message.
+    message.failure = failure.toRecord({
+      at: new Date().toISOString(),
+      node: { id: context.id, type: context.type, ...(context.name === '' ? {} : { name: context.name }) },
+      attempt: message.delivery?.attempt ?? 1,
+    });
+  }
   telemetry.hop(
     {
       stage: context.type,
@@ -328,17 +337,8 @@ function settleInput<C extends object>(
     },
     message,
   );
-  if (failure === undefined) {
-    done();
-    return;
-  }
-  if (failure.class === 'defect') context.log.error('defect', { stack: describe(error) });
-  message.failure = failure.toRecord({
-    at: new Date().toISOString(),
-    node: { id: context.id, type: context.type, ...(context.name === '' ? {} : { name: context.name }) },
-    attempt: message.delivery?.attempt ?? 1,
-  });
-  done(withoutCause(failure));
+  if (failure === undefined) done();
+  else done(withoutCause(failure));
 }
 
 /** As Catch nodes get it: they copy the cause to `msg.error`, and that of a library may quote the document. */

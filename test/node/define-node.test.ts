@@ -228,6 +228,20 @@ describe('a node made by defineNode', () => {
     assert.equal(hops[0]!.correlationId, 'c1');
     assert.equal(hops[0]!.outcome, 'ok');
   });
+
+  it('reports a failed hop with its reason on the message already', async () => {
+    const red = runtime();
+    const reasons: unknown[] = [];
+    const unsubscribe = addTelemetrySink({ hop: (_, message) => reasons.push(message?.failure?.message) });
+    defineNode(definition, () => ({
+      input: () => {
+        throw new Failure('data-quality', 'NOPE', 'No good.');
+      },
+    }))(red.RED);
+    await receive(red.create('probe'), {});
+    unsubscribe();
+    assert.deepEqual(reasons, ['No good.']);
+  });
 });
 
 describe('a config node made by defineConfigNode', () => {
