@@ -281,6 +281,15 @@ test('of a document only its identifiers are kept, and only of the classes that 
   assert.deepEqual(new KeyReader(['I']).keysOf('urn:elsewhere', payload), []);
 });
 
+test('whether a subject may be kept is told by its own entity, however often and in which order it is asked', () => {
+  const keys = new KeyReader(['I']);
+  for (let time = 0; time < 2; time++) {
+    assert.equal(keys.allowsSubject('urn:healthflows:canonical:order:1.0.0'), true);
+    assert.equal(keys.allowsSubject('urn:healthflows:canonical:employee:1.0.0'), false);
+    assert.equal(keys.allowsSubject('urn:elsewhere'), true);
+  }
+});
+
 test('what settles a message decides its outcome, and a repetition does not hide it', async () => {
   const outcomeAfter = async (settlement: object) =>
     (

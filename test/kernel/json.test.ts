@@ -52,6 +52,29 @@ test('the canonical form does not depend on the order of members and reads back 
   );
 });
 
+test('the canonical form is, letter by letter, the one that stored fingerprints and the audit chain were made of', () => {
+  const many = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`k${39 - i}`, i]));
+  const value = {
+    b: [1, undefined, null, -0],
+    a: 'é"\ud83d\ude00\n',
+    10: true,
+    9: {},
+    '': [],
+    gone: undefined,
+    é: 'x',
+    Z: many,
+  };
+  const sortedMany = Object.keys(many)
+    .sort()
+    .map((key) => `"${key}":${many[key]}`)
+    .join();
+  assert.equal(
+    canonicalJson(value),
+    `{"":[],"10":true,"9":{},"Z":{${sortedMany}},"a":"é\\"\ud83d\ude00\\n","b":[1,null,null,0],"é":"x"}`,
+  );
+  assert.deepEqual([undefined, 'a', 1.5].map(canonicalJson), ['null', '"a"', '1.5']);
+});
+
 test('documents that differ have canonical forms that differ', () => {
   fc.assert(
     fc.property(document, document, (a, b) => {

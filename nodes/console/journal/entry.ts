@@ -61,10 +61,7 @@ const fieldLimit = 200;
 
 /** What both engines take: bounded, no NUL, no lone surrogate. */
 export function clean(text: string, limit = fieldLimit): string {
-  return text
-    .slice(0, limit)
-    .replaceAll('\0', '')
-    .replace(/\p{Surrogate}/gu, '\ufffd');
+  return text.slice(0, limit).replaceAll('\0', '').toWellFormed();
 }
 
 /** As business keys are compared: without regard to case and outer space. */

@@ -13,6 +13,8 @@ const keyLimit = 10;
 export class KeyReader {
   readonly #classes: ReadonlySet<string>;
   readonly #readers = new Map<string, readonly Reader[]>();
+  /** By entity: walking all fields of a schema takes as long as a dozen hops. */
+  readonly #subjects = new Map<string, boolean>();
 
   constructor(classes: readonly Sensitivity[]) {
     this.#classes = new Set(classes);
@@ -35,12 +37,17 @@ export class KeyReader {
     const entity = schema === undefined ? undefined : entityOfSchema(schema);
     // Without a schema the subject is what the sender put into the event for everybody on the way to read.
     if (entity === undefined) return this.#classes.has('I');
-    return fieldsOf(entity).every(
-      ({ path, sensitivity }) =>
-        sensitivity === undefined ||
-        this.#classes.has(sensitivity) ||
-        !entity.businessKey.some((key) => path === key || path === `${key}.identifiers[].value`),
-    );
+    let allowed = this.#subjects.get(entity.name);
+    if (allowed === undefined) {
+      allowed = fieldsOf(entity).every(
+        ({ path, sensitivity }) =>
+          sensitivity === undefined ||
+          this.#classes.has(sensitivity) ||
+          !entity.businessKey.some((key) => path === key || path === `${key}.identifiers[].value`),
+      );
+      this.#subjects.set(entity.name, allowed);
+    }
+    return allowed;
   }
 
   #readersOf(schema: string): readonly Reader[] {

@@ -90,10 +90,7 @@ function recordOf(entry: AuditEntry, seq: number, at: number): AuditRecord {
 
 /** What both engines give back unchanged: no NUL (PostgreSQL refuses it), no lone surrogate, bounded. */
 function clean(text: string): string {
-  return text
-    .slice(0, fieldLimit)
-    .replaceAll('\0', '')
-    .replace(/\p{Surrogate}/gu, '\ufffd');
+  return text.slice(0, fieldLimit).replaceAll('\0', '').toWellFormed();
 }
 
 /** A row of `audit_trail` as it was when it was hashed. */

@@ -85,7 +85,7 @@ export function defineOperation<A, R>(
  */
 export function rowsOf(rows: readonly Row[]): string {
   const plain = (value: SqlValue): unknown => {
-    if (typeof value === 'string') return value.replace(/\p{Surrogate}/gu, '\ufffd');
+    if (typeof value === 'string') return value.toWellFormed();
     return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
   };
   return JSON.stringify(
