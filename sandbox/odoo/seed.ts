@@ -175,6 +175,7 @@ export function seed(env: Env): void {
     ['440000', 'Suppliers', 'liability_payable'],
     ['400000', 'Customers', 'asset_receivable'],
     ['411000', 'VAT', 'tax'],
+    ['101402', 'Outstanding Receipts', 'asset_current'],
   ] as const) {
     env.create('account.account', { code, name, account_type: type });
   }

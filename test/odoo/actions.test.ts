@@ -194,6 +194,30 @@ for (const version of versions) {
       assert.equal(odoo.records('account.payment').length, 1);
     });
 
+    test('a payment of its own is posted once, its reply lost or not, and settles nothing by itself', async () => {
+      const client = await fresh();
+      const invoice = await bill(client);
+      await act(client, 'post-move', [invoice]);
+      const [outcome] = await upsert(client, 'account.payment', [
+        {
+          externalId: 'test.payment_1',
+          values: {
+            payment_type: 'outbound',
+            partner_type: 'supplier',
+            partner_id: { match: { ref: 'ACME' } },
+            amount: '3.00',
+          },
+        },
+      ]);
+      assert.ok(outcome?.kind === 'done', JSON.stringify(outcome));
+      const { id } = outcome.value;
+      odoo.faults.set({ kind: 'drop-reply', method: 'action_post', times: 1 });
+      assert.deepEqual(await verdicts(client, 'post-payment', [id]), ['done']);
+      assert.deepEqual(await verdicts(client, 'post-payment', [id]), ['already']);
+      assert.equal(odoo.records('account.move', { move_type: 'entry' }).length, 1);
+      assert.equal(odoo.records('account.move', { id: invoice })[0]!.payment_state, 'not_paid');
+    });
+
     test('a lost reply of a step: looked at again, it is done, and happened once', async () => {
       const client = await fresh();
       const id = await orderIn(client, 1);

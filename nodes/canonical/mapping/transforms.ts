@@ -8,6 +8,7 @@ import { isCurrency, isDate, isInstant } from '../model/formats.ts';
 import { isGln, isSscc, toGtin14 } from '../schemas/check-digits.ts';
 import { formatDay, formatMoment, hl7Moment, parseDay, parseMoment, shiftOffset } from './dates.ts';
 import { TransformProblem } from './problem.ts';
+import { pseudonymOf } from './pseudonym.ts';
 
 export type ValueType = 'any' | 'text' | 'decimal' | 'integer' | 'boolean' | 'date' | 'instant' | 'list';
 
@@ -221,6 +222,15 @@ export const transforms: Readonly<Record<string, Transform>> = {
     description: 'Splits at a separator and takes one part.',
     arguments: { separator: required('text', 'Where to split.'), index: required('integer', 'Which part, from 0.') },
     apply: (v, a) => text(v).split(str(a.separator))[Number(a.index)],
+  },
+
+  pseudonym: {
+    takes: 'text',
+    gives: 'text',
+    description:
+      'A pseudonym in place of a person or account: the same one each time, and nobody gets back without the key in HEALTHFLOWS_PSEUDONYM_KEY.',
+    arguments: { prefix: optional('text', 'Words before it; default PSN-.') },
+    apply: (v, a) => str(a.prefix ?? 'PSN-') + pseudonymOf(text(v).trim()),
   },
 
   // Lists

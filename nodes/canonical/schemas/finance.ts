@@ -152,7 +152,7 @@ export const payment = entity(
 export const charge = entity(
   'charge',
   {
-    version: '1.0.0',
+    version: '1.1.0',
     title: 'Charge',
     description: 'A service or product used for a patient, to be billed.',
     businessKey: ['number'],
@@ -164,6 +164,7 @@ export const charge = entity(
     'kind!': openList('I', 'Kind of transaction (HL7 table 0017).', ['charge', 'credit', 'payment', 'adjustment']),
     'party!': ref('H', 'adminParty', 'Whose account; a pseudonym.'),
     encounter: ref('H', 'encounter', 'Encounter it belongs to.'),
+    reverses: ref('H', 'charge', 'The charge that a credit takes back.'),
     'serviceDate!': date('H', 'Day of service.'),
     postedAt: instant('H', 'When it was posted.'),
     'codes!': list(code('H', 'A code of the service.'), 'Service codes.', 20, 1),

@@ -159,6 +159,13 @@ export const actions = {
       );
     },
   },
+  'post-payment': {
+    model: 'account.payment',
+    // `posted` on 17; later versions say whether the money is on the bank statement.
+    isDone: oneOf('posted', 'in_process', 'paid'),
+    isReady: oneOf('draft'),
+    call: method('action_post'),
+  },
 } as const satisfies Record<string, Action>;
 
 export type ActionName = keyof typeof actions;

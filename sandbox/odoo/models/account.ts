@@ -1,4 +1,4 @@
-/** Taxes, journals, bills and invoices with their balancing lines, payments. */
+/** Taxes, journals, bills and invoices with their balancing lines, payments with their entries, what settles what. */
 import { userError } from '../errors.ts';
 import { difference, lineAmount, percentage, sum } from '../exact.ts';
 import {
@@ -119,8 +119,9 @@ export function defineAccount(db: Database): void {
       amount_untaxed: monetary('Untaxed Amount', { readonly: true, copy: false }),
       amount_tax: monetary('Tax', { readonly: true, copy: false }),
       amount_total: monetary('Total', { readonly: true, copy: false }),
-      amount_paid: monetary('Paid', { hidden: true, copy: false }),
       amount_residual: monetary('Amount Due', { readonly: true, copy: false }),
+      reversed_entry_id: many2one('account.move', 'Reversal of', { copy: false }),
+      [paymentOf(profile.version)]: many2one('account.payment', 'Payment', { copy: false }),
       payment_state: selection(
         'Payment Status',
         {
@@ -174,6 +175,7 @@ export function defineAccount(db: Database): void {
           if (move.state !== 'posted' && move.state !== 'cancel') {
             throw userError('Only posted/cancelled journal entries can be reset to draft.');
           }
+          release(env.sudo(), move);
           change(env, move, 'draft');
         }
         return null;
@@ -220,6 +222,11 @@ export function defineAccount(db: Database): void {
       debit: monetary('Debit', { readonly: true }),
       credit: monetary('Credit', { readonly: true }),
       balance: monetary('Balance', { compute: (_env, row) => difference(number(row, 'debit'), number(row, 'credit')) }),
+      account_type: related(char('Internal Type'), 'account_id', 'account_type'),
+      amount_residual: monetary('Residual Amount', { compute: (env, row) => residualOf(env, row) }),
+      reconciled: boolean('Reconciled', {
+        compute: (env, row) => isOpenItem(env, row) && residualOf(env, row) === 0 && matches(env, row).length > 0,
+      }),
       date: date('Date'),
       purchase_line_id: many2one('purchase.order.line', 'Purchase Order Line'),
       sale_line_ids: many2many('sale.order.line', 'Sales Order Lines'),
@@ -255,6 +262,24 @@ export function defineAccount(db: Database): void {
     afterUnlink: (env, rows) => {
       for (const row of rows) follow(env, row);
     },
+    methods: {
+      reconcile: action((env, ids) => {
+        env.check(env.db.get('account.move.line'), 'write');
+        reconcile(env.sudo(), env.browse('account.move.line', ids));
+        env.flush();
+        return null;
+      }),
+    },
+  });
+  db.define({
+    name: 'account.partial.reconcile',
+    description: 'Partial Reconcile',
+    fields: {
+      debit_move_id: many2one('account.move.line', 'Debit Move', { required: true, ondelete: 'cascade' }),
+      credit_move_id: many2one('account.move.line', 'Credit Move', { required: true, ondelete: 'cascade' }),
+      amount: monetary('Amount'),
+    },
+    access: { read: access.read, write: onlySystem.write, create: onlySystem.create, unlink: access.unlink },
   });
   db.define({
     name: 'account.payment',
@@ -278,11 +303,28 @@ export function defineAccount(db: Database): void {
           : { draft: 'Draft', in_process: 'In Process', paid: 'Paid', canceled: 'Canceled', rejected: 'Rejected' },
         { default: 'draft', readonly: true },
       ),
-      reconciled_move_ids: many2many('account.move', 'Settled entries', { hidden: true }),
+      move_id: many2one('account.move', 'Journal Entry', { copy: false }),
+      is_reconciled: boolean('Is Reconciled', {
+        compute: (env, row) =>
+          itemsOf(env, row).length > 0 && itemsOf(env, row).every((line) => residualOf(env, line) === 0),
+      }),
+      reconciled_invoice_ids: many2many('account.move', 'Reconciled Invoices', {
+        compute: (env, row) => [...new Set(itemsOf(env, row).flatMap((line) => settledBy(env, line)))],
+      }),
       company_id: many2one('res.company', 'Company', { default: (env: Env) => env.company() }),
     },
     access,
+    methods: {
+      action_post: action((env, ids) => {
+        env.check(env.db.get('account.payment'), 'write');
+        for (const payment of env.browse('account.payment', ids)) postPayment(env.sudo(), payment);
+        env.flush();
+        return null;
+      }),
+    },
     prepare: (env, row) => {
+      row.journal_id ??= bankJournal(env) || null;
+      row.currency_id ??= companyCurrency(env) as number;
       row.name ??= `PBNK1/${env.today().slice(0, 4)}/${String(nextNumber(env, 'account.payment')).padStart(5, '0')}`;
     },
   });
@@ -343,6 +385,7 @@ function change(env: Env, move: Row, state: string): void {
 
 /** Amounts of an entry, and the tax and payable or receivable lines that balance it. */
 function balance(env: Env, move: Row): void {
+  if (env.follow(move, paymentOf(env.profile.version)) !== undefined) return;
   const decimals = decimalsOf(env, ref(move, 'currency_id'));
   const lines = env.lines(move, 'invoice_line_ids');
   const debitSide = move.move_type === 'in_invoice' || move.move_type === 'out_refund';
@@ -377,15 +420,27 @@ function balance(env: Env, move: Row): void {
     const counter = isPurchase(move) ? 'liability_payable' : 'asset_receivable';
     automatic(env, move, 'payment_term', total, !debitSide, accountFor(env, counter));
   }
-  const paid = number(move, 'amount_paid');
-  const residual = move.state === 'cancel' ? 0 : difference(total, paid);
+  const items = env.lines(move, 'line_ids').filter((line) => line.display_type === 'payment_term');
+  const open = Math.abs(sum(items.map((line) => residualOf(env, line))));
+  const residual = move.state === 'cancel' || !isInvoice(move) ? 0 : open;
   env.set(move, {
     amount_untaxed: untaxed,
     amount_tax: tax,
     amount_total: total,
     amount_residual: residual,
-    payment_state: paid === 0 ? 'not_paid' : residual <= 0 ? 'paid' : 'partial',
+    payment_state: paymentState(env, move, items, total, residual),
   });
+}
+
+/** What is settled by credit notes alone was reversed, not paid. */
+function paymentState(env: Env, move: Row, items: readonly Row[], total: number, residual: number): string {
+  if (residual === total || move.state !== 'posted') return 'not_paid';
+  if (residual > 0) return 'partial';
+  const kinds = new Set(
+    items.flatMap((line) => settledBy(env, line)).map((id) => text(env.row('account.move', id)!, 'move_type')),
+  );
+  const reversal = isPurchase(move) ? 'in_refund' : 'out_refund';
+  return !text(move, 'move_type').endsWith('refund') && kinds.size === 1 && kinds.has(reversal) ? 'reversed' : 'paid';
 }
 
 function automatic(env: Env, move: Row, type: string, amount: number, debit: boolean, account: number | null): void {
@@ -479,7 +534,8 @@ function pay(env: Env, ids: number[]): unknown {
       const part = Math.min(left, number(move, 'amount_residual'));
       if (part <= 0) continue;
       left = difference(left, part);
-      payments.push(
+      const payment = root.one(
+        'account.payment',
         root.create('account.payment', {
           payment_type: isPurchase(move) ? 'outbound' : 'inbound',
           partner_type: isPurchase(move) ? 'supplier' : 'customer',
@@ -489,12 +545,16 @@ function pay(env: Env, ids: number[]): unknown {
           journal_id: wizard.journal_id ?? bankJournal(env),
           date: wizard.payment_date,
           [env.profile.version === '17' ? 'ref' : 'memo']: wizard.communication ?? text(move, 'name'),
-          state: env.profile.version === '17' ? 'posted' : 'paid',
-          reconciled_move_ids: [[6, 0, [move.id]]],
         }),
       );
-      root.set(move, { amount_paid: sum([number(move, 'amount_paid'), part]) });
-      root.touch('account.move', move.id);
+      payments.push(payment.id);
+      postPayment(root, payment);
+      root.flush();
+      const items = root.lines(move, 'line_ids').filter((line) => line.display_type === 'payment_term');
+      reconcile(root, [...items.filter((line) => residualOf(root, line) !== 0), ...itemsOf(root, payment)]);
+      root.flush();
+      // The wizard knows its invoices, so a payment that settles them whole is through.
+      if (env.profile.version !== '17' && number(move, 'amount_residual') === 0) root.set(payment, { state: 'paid' });
     }
   }
   env.flush();
@@ -511,4 +571,116 @@ function pay(env: Env, ids: number[]): unknown {
 function bankJournal(env: Env): number | false {
   for (const [id, row] of env.db.get('account.journal').table.rows) if (row.type === 'bank') return id;
   return false;
+}
+
+// --- Payments and what they settle ---------------------------------------------------------------------------------
+
+/** The entry's pointer to the payment that made it. */
+const paymentOf = (version: string): string => (version === '17' ? 'payment_id' : 'origin_payment_id');
+
+/** An item that something else settles: receivable or payable. */
+function isOpenItem(env: Env, line: Row): boolean {
+  const type = env.follow(line, 'account_id')?.account_type;
+  return type === 'asset_receivable' || type === 'liability_payable';
+}
+
+function matches(env: Env, line: Row): Row[] {
+  const { table } = env.db.get('account.partial.reconcile');
+  return ['debit_move_id', 'credit_move_id'].flatMap((side) =>
+    [...(table.lookup(side, line.id) ?? [])].map((id) => table.rows.get(id)!),
+  );
+}
+
+/** Signed as the balance is: what a customer owes is positive. */
+function residualOf(env: Env, line: Row): number {
+  if (!isOpenItem(env, line)) return 0;
+  const settled = sum(matches(env, line).map((match) => number(match, 'amount')));
+  const [debit, credit] = [number(line, 'debit'), number(line, 'credit')];
+  return debit > 0 ? difference(debit, settled) : -difference(credit, settled);
+}
+
+/** Entries on the other side of an item's matches. */
+function settledBy(env: Env, line: Row): number[] {
+  return matches(env, line).map((match) => {
+    const other = match.debit_move_id === line.id ? 'credit_move_id' : 'debit_move_id';
+    return ref(env.row('account.move.line', ref(match, other)!)!, 'move_id')!;
+  });
+}
+
+/** The items of a payment's entry that settle something. */
+function itemsOf(env: Env, payment: Row): Row[] {
+  const move = env.follow(payment, 'move_id');
+  return move === undefined ? [] : env.lines(move, 'line_ids').filter((line) => isOpenItem(env, line));
+}
+
+function postPayment(env: Env, payment: Row): void {
+  const after = env.profile.version === '17' ? 'posted' : 'in_process';
+  if (env.profile.version === '17' && payment.state !== 'draft') {
+    throw userError(`The entry ${text(payment, 'name')} (id ${payment.id}) must be in draft.`);
+  }
+  if (payment.state !== 'draft') return;
+  const inbound = payment.payment_type === 'inbound';
+  const amount = number(payment, 'amount');
+  const counter = payment.partner_type === 'supplier' ? 'liability_payable' : 'asset_receivable';
+  const move = env.create('account.move', {
+    move_type: 'entry',
+    partner_id: payment.partner_id,
+    currency_id: payment.currency_id,
+    journal_id: payment.journal_id,
+    date: payment.date,
+    ref: payment[env.profile.version === '17' ? 'ref' : 'memo'],
+    [paymentOf(env.profile.version)]: payment.id,
+  });
+  for (const [type, debit] of [
+    ['asset_current', inbound],
+    [counter, !inbound],
+  ] as const) {
+    const line = env.create('account.move.line', {
+      move_id: move,
+      name: text(payment, 'name'),
+      display_type: type === counter ? 'payment_term' : 'product',
+      account_id: accountFor(env, type),
+    });
+    env.set(env.one('account.move.line', line), { debit: debit ? amount : 0, credit: debit ? 0 : amount });
+  }
+  env.set(env.one('account.move', move), { state: 'posted', name: payment.name ?? '/', amount_total: amount });
+  env.set(payment, { state: after, move_id: move });
+}
+
+/** Matches debits with credits as far as they go. */
+function reconcile(env: Env, lines: readonly Row[]): void {
+  for (const line of lines) {
+    if (env.follow(line, 'move_id')?.state !== 'posted') throw userError('You can only reconcile posted entries.');
+    if (!isOpenItem(env, line)) {
+      throw userError(
+        `Account ${text(env.follow(line, 'account_id') ?? line, 'name')} does not allow reconciliation. First change the configuration of this account to allow it.`,
+      );
+    }
+    if (residualOf(env, line) === 0) {
+      throw userError('You are trying to reconcile some entries that are already reconciled.');
+    }
+  }
+  if (new Set(lines.map((line) => ref(line, 'account_id'))).size > 1) {
+    throw userError('Entries are not from the same account.');
+  }
+  const credits = lines.filter((line) => residualOf(env, line) < 0);
+  for (const debit of lines.filter((line) => residualOf(env, line) > 0)) {
+    for (const credit of credits) {
+      const amount = Math.min(residualOf(env, debit), -residualOf(env, credit));
+      if (amount <= 0) continue;
+      env.create('account.partial.reconcile', { debit_move_id: debit.id, credit_move_id: credit.id, amount });
+    }
+  }
+  for (const line of lines) follow(env, line);
+}
+
+/** A draft settles nothing. */
+function release(env: Env, move: Row): void {
+  for (const line of env.lines(move, 'line_ids')) {
+    for (const match of matches(env, line)) {
+      const others = [ref(match, 'debit_move_id')!, ref(match, 'credit_move_id')!];
+      env.unlink('account.partial.reconcile', [match.id]);
+      for (const id of others) follow(env, env.one('account.move.line', id));
+    }
+  }
 }

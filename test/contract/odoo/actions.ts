@@ -139,6 +139,79 @@ export function actions(target: () => Target, protocol: Protocol): void {
       assert.match(await value('account.move', id, 'payment_state'), /^(paid|in_payment)$/);
     });
 
+    const today = new Date().toISOString().slice(0, 10);
+    const posted = async (move_type: string, price: string): Promise<number> => {
+      const id = await odoo.create('account.move', {
+        move_type,
+        partner_id: own.supplier,
+        invoice_date: today,
+        invoice_line_ids: [[0, 0, { name: 'Visit', quantity: 1, price_unit: price, tax_ids: [[6, 0, []]] }]],
+      });
+      await press('account.move', 'action_post', id);
+      return id;
+    };
+    /** Receivable items that are not settled, of entries. */
+    const openItems = (...moves: number[]) =>
+      odoo.call<{ id: number; amount_residual: number }[]>('account.move.line', 'search_read', {
+        domain: [
+          ['move_id', 'in', moves],
+          ['account_id.account_type', '=', 'asset_receivable'],
+          ['reconciled', '=', false],
+        ],
+        fields: ['amount_residual'],
+      });
+    const received = async (amount: string): Promise<{ payment: number; entry: number }> => {
+      const payment = await odoo.create('account.payment', {
+        payment_type: 'inbound',
+        partner_type: 'customer',
+        partner_id: own.supplier,
+        amount,
+        date: today,
+      });
+      assert.equal(await value('account.payment', payment, 'state'), 'draft');
+      await press('account.payment', 'action_post', payment);
+      assert.match(await value('account.payment', payment, 'state'), /^(posted|in_process|paid)$/);
+      const [entry] = await value<[number, string]>('account.payment', payment, 'move_id');
+      return { payment, entry };
+    };
+
+    it('a payment settles nothing until its item is reconciled; then as far as it goes', async () => {
+      const id = await posted('out_invoice', '20.00');
+      const { payment, entry } = await received('15.00');
+      assert.equal(await value('account.move', id, 'payment_state'), 'not_paid');
+      assert.equal(await value('account.payment', payment, 'is_reconciled'), false);
+      const items = await openItems(id, entry);
+      assert.deepEqual(
+        items.map(({ amount_residual }) => amount_residual).sort((a, b) => a - b),
+        [-15, 20],
+      );
+      const ids = items.map((item) => item.id);
+      await odoo.call('account.move.line', 'reconcile', { ids });
+      assert.equal(await value('account.move', id, 'payment_state'), 'partial');
+      assert.equal(await value('account.move', id, 'amount_residual'), 5);
+      assert.equal(await value('account.payment', payment, 'is_reconciled'), true);
+      assert.deepEqual(await value('account.payment', payment, 'reconciled_invoice_ids'), [id]);
+      assert.deepEqual(
+        (await openItems(id, entry)).map(({ amount_residual }) => amount_residual),
+        [5],
+      );
+      const again = await odoo.fault('account.move.line', 'reconcile', { ids });
+      assert.equal(again.odooName, 'odoo.exceptions.UserError');
+      assert.equal(await value('account.move', id, 'amount_residual'), 5, 'settled once');
+    });
+
+    it('an invoice that a credit note settles is reversed, not paid; a draft gives back what settled it', async () => {
+      const id = await posted('out_invoice', '20.00');
+      const credit = await posted('out_refund', '20.00');
+      const ids = (await openItems(id, credit)).map((item) => item.id);
+      await odoo.call('account.move.line', 'reconcile', { ids });
+      assert.equal(await value('account.move', id, 'payment_state'), 'reversed');
+      assert.equal(await value('account.move', credit, 'payment_state'), 'paid');
+      await press('account.move', 'button_draft', credit);
+      assert.equal(await value('account.move', id, 'payment_state'), 'not_paid');
+      assert.equal(await value('account.move', id, 'amount_residual'), 20);
+    });
+
     it('stock.picking.button_validate with everything reserved answers true, and true again when done', async () => {
       const { order, picking } = await receipt(5);
       assert.equal(await press('stock.picking', 'button_validate', picking), true);
