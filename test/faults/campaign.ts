@@ -62,6 +62,13 @@ const campaigns: Record<string, Campaign> = {
     trials: 200,
     unit: 'kills',
   },
+  claims: {
+    title: 'kill -9 at each step between claim and completion, both engines',
+    file: 'test/faults/idempotency/claim-to-completion.test.ts',
+    variable: 'HEALTHFLOWS_FAULT_KILLS',
+    trials: 200,
+    unit: 'kills on each engine',
+  },
   power: {
     title: 'Power loss under the embedded store (copied file system image)',
     file: 'test/faults/store/power-loss.test.ts',

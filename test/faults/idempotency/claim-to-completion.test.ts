@@ -114,7 +114,7 @@ test('SQLite: killed at each step between claim and completion, nothing is lost 
   const store = openStore(options);
   await assertOnce(store, sender);
   await store.close();
-  t.diagnostic(`${kills} kills, ${sender.sent.size} keys, each done once`);
+  t.diagnostic(`campaign: ${kills} kills, ${sender.sent.size} keys, each done once`);
   removeDirectory(folder);
 });
 
@@ -131,7 +131,7 @@ test('PostgreSQL: two processes with the same messages, both killed at each step
   for (const [key, times] of one.worked) {
     assert(times + (other.worked.get(key) ?? 0) <= 1, `${key} was worked on by one process only`);
   }
-  t.diagnostic(`${kills} kills, ${new Set([...one.sent, ...other.sent]).size} keys, each done once`);
+  t.diagnostic(`campaign: ${kills} kills, ${new Set([...one.sent, ...other.sent]).size} keys, each done once`);
 });
 
 test('PostgreSQL: of 64 posts of one key at once to two processes exactly one is new', {

@@ -35,7 +35,7 @@ test('SQLite: kill -9 under load loses nothing that was acknowledged, and the fi
     assert.deepEqual(await lost(store, acknowledgedIn(output)), []);
     await store.close();
   }
-  t.diagnostic(`${rounds} kills, ${acknowledgedIn(output).claimed.size} acknowledged claims, 0 lost`);
+  t.diagnostic(`campaign: ${rounds} kills, ${acknowledgedIn(output).claimed.size} acknowledged claims, 0 lost`);
   removeDirectory(folder);
 });
 
@@ -50,5 +50,5 @@ test('PostgreSQL: kill -9 of a writer loses nothing that was acknowledged and bl
     output += await killedWriter(options, `r${round}`, 100 + Math.floor(Math.random() * 500));
     assert.deepEqual(await lost(fixture.store, acknowledgedIn(output)), []);
   }
-  t.diagnostic(`${rounds} kills, ${acknowledgedIn(output).claimed.size} acknowledged claims, 0 lost`);
+  t.diagnostic(`campaign: ${rounds} kills, ${acknowledgedIn(output).claimed.size} acknowledged claims, 0 lost`);
 });

@@ -101,7 +101,7 @@ test('a power cut loses nothing that was acknowledged', async (t) => {
     assert.deepEqual(await lost(store, acknowledgedIn(all)), []);
     await store.close();
   }
-  t.diagnostic(`${rounds} power cuts, ${acknowledgedIn(all).claimed.size} acknowledged claims, 0 lost`);
+  t.diagnostic(`campaign: ${rounds} power cuts, ${acknowledgedIn(all).claimed.size} acknowledged claims, 0 lost`);
 
   using careless = makeDisk(folder, 'careless')!;
   const script = join(folder, 'careless.mjs');
@@ -114,6 +114,6 @@ test('a power cut loses nothing that was acknowledged', async (t) => {
   db.close();
   const { claimed } = acknowledgedIn(output);
   assert(kept < claimed.size, 'a writer that does not sync loses something, or this test proves nothing');
-  t.diagnostic(`without syncing ${claimed.size - kept} of ${claimed.size} are lost`);
+  t.diagnostic(`campaign: without syncing ${claimed.size - kept} of ${claimed.size} are lost`);
   t.after(() => removeDirectory(folder));
 });

@@ -60,7 +60,7 @@ test('kill -9 of Node-RED loses no rejection that was answered', async (t) => {
       const audited = new Set(rows.map(({ correlation_id }) => correlation_id));
       const lost = [...answered].filter((id) => !audited.has(id));
       assert.deepEqual(lost, []);
-      t.diagnostic(`${rounds} kills, ${answered.size} rejections answered, 0 lost`);
+      t.diagnostic(`campaign: ${rounds} kills, ${answered.size} rejections answered, 0 lost`);
     } finally {
       await store.close();
     }

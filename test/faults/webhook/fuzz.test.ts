@@ -45,7 +45,7 @@ function draw(random: Random, target: (typeof targets)[number]): HostileRequest 
   return hostile;
 }
 
-test(`${count} hostile requests through every scheme: no accept, no throw, memory flat (seed ${seed})`, () => {
+test(`${count} hostile requests through every scheme: no accept, no throw, memory flat (seed ${seed})`, (t) => {
   const random = seeded(seed);
   const verifiers = targets.map((target) => ({
     target,
@@ -70,6 +70,7 @@ test(`${count} hostile requests through every scheme: no accept, no throw, memor
   }
   const growth = heapAfterCollection() - heap;
   assert.ok(growth < 16 * 1024 * 1024, `the heap grew by ${Math.round(growth / 1024)} KiB`);
+  t.diagnostic(`campaign: ${count} requests, none taken, heap ${Math.round(growth / 1024)} KiB larger, seed ${seed}`);
 });
 
 test(`authentic bytes of every odd kind: parsed or refused, no throw (seed ${seed})`, () => {
@@ -155,7 +156,7 @@ async function exchange(port: number, bytes: Buffer): Promise<number | undefined
 
 const overHttp = Math.max(1000, Math.min(Math.ceil(count / 25), 20_000));
 
-test(`${overHttp} hostile requests over HTTP: no 2xx, no 5xx but 503, Node-RED lives on (seed ${seed})`, async () => {
+test(`${overHttp} hostile requests over HTTP: no 2xx, no 5xx but 503, Node-RED lives on (seed ${seed})`, async (t) => {
   const random = seeded(seed + 2);
   const red = await startNodeRed({
     flows: [
@@ -198,6 +199,7 @@ test(`${overHttp} hostile requests over HTTP: no 2xx, no 5xx but 503, Node-RED l
     assert.equal(honest.status, 202, honest.body);
     assert.equal(red.exit(), undefined);
     assert.ok(red.rss() < 300 * 1024 * 1024, `RSS ${red.rss()}`);
+    t.diagnostic(`campaign: ${overHttp} over HTTP: ${JSON.stringify(Object.fromEntries(statuses))}`);
   } finally {
     await red.stop();
   }
