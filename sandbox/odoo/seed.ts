@@ -53,6 +53,7 @@ export const products = [
   { sku: 'STENT-35', name: 'Coronary stent 3.5 mm', price: '820.00', unit: 'Units', tracking: 'serial' },
   { sku: 'DISINF-1L', name: 'Hand disinfectant 1 l', price: '5.95', unit: 'Units', tracking: 'none' },
   { sku: 'SVC-CALIB', name: 'Calibration service, hour', price: '95.00', unit: 'Units', tracking: 'none' },
+  { sku: 'MORPH-10', name: 'Morphine 10 mg/ml, ampoule', price: '1.90', unit: 'Units', tracking: 'lot' },
 ] as const;
 
 export const apiKeys = {
@@ -252,13 +253,29 @@ export function seed(env: Env): void {
         default_location_dest_id: to,
         company_id: company,
       });
-      if (i === 0) named('stock', `picking_type_${prefix.toLowerCase()}`, 'stock.picking.type', type);
+      // Odoo's own name of the third.
+      if (i === 0)
+        named('stock', `picking_type_${kind === 'internal' ? kind : prefix.toLowerCase()}`, 'stock.picking.type', type);
     }
     if (i === 0) {
       for (const ward of ['Ward 3 East', 'Operating Theatre']) places(ward, 'internal', stock, company);
     }
   }
 
+  const virtual = places('Virtual Locations', 'view');
+  places('Inventory adjustment', 'inventory', virtual);
+  places('Scrap', 'inventory', virtual);
+  env.write('stock.location', [places('Consumption', 'inventory', virtual)], { barcode: 'CONSUMED' });
+  const quarantine = env.search('stock.location', [['complete_name', '=', 'WH']])[0];
+  env.write('stock.location', [places('Quarantine', 'internal', quarantine)], { barcode: 'LOC-1-QUARANTINE' });
+
+  const all = make('product.product_category_all', 'product.category', { name: 'All' });
+  const medicines = make('sandbox.category_medicines', 'product.category', { name: 'Medicines', parent_id: all });
+  const controlled = make('sandbox.category_controlled', 'product.category', {
+    name: 'Controlled',
+    parent_id: medicines,
+  });
+  const category: Record<string, number> = { 'SALINE-500': medicines, 'MORPH-10': controlled };
   for (const [i, { sku, name, price, unit: base, tracking }] of products.entries()) {
     const service = sku.startsWith('SVC');
     const template = make(`sandbox.product_${sku.toLowerCase().replace(/\W/g, '_')}`, 'product.template', {
@@ -268,6 +285,7 @@ export function seed(env: Env): void {
       type: service ? 'service' : profile.storable === 'type' ? 'product' : 'consu',
       ...(service || profile.storable === 'type' ? {} : { is_storable: true }),
       tracking,
+      categ_id: category[sku] ?? all,
       uom_id: unit[base],
       ...(profile.version === '19' ? {} : { uom_po_id: unit[base] }),
       standard_price: price,
@@ -287,11 +305,70 @@ export function seed(env: Env): void {
       });
     }
   }
+  wards(env, unit, make);
   for (const name of env.db.models.keys()) {
     const model = env.db.get(name);
     env.create('ir.model', { name: model.description, model: name, transient: model.transient ?? false });
     for (const [field, { type, string, hidden }] of Object.entries(model.fields)) {
       if (!hidden) env.create('ir.model.fields', { name: field, model: name, field_description: string, ttype: type });
     }
+  }
+}
+
+/** Stock, lots and reordering rules of the central store and a ward: what the inventory flow starts with. */
+function wards(
+  env: Env,
+  unit: Record<string, number>,
+  make: (id: string, model: string, values: Values) => number,
+): void {
+  const one = (model: string, field: string, value: string): number => env.search(model, [[field, '=', value]])[0]!;
+  const at = (barcode: string): number => one('stock.location', 'barcode', barcode);
+  const product = (sku: string): number => one('product.product', 'default_code', sku);
+  const lot = (name: string, sku: string, expires: string): number =>
+    make(`sandbox.lot_${name.toLowerCase().replace(/\W/g, '_')}`, 'stock.lot', {
+      name,
+      product_id: product(sku),
+      expiration_date: `${expires} 00:00:00`,
+    });
+  const lots = {
+    'SAL-2601': lot('SAL-2601', 'SALINE-500', '2028-06-30'),
+    'SAL-2401': lot('SAL-2401', 'SALINE-500', '2024-12-31'),
+    'MOR-2607': lot('MOR-2607', 'MORPH-10', '2028-01-31'),
+  };
+  const ward = 'LOC-1-WARD 3 EAST';
+  const theatre = 'LOC-1-OPERATING THEATRE';
+  for (const [sku, place, quantity, name] of [
+    ['GLOVE-M', 'LOC-1-STOCK', 400, undefined],
+    ['GLOVE-M', ward, 12, undefined],
+    ['SYR-10', 'LOC-1-STOCK', 30, undefined],
+    ['SYR-10', ward, 80, undefined],
+    ['SALINE-500', 'LOC-1-STOCK', 240, 'SAL-2601'],
+    ['SALINE-500', ward, 24, 'SAL-2601'],
+    ['SALINE-500', theatre, 10, 'SAL-2601'],
+    ['SALINE-500', ward, 3, 'SAL-2401'],
+    ['MORPH-10', 'LOC-1-STOCK', 200, 'MOR-2607'],
+    ['MORPH-10', ward, 8, 'MOR-2607'],
+  ] as const) {
+    env.create('stock.quant', {
+      product_id: product(sku),
+      location_id: at(place),
+      lot_id: name === undefined ? false : lots[name],
+      quantity,
+    });
+  }
+  for (const [sku, minimum, maximum, pack] of [
+    ['GLOVE-M', 20, 100, 'Box of 10'],
+    ['SYR-10', 100, 600, 'Box of 100'],
+    ['SALINE-500', 20, 60, 'Pack of 6'],
+    ['MORPH-10', 10, 40, 'Box of 10'],
+  ] as const) {
+    const multiple = env.one('uom.uom', unit[pack]!).factor as number;
+    make(`sandbox.orderpoint_ward_3_east_${sku.toLowerCase().replace(/\W/g, '_')}`, 'stock.warehouse.orderpoint', {
+      product_id: product(sku),
+      location_id: at(ward),
+      product_min_qty: minimum,
+      product_max_qty: maximum,
+      ...(env.profile.version === '19' ? { replenishment_uom_id: unit[pack] } : { qty_multiple: multiple }),
+    });
   }
 }

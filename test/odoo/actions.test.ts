@@ -74,6 +74,45 @@ async function sale(client: OdooClient): Promise<number> {
   return outcome.value.id;
 }
 
+/** From the central store to the ward. */
+async function transfer(client: OdooClient, sku: string | undefined, quantity: string): Promise<number> {
+  const places = {
+    location_id: { match: { barcode: 'LOC-1-STOCK' } },
+    location_dest_id: { match: { barcode: 'LOC-1-WARD 3 EAST' } },
+  };
+  const named = (await client.version()).major < 19 ? { name: 'test' } : {};
+  const [made] = await create(client, 'stock.picking', [
+    {
+      picking_type_id: { externalId: 'stock.picking_type_internal' },
+      ...places,
+      ...(sku === undefined
+        ? {}
+        : {
+            move_ids: {
+              create: [
+                { ...named, product_id: { match: { default_code: sku } }, product_uom_qty: quantity, ...places },
+              ],
+            },
+          }),
+    },
+  ]);
+  if (made?.kind !== 'done') throw made?.failure ?? new Error('no outcome');
+  return made.value;
+}
+
+/** Of the twelve gloves of the ward. */
+async function scraps(client: OdooClient, quantity: string): Promise<number[]> {
+  const [made] = await create(client, 'stock.scrap', [
+    {
+      product_id: { match: { default_code: 'GLOVE-M' } },
+      location_id: { match: { barcode: 'LOC-1-WARD 3 EAST' } },
+      scrap_qty: quantity,
+    },
+  ]);
+  if (made?.kind !== 'done') throw made?.failure ?? new Error('no outcome');
+  return [made.value];
+}
+
 const verdicts = async (...args: Parameters<typeof act>) => (await act(...args)).map(({ verdict }) => verdict);
 
 for (const version of versions) {
@@ -168,6 +207,47 @@ for (const version of versions) {
         0,
       );
       assert.ok(before > 0);
+    });
+
+    test('a transfer is confirmed once and its state tells what is reserved; one without goods is refused', async () => {
+      const client = await fresh();
+      const enough = await transfer(client, 'GLOVE-M', '30');
+      const [first] = await act(client, 'confirm-picking', [enough]);
+      assert.deepEqual([first?.verdict, first?.state], ['done', 'assigned']);
+      assert.deepEqual(await verdicts(client, 'confirm-picking', [enough]), ['already']);
+      const [waiting] = await act(client, 'confirm-picking', [await transfer(client, 'MASK-FFP2', '5')]);
+      assert.deepEqual([waiting?.verdict, waiting?.state], ['done', 'confirmed']);
+      // Odoo answers true and leaves a draft.
+      const [empty] = await act(client, 'confirm-picking', [await transfer(client, undefined, '0')]);
+      assert.deepEqual([empty?.verdict, empty?.state], ['refused', 'draft']);
+    });
+
+    test('a scrap happens once, though its reply is lost and Odoo would scrap again', async () => {
+      const client = await fresh();
+      const before = odoo.records('stock.quant').reduce((sum, row) => sum + Number(row.quantity), 0);
+      const [id] = await scraps(client, '3');
+      odoo.faults.set({ kind: 'drop-reply', method: 'action_validate', times: 1 });
+      const [result] = await act(client, 'validate-scrap', [id!]);
+      assert.deepEqual([result?.verdict, result?.state], ['done', 'done']);
+      assert.deepEqual(await verdicts(client, 'validate-scrap', [id!]), ['already']);
+      assert.equal(odoo.records('stock.move', { scrap_id: id! }).length, 1);
+      const scrapped = odoo.records('stock.quant').find((row) => Number(row.quantity) === 9);
+      assert.ok(scrapped, 'twelve gloves less three');
+      assert.equal(
+        odoo.records('stock.quant').reduce((sum, row) => sum + Number(row.quantity), 0),
+        before,
+      );
+    });
+
+    test('a scrap of more than is there is a question, and nothing is gone', async () => {
+      const client = await fresh();
+      const [id] = await scraps(client, '13');
+      const [asked] = await act(client, 'validate-scrap', [id!]);
+      assert.deepEqual(
+        [asked?.verdict, asked?.wizard, asked?.state],
+        ['waiting-for-wizard', 'stock.warn.insufficient.qty.scrap', 'draft'],
+      );
+      assert.equal(odoo.records('stock.move', { scrap_id: id! }).length, 0);
     });
 
     test('a bill is made from an order once', async () => {

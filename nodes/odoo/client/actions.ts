@@ -1,6 +1,6 @@
 /**
  * Business steps in Odoo with a verdict. What their methods return says nothing (`action_post` answers `false` after
- * posting; a validated picking may answer with a wizard and have done nothing), so each reads the state before and
+ * posting; a validated picking or scrap may answer with a wizard and have done nothing), so each reads the state before and
  * after, and repeating one that has happened is `already`.
  */
 import { Failure, toFailure } from '../../kernel/failure.ts';
@@ -116,6 +116,13 @@ export const actions = {
     isReady: oneOf('draft', 'posted'),
     call: method('button_cancel'),
   },
+  'confirm-picking': {
+    model: 'stock.picking',
+    // Confirmed is not reserved: the state tells (`assigned`), and it says so of a transfer that is reserved in part.
+    isDone: oneOf('waiting', 'confirmed', 'assigned', 'done'),
+    isReady: oneOf('draft'),
+    call: method('action_confirm'),
+  },
   'validate-picking': {
     model: 'stock.picking',
     fields: ['backorder_ids'],
@@ -127,6 +134,13 @@ export const actions = {
       ...(backorder === 'cancel' ? { picking_ids_not_to_backorder: [row.id] } : {}),
     })),
     made: (row) => idsOf(row.backorder_ids),
+  },
+  'validate-scrap': {
+    model: 'stock.scrap',
+    // Odoo's own method does not look: called again on a scrap that is done, it scraps once more.
+    isDone: oneOf('done'),
+    isReady: oneOf('draft'),
+    call: method('action_validate'),
   },
   'bill-purchase': {
     model: 'purchase.order',

@@ -2,6 +2,7 @@ import type { Database } from '../orm.ts';
 import { defineAutomation } from './automation.ts';
 import { defineBase } from './base.ts';
 import { defineAccount } from './account.ts';
+import { defineInventory } from './inventory.ts';
 import { defineProduct } from './product.ts';
 import { definePurchase } from './purchase.ts';
 import { defineSale } from './sale.ts';
@@ -12,6 +13,7 @@ export function defineModels(db: Database): void {
   defineAccount(db);
   defineProduct(db);
   defineStock(db);
+  defineInventory(db);
   definePurchase(db);
   defineSale(db);
   defineAutomation(db);

@@ -47,6 +47,7 @@ function templateFields(db: Database): Record<string, Field> {
       { serial: 'By Unique Serial Number', lot: 'By Lots', none: 'By Quantity' },
       { default: 'none', required: true },
     ),
+    categ_id: many2one('product.category', 'Product Category', { default: 1 }),
     uom_id: many2one('uom.uom', 'Unit', { required: true, default: 1 }),
     ...(profile.version === '19'
       ? { uom_ids: many2many('uom.uom', 'Packagings') }
@@ -84,6 +85,22 @@ export function defineProduct(db: Database): void {
       active: boolean('Active', { default: true }),
     },
     access: { write: [groups.stock], create: [groups.stock], unlink: [groups.stock] },
+  });
+  db.define({
+    name: 'product.category',
+    description: 'Product Category',
+    recName: 'complete_name',
+    order: 'complete_name, id',
+    fields: {
+      name: char('Name', { required: true, index: true }),
+      complete_name: char('Complete Name', { index: true, readonly: true }),
+      parent_id: many2one('product.category', 'Parent Category'),
+    },
+    access,
+    prepare: (env, row) => {
+      const parent = env.follow(row, 'parent_id');
+      row.complete_name = parent ? `${text(parent, 'complete_name')} / ${text(row, 'name')}` : text(row, 'name');
+    },
   });
   const shared = templateFields(db);
   db.define({

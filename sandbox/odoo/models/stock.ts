@@ -4,7 +4,6 @@ import { difference, roundNumber, sum } from '../exact.ts';
 import {
   boolean,
   char,
-  date,
   datetime,
   float,
   html,
@@ -142,17 +141,15 @@ export function defineStock(db: Database): void {
     },
     methods: {
       action_confirm: action((env, ids) => {
-        for (const picking of env.browse('stock.picking', ids)) {
-          for (const move of env.lines(picking, 'move_ids')) {
-            if (move.state === 'draft') env.set(move, { state: 'confirmed' });
-          }
-          settlePicking(env, picking);
-        }
+        for (const picking of env.browse('stock.picking', ids)) confirm(env, picking);
         return true;
       }),
       action_assign: action((env, ids) => {
         for (const picking of env.browse('stock.picking', ids)) {
-          for (const move of env.lines(picking, 'move_ids')) reserve(env.sudo(), move);
+          confirm(env, picking);
+          const open = openMoves(env, picking);
+          if (open.length === 0) throw userError('Nothing to check the availability for.');
+          for (const move of open) reserve(env.sudo(), move);
           settlePicking(env, picking);
         }
         return true;
@@ -179,6 +176,9 @@ export function defineStock(db: Database): void {
       product_id: many2one('product.product', 'Product', { required: true, ondelete: 'restrict' }),
       product_uom_qty: float('Demand', { digits: 2, default: 0 }),
       product_uom: many2one('uom.uom', 'Unit', { default: 1 }),
+      product_qty: float('Real Quantity', {
+        compute: (env, row) => inProductUnit(env, row, number(row, 'product_uom_qty')),
+      }),
       quantity: float('Quantity', { digits: 2 }),
       picked: boolean('Picked'),
       state: selection(
@@ -202,6 +202,8 @@ export function defineStock(db: Database): void {
       sale_line_id: many2one('sale.order.line', 'Sales Order Line'),
       move_line_ids: one2many('stock.move.line', 'move_id', 'Move Lines'),
       lot_ids: many2many('stock.lot', 'Serial Numbers'),
+      is_inventory: boolean('Inventory'),
+      scrap_id: many2one('stock.scrap', 'Scrap Operation', { readonly: true }),
       company_id: many2one('res.company', 'Company', { default: (env: Env) => env.company() }),
     },
     access,
@@ -253,36 +255,10 @@ export function defineStock(db: Database): void {
       ref: char('Internal Reference', { index: true }),
       product_id: many2one('product.product', 'Product', { required: true }),
       expiration_date: datetime('Expiration Date'),
+      note: html('Description'),
       company_id: many2one('res.company', 'Company'),
     },
     access,
-  });
-  db.define({
-    name: 'stock.quant',
-    description: 'Quants',
-    recName: 'product_id',
-    fields: {
-      product_id: many2one('product.product', 'Product', { required: true }),
-      location_id: many2one('stock.location', 'Location', { required: true }),
-      lot_id: many2one('stock.lot', 'Lot/Serial Number'),
-      quantity: float('Quantity', { readonly: true }),
-      inventory_quantity: float('Counted Quantity'),
-      in_date: datetime('Incoming Date', { default: (env: Env) => env.now() }),
-      inventory_date: date('Scheduled Date'),
-    },
-    access,
-    displayName: (env, row) => {
-      const product = env.follow(row, 'product_id');
-      return product ? env.label(env.db.get('product.product'), product) : '';
-    },
-    methods: {
-      action_apply_inventory: action((env, ids) => {
-        for (const quant of env.browse('stock.quant', ids)) {
-          env.set(quant, { quantity: number(quant, 'inventory_quantity'), inventory_quantity: 0 });
-        }
-        return null;
-      }),
-    },
   });
   db.define({
     name: 'stock.backorder.confirmation',
@@ -329,6 +305,7 @@ function validate(env: Env, ids: number[]): unknown {
   const root = env.sudo();
   const open = env.browse('stock.picking', ids).filter((picking) => picking.state !== 'done');
   for (const picking of open) {
+    if (picking.state === 'draft') force(root, picking);
     const moves = openMoves(root, picking);
     if (moves.length === 0) throw userError('Please add some items to move.');
     if (moves.every((move) => number(move, 'quantity') === 0)) {
@@ -374,6 +351,24 @@ function wizard(env: Env, model: string, name: string, ids: number[], about: Row
   };
 }
 
+function confirm(env: Env, picking: Row): void {
+  for (const move of env.lines(picking, 'move_ids')) {
+    if (move.state !== 'draft') continue;
+    env.set(move, { state: 'confirmed' });
+    // Operation types reserve at confirmation unless they are set up otherwise.
+    reserve(env.sudo(), move);
+  }
+  settlePicking(env, picking);
+}
+
+/** A draft that is validated is confirmed, and what could not be reserved counts as moved: stock may become negative. */
+function force(env: Env, picking: Row): void {
+  confirm(env, picking);
+  for (const move of openMoves(env, picking)) {
+    if (number(move, 'quantity') === 0) env.set(move, { quantity: number(move, 'product_uom_qty') });
+  }
+}
+
 const openMoves = (env: Env, picking: Row): Row[] =>
   env.lines(picking, 'move_ids').filter((move) => move.state !== 'done' && move.state !== 'cancel');
 
@@ -416,6 +411,14 @@ function finish(env: Env, picking: Row, backorder: boolean): void {
       date: env.now(),
       ...(missing > 0 ? { product_uom_qty: quantity } : {}),
     });
+    if (env.lines(move, 'move_line_ids').length === 0) {
+      env.create('stock.move.line', {
+        move_id: move.id,
+        quantity,
+        picked: true,
+        product_uom_id: move.product_uom ?? false,
+      });
+    }
     transfer(env, move, quantity);
     const line = env.follow(move, 'purchase_line_id');
     if (line) {
@@ -455,7 +458,7 @@ function finish(env: Env, picking: Row, backorder: boolean): void {
 }
 
 /** Moves stock between the quants of two locations, by lot where lines name one. */
-function transfer(env: Env, move: Row, quantity: number): void {
+export function transfer(env: Env, move: Row, quantity: number): void {
   const product = ref(move, 'product_id')!;
   const lines = env.lines(move, 'move_line_ids').filter((line) => number(line, 'quantity') > 0);
   const parts = lines.length > 0 ? lines.map((line) => ({ line, part: number(line, 'quantity') })) : [];
@@ -476,7 +479,7 @@ function transfer(env: Env, move: Row, quantity: number): void {
 }
 
 /** A move's quantity, which is in its own unit, in the unit in which the product is kept. */
-function inProductUnit(env: Env, move: Row, quantity: number): number {
+export function inProductUnit(env: Env, move: Row, quantity: number): number {
   const product = env.follow(move, 'product_id')!;
   const own = env.follow(move, 'product_uom');
   const kept = env.row('uom.uom', Number(env.value('product.product', product, 'uom_id') ?? 0));
@@ -485,6 +488,7 @@ function inProductUnit(env: Env, move: Row, quantity: number): number {
 }
 
 function change(env: Env, product: number, location: number, lot: number | null, by: number): void {
+  if (!isStored(env, env.one('product.product', product))) return;
   for (const id of env.db.get('stock.quant').table.lookup('product_id', product) ?? []) {
     const quant = env.row('stock.quant', id)!;
     if (quant.location_id === location && ref(quant, 'lot_id') === lot) {
@@ -524,27 +528,102 @@ export function addMove(env: Env, picking: Row, demand: Demand): Row {
   return move;
 }
 
+/** Odoo counts only what is marked as storable; other goods are always there. */
+export function isStored(env: Env, product: Row): boolean {
+  return env.profile.storable === 'type'
+    ? env.value('product.product', product, 'type') === 'product'
+    : env.value('product.product', product, 'is_storable') === true;
+}
+
 /** Goods from a vendor are always there; others as far as stock reaches. */
 function reserve(env: Env, move: Row): void {
   if (!['draft', 'confirmed', 'partially_available', 'waiting'].includes(text(move, 'state'))) return;
   const source = env.follow(move, 'location_id')!;
   const demand = number(move, 'product_uom_qty');
-  const perUnit = inProductUnit(env, move, 1);
-  const available = source.usage === 'internal' ? stockAt(env, ref(move, 'product_id')!, source.id) / perUnit : demand;
-  const quantity = Math.max(0, Math.min(demand, available));
+  const product = env.follow(move, 'product_id')!;
+  let quantity = demand;
+  if (source.usage === 'internal' && isStored(env, product)) {
+    env.set(move, { state: 'confirmed' });
+    quantity =
+      env.value('product.product', product, 'tracking') === 'none' && env.lines(move, 'move_line_ids').length === 0
+        ? reservable(env, move, demand, freeAt(env, product.id, source.id, undefined, move.id))
+        : reserveLots(env, move, demand);
+  }
   env.set(move, {
     quantity,
     state: quantity >= demand ? 'assigned' : quantity > 0 ? 'partially_available' : 'confirmed',
   });
 }
 
-function stockAt(env: Env, product: number, location: number): number {
+function reservable(env: Env, move: Row, demand: number, free: number): number {
+  return Math.max(0, Math.min(demand, free / inProductUnit(env, move, 1)));
+}
+
+/** The lots that a move names already, then the oldest quants that have some left. */
+function reserveLots(env: Env, move: Row, demand: number): number {
+  const [product, location] = [ref(move, 'product_id')!, ref(move, 'location_id')!];
+  let reserved = sum(env.lines(move, 'move_line_ids').map((line) => number(line, 'quantity')));
+  for (const quant of quantsAt(env, product, location)) {
+    if (reserved >= demand) break;
+    const free = freeAt(env, product, location, ref(quant, 'lot_id'));
+    const part = reservable(env, move, difference(demand, reserved), free);
+    if (part <= 0) continue;
+    env.create('stock.move.line', { move_id: move.id, lot_id: quant.lot_id ?? false, quantity: part });
+    reserved = sum([reserved, part]);
+  }
+  return reserved;
+}
+
+function quantsAt(env: Env, product: number, location: number): Row[] {
+  return [...(env.db.get('stock.quant').table.lookup('product_id', product) ?? [])]
+    .map((id) => env.row('stock.quant', id)!)
+    .filter((quant) => quant.location_id === location);
+}
+
+export function stockAt(env: Env, product: number, location: number): number {
+  return sum(quantsAt(env, product, location).map((quant) => number(quant, 'quantity')));
+}
+
+/** What open moves hold at a place: of one lot (null: without one), or of all (undefined); `without` one move. */
+function reservedAt(
+  env: Env,
+  product: number,
+  location: number,
+  lot: number | null | undefined,
+  without?: number,
+): number {
   const parts: number[] = [];
-  for (const id of env.db.get('stock.quant').table.lookup('product_id', product) ?? []) {
-    const quant = env.row('stock.quant', id)!;
-    if (quant.location_id === location) parts.push(number(quant, 'quantity'));
+  for (const id of env.db.get('stock.move').table.lookup('product_id', product) ?? []) {
+    const move = env.row('stock.move', id)!;
+    if (id === without || move.location_id !== location) continue;
+    if (!['assigned', 'partially_available', 'confirmed'].includes(text(move, 'state'))) continue;
+    const lines = env.lines(move, 'move_line_ids');
+    const held = lines.length === 0 ? [move] : lines.filter((line) => lot === undefined || ref(line, 'lot_id') === lot);
+    if (lines.length === 0 && lot !== undefined && lot !== null) continue;
+    for (const each of held) parts.push(inProductUnit(env, move, number(each, 'quantity')));
   }
   return sum(parts);
+}
+
+export function reservedOf(env: Env, quant: Row): number {
+  const place = env.follow(quant, 'location_id');
+  if (place?.usage !== 'internal') return 0;
+  return reservedAt(env, ref(quant, 'product_id')!, place.id, ref(quant, 'lot_id'));
+}
+
+/** On hand less reserved, at exactly this place; a lot, none (null), or all (undefined). */
+export function freeAt(
+  env: Env,
+  product: number,
+  location: number,
+  lot: number | null | undefined,
+  without?: number,
+): number {
+  const onHand = quantsAt(env, product, location).filter((quant) => lot === undefined || ref(quant, 'lot_id') === lot);
+  return difference(
+    sum(onHand.map((quant) => number(quant, 'quantity'))),
+    reservedAt(env, product, location, lot, without),
+  );
 }
 
 /** Incoming transfer of a confirmed order, for the lines that have none yet: a second confirmation adds nothing. */
@@ -606,11 +685,14 @@ export function settlePicking(env: Env, picking: Row): void {
     .map((move) => move.state)
     .filter((state) => state !== 'cancel');
   if (states.length === 0) return;
-  const state = states.every((s) => s === 'done')
-    ? 'done'
-    : states.every((s) => s === 'assigned' || s === 'done')
-      ? 'assigned'
-      : 'confirmed';
+  // Ready as soon as something can go: "as soon as possible" is Odoo's usual shipping policy.
+  const state = states.includes('draft')
+    ? 'draft'
+    : states.every((s) => s === 'done')
+      ? 'done'
+      : states.some((s) => s === 'assigned' || s === 'partially_available')
+        ? 'assigned'
+        : 'confirmed';
   env.set(picking, { state });
 }
 
