@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { apiKeys } from '../sandbox/odoo/index.ts';
@@ -32,6 +32,8 @@ const help = `Usage: npm start -- [options]
 
   --port <number>        Node-RED's port. Default 1880, or the next free one
   --odoo <url>           a real Odoo instead of the sandbox; also ODOO_URL. Reads ODOO_DB, ODOO_LOGIN, ODOO_API_KEY
+  --supplier <url>       a real supplier instead of the sandbox's; also SUPPLIER_URL. Reads SUPPLIER_API_KEY
+  --partners-port <n>    the sandbox partners' port. Default 8070, or the next free one
   --odoo-port <number>   the sandbox Odoo's port. Default 8069, or the next free one
   --rabbitmq <url>       RabbitMQ instead of the embedded queue; also HEALTHFLOWS_AMQP_URL
   --postgres <url>       PostgreSQL instead of the embedded store; also HEALTHFLOWS_POSTGRES_URL
@@ -48,6 +50,8 @@ function readOptions() {
         port: { type: 'string' },
         odoo: { type: 'string' },
         'odoo-port': { type: 'string' },
+        supplier: { type: 'string' },
+        'partners-port': { type: 'string' },
         rabbitmq: { type: 'string' },
         postgres: { type: 'string' },
         'no-build': { type: 'boolean', default: false },
@@ -126,9 +130,13 @@ interface FlowNode {
   url?: string;
 }
 
+/** In the order in which a document goes through them; the editor opens with the first. Others follow by name. */
+const tabs = ['procurement.json', 'procurement-bills.json'];
+
 /** The reference flows as one. They share their config nodes, so the same id appears in several files. */
 function referenceFlows(): FlowNode[] {
-  const sources = globSync('flows/*.json', { cwd: root }).sort();
+  const place = (file: string): number => (tabs.indexOf(basename(file)) + tabs.length + 1) % (tabs.length + 1);
+  const sources = globSync('flows/*.json', { cwd: root }).sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1));
   const nodes = sources.flatMap((file) => JSON.parse(readFileSync(join(root, file), 'utf8')) as FlowNode[]);
   return [...new Map(nodes.map((node) => [node.id, node])).values()];
 }
@@ -210,7 +218,9 @@ async function main(): Promise<void> {
   const webhookSecret = keptSecret('webhook-secret', () => `whsec_${randomBytes(24).toString('base64')}`);
   const amqp = options.rabbitmq ?? process.env.HEALTHFLOWS_AMQP_URL;
   const postgres = options.postgres ?? process.env.HEALTHFLOWS_POSTGRES_URL;
+  const partners = await partnerAccess(editor, webhookSecret);
   const environment: Record<string, string> = {
+    ...partners.env,
     HEALTHFLOWS_PORT: String(port),
     HEALTHFLOWS_CREDENTIAL_SECRET: keptSecret('credential-secret', () => randomBytes(32).toString('hex')),
     SUPPLIER_WEBHOOK_SECRET: webhookSecret,
@@ -244,7 +254,7 @@ async function main(): Promise<void> {
       void stop(1);
     });
   }
-  printWelcome({ editor, ordersUrl, odoo, amqp, postgres, webhookSecret });
+  printWelcome({ editor, ordersUrl, odoo, partners, amqp, postgres, webhookSecret });
 }
 
 interface OdooAccess {
@@ -279,12 +289,40 @@ async function odooAccess(): Promise<OdooAccess> {
   return { url: address, database: 'sandbox', login: 'bot', apiKey: apiKeys.bot, isSandbox: true };
 }
 
+interface PartnerAccess {
+  /** Address of the sandbox's partners; undefined where all of them are real. */
+  url: string | undefined;
+  /** What Node-RED is told of them. */
+  env: Record<string, string>;
+}
+
+/** Partners that stand in for those of which no address was given. */
+async function partnerAccess(editor: string, webhookSecret: string): Promise<PartnerAccess> {
+  const supplier = options.supplier ?? process.env.SUPPLIER_URL;
+  if (supplier !== undefined) {
+    return { url: undefined, env: { SUPPLIER_URL: supplier, SUPPLIER_API_KEY: process.env.SUPPLIER_API_KEY ?? '' } };
+  }
+  console.log('Starting the sandbox partners …');
+  const port = await choosePort(options['partners-port'], 8070, '--partners-port');
+  const env = { SUPPLIER_API_KEY: keptSecret('supplier-api-key', () => randomBytes(24).toString('hex')) };
+  const host = startChild(
+    'The sandbox partners',
+    'sandbox-partners.log',
+    [join(root, 'sandbox/partners/cli.ts'), '--port', String(port)],
+    { ...env, HEALTHFLOWS_URL: editor, SUPPLIER_WEBHOOK_SECRET: webhookSecret },
+  );
+  const url = `http://127.0.0.1:${port}`;
+  await ready('The sandbox partners', host, url);
+  return { url, env: { ...env, SUPPLIER_URL: `${url}/supplier` } };
+}
+
 // --- What to do next --------------------------------------------------------------------------------------------------
 
 interface Welcome {
   editor: string;
   ordersUrl: string;
   odoo: OdooAccess;
+  partners: PartnerAccess;
   amqp: string | undefined;
   postgres: string | undefined;
   webhookSecret: string;
@@ -297,7 +335,7 @@ function withoutPassword(url: string): string {
   return shown.href;
 }
 
-function printWelcome({ editor, ordersUrl, odoo, amqp, postgres, webhookSecret }: Welcome): void {
+function printWelcome({ editor, ordersUrl, odoo, partners, amqp, postgres, webhookSecret }: Welcome): void {
   const key = Buffer.from(webhookSecret.slice('whsec_'.length), 'base64').toString('hex');
   writeFileSync(join(runtime, 'webhook-key.hex'), key, { mode: 0o600 });
   const number = `PO-${Math.floor(Date.now() / 1000)}`;
@@ -319,10 +357,11 @@ Running. Everything listens on this machine only, and therefore asks for no logi
   Editor        ${editor}
   Console       ${editor}healthflows/console
   Odoo          ${odoo.url}${odoo.isSandbox ? '/  (sandbox: a stand-in, not Odoo)' : ''}
+  Supplier      ${partners.env.SUPPLIER_URL}${partners.url === undefined ? '' : '/  (sandbox)'}
   Store         ${postgres === undefined ? `SQLite in ${shown}/` : withoutPassword(postgres)}
   Queue         ${amqp === undefined ? 'embedded' : withoutPassword(amqp)}
   Orders go to  ${ordersUrl}
-  Logs          ${shown}/node-red.log${odoo.isSandbox ? `, ${shown}/sandbox-odoo.log` : ''}
+  Logs          ${shown}/node-red.log${odoo.isSandbox ? `, ${shown}/sandbox-odoo.log` : ''}${partners.url === undefined ? '' : `, ${shown}/sandbox-partners.log`}
 
 Try it, in another terminal in this folder:
 

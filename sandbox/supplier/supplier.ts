@@ -10,6 +10,8 @@ export interface Delivery {
   id: string;
   /** Exactly the bytes that are signed and sent. */
   body: string;
+  /** @default 'application/json' */
+  contentType?: string;
   flaw?: Flaw;
 }
 
@@ -93,7 +95,10 @@ async function sendOne(delivery: Delivery, key: Buffer, options: SendOptions): P
     try {
       const response = await fetch(options.url, {
         method: 'POST',
-        headers: signedHeaders(signingKey, id, timestamp, body),
+        headers: {
+          ...signedHeaders(signingKey, id, timestamp, body),
+          'content-type': delivery.contentType ?? 'application/json',
+        },
         body,
         redirect: 'manual',
         signal: AbortSignal.timeout(options.timeout ?? 30_000),

@@ -179,6 +179,7 @@ describe('partner-endpoint', () => {
 test('the example sends an order as UBL, once however often the button is pressed', async () => {
   const acme = await partner(() => json({ status: 'received' }, 202));
   process.env.SUPPLIER_URL = acme.url;
+  process.env.SUPPLIER_API_KEY = 'example';
   const file = join(packageRoot, 'examples/07 Partners/01 - send an order to a supplier.json');
   const nodes = JSON.parse(readFileSync(file, 'utf8')) as FlowNode[];
   await nodeRed.setFlows(nodes);
