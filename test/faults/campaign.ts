@@ -42,11 +42,18 @@ const campaigns: Record<string, Campaign> = {
     unit: 'kills',
   },
   broker: {
-    title: 'kill -9 and restart of RabbitMQ under load',
+    title: 'kill -9 and restart of RabbitMQ under load, 10,000 messages a round; a memory alarm of 60 s',
     file: 'test/faults/amqp/broker.test.ts',
     variable: 'HEALTHFLOWS_FAULT_ROUNDS',
     trials: 100,
     unit: 'rounds',
+  },
+  link: {
+    title: 'Link to RabbitMQ cut, refused, half-open, silent, slow, narrow under load, 10,000 messages a round',
+    file: 'test/faults/amqp/link.test.ts',
+    variable: 'HEALTHFLOWS_FAULT_ROUNDS',
+    trials: 20,
+    unit: 'rounds of each fault',
   },
   messaging: {
     title: 'kill -9 of the publishing and consuming process',
