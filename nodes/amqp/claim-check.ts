@@ -5,7 +5,6 @@
  */
 import { createHash } from 'node:crypto';
 import { Failure } from '../kernel/failure.ts';
-import { uuidv7 } from '../kernel/id.ts';
 import type { KeptBody } from './claim-operations.ts';
 import type { IncomingDelivery, OutgoingMessage } from './engines/engine.ts';
 
@@ -33,8 +32,9 @@ export function checkIn(
 ): { message: OutgoingMessage; kept?: KeptBody } {
   const { body, properties } = message;
   if (body.byteLength <= limit) return { message };
-  const id = uuidv7();
   const hash = sha256(body);
+  // The same for the same message: a sender that tries again and again while the broker is down fills no store.
+  const id = sha256(Buffer.from(JSON.stringify([properties.messageId, hash])));
   return {
     kept: { id, retention, body: Uint8Array.prototype.slice.call(body) },
     message: {

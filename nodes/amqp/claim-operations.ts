@@ -18,7 +18,9 @@ export const keepBody = defineOperation(
   'keepBody',
   function* ({ id, body, retention }: KeptBody, { now }) {
     yield* query(
-      'INSERT INTO messaging_bodies (id, body, expires_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING',
+      `INSERT INTO messaging_bodies (id, body, expires_at) VALUES ($1, $2, $3)
+       ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
+         WHERE messaging_bodies.expires_at < excluded.expires_at`,
       id,
       seal(body, bodyContext(id)),
       now + retention,

@@ -52,7 +52,8 @@ export interface ConnectionOptions {
 
 /** Beyond these a broker refuses a message for good, and it must not be accepted first. RabbitMQ 4: 16 MiB. */
 const bodyLimit = 16 * 1024 * 1024;
-const headersLimit = 60 * 1024;
+/** A frame takes 64 KiB of headers; what a copy says of its failure must fit beside those of the sender. */
+const headersLimit = 40 * 1024;
 /** Of a body that the store keeps. */
 const keptBodyLimit = 64 * 1024 * 1024;
 /** Milliseconds: rows about messages that are never heard of again go after it. */
@@ -225,18 +226,15 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
   async function fetched(delivery: IncomingDelivery, claimed: string): Promise<IncomingDelivery | undefined> {
     // A letter without its body is still a letter; the same goes for a connection that has no store to ask.
     for (; engine.open(delivery.handle) !== undefined; await sleep(bodyRetry)) {
-      let body: Uint8Array | undefined;
       try {
-        body = await store?.store.run(readBody, { id: claimed });
-      } catch {
-        continue;
-      }
-      try {
-        return checkOut(delivery, body);
+        return checkOut(delivery, await store?.store.run(readBody, { id: claimed }));
       } catch (error) {
+        const failure = toFailure(error);
+        // A store that is away or busy comes back; a missing key or a body that was changed does not.
+        if (failure.retryable) continue;
         if (delivery.queue.endsWith('.dead')) return delivery;
-        const failure = toFailure(error).toRecord({ at: new Date().toISOString(), attempt: delivery.attempt });
-        await engine.settle(delivery.handle, { kind: 'dead-letter', failure }).catch(() => undefined);
+        const record = failure.toRecord({ at: new Date().toISOString(), attempt: delivery.attempt });
+        await engine.settle(delivery.handle, { kind: 'dead-letter', failure: record }).catch(() => undefined);
         return undefined;
       }
     }

@@ -63,8 +63,8 @@ export class FlowConsumer {
   #suspects: Suspect[] = [];
   /** Those whose redeliveries are asked for; what comes behind them waits, so that the order stays. */
   #line: Promise<void> | undefined;
-  /** In the flow: tag to partition key. */
-  readonly #inFlow = new Map<string, string | undefined>();
+  /** In the flow: by tag, the partition key and when it went in, by a clock that is never set. */
+  readonly #inFlow = new Map<string, { key: string | undefined; since: number }>();
   /** The spans of what is in the flow, when somebody traces. */
   readonly #spans = new Map<string, HopSpan>();
   /** What is in the flow is a suspect. */
@@ -154,8 +154,8 @@ export class FlowConsumer {
           prefetch,
           policy,
           onHalt: () => {
-            if (this.#blocked) this.#releaseUnseen();
-            else this.#dispatch();
+            this.#releaseWhileBlocked();
+            this.#dispatch();
             this.#options.onChange();
           },
           onSettled: (tag, { disposition, result }) => {
@@ -206,7 +206,7 @@ export class FlowConsumer {
     const suspect = redeliveries >= suspicious;
     if (suspect) this.#suspects.push({ delivery, redeliveries });
     else this.#waiting.push(delivery);
-    // While it is held, somebody resumed the queue or it was on its way. Giving it back would only bring it again.
+    // While it is held, somebody resumed the queue or it was on its way: back it goes, after the subscription has ended.
     if (suspect || this.#held !== undefined) this.#adjust();
     this.#dispatch();
   }
@@ -223,7 +223,23 @@ export class FlowConsumer {
     const wanted =
       !this.#stopping && !this.#closed && this.#held === undefined && this.#suspects.length === 0 && !this.#alone;
     if (wanted) consumer.resume().catch((error: unknown) => this.#options.onProblem(toFailure(error)));
-    else consumer.pause().catch(() => undefined);
+    else {
+      consumer.pause().then(
+        // What was still on its way when it paused has come by now.
+        () => this.#releaseWhileBlocked(),
+        () => undefined,
+      );
+    }
+  }
+
+  /**
+   * Gives back what the flow has not seen, so that others may have it and the broker does not wait for it. A spent
+   * retry budget lasts seconds and ends by itself: giving back again and again would cost the queue its order.
+   */
+  #releaseWhileBlocked(): void {
+    if (this.#blocked && (this.#stopping || this.#held !== undefined || this.halted?.kind !== 'budget')) {
+      this.#releaseUnseen();
+    }
   }
 
   #releaseUnseen(): void {
@@ -283,7 +299,10 @@ export class FlowConsumer {
       return;
     }
     // What follows a suspect of its key waits for it.
-    const busy = new Set([...this.#inFlow.values(), ...this.#suspects.map(({ delivery }) => keyOf(delivery))]);
+    const busy = new Set([
+      ...[...this.#inFlow.values()].map(({ key }) => key),
+      ...this.#suspects.map(({ delivery }) => keyOf(delivery)),
+    ]);
     const stay: IncomingDelivery[] = [];
     const go: [IncomingDelivery, string][] = [];
     for (const delivery of this.#waiting) {
@@ -315,7 +334,8 @@ export class FlowConsumer {
       this.#refuse(delivery, toFailure(error));
       return;
     }
-    this.#inFlow.set(delivery.handle, key);
+    // Not from the delivery on: it may have waited here longer than the deadline.
+    this.#inFlow.set(delivery.handle, { key, since: performance.now() });
     this.#options.onChange();
     emit(message);
   }
@@ -362,10 +382,10 @@ export class FlowConsumer {
   #watch(): void {
     this.#prune();
     const { connection, settleDeadline, onProblem, queue } = this.#options;
-    const now = Date.now();
-    for (const tag of this.#inFlow.keys()) {
+    const now = performance.now();
+    for (const [tag, { since }] of this.#inFlow) {
       const open = connection.open(tag);
-      if (open === undefined || now - open.since < settleDeadline || this.#overdue.has(tag)) continue;
+      if (open === undefined || now - since < settleDeadline || this.#overdue.has(tag)) continue;
       this.#overdue.add(tag);
       const failure = unsettled(open.delivery, queue, settleDeadline);
       onProblem(failure);

@@ -99,5 +99,7 @@ export class Intake {
     const running = wanted && halted === undefined;
     if (running === !consumer.paused) return;
     await (running ? consumer.resume() : consumer.pause());
+    // What was on its way when it paused has come by now: its owner gives it back.
+    if (!running && halted !== undefined) onHalt?.();
   }
 }

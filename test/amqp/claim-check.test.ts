@@ -7,6 +7,7 @@ import { purgeBodies } from '../../nodes/amqp/claim-operations.ts';
 import { type RunningConnection, startConnection } from '../../nodes/amqp/connection-service.ts';
 import { deadLetterOf } from '../../nodes/amqp/failure-headers.ts';
 import { defaultRetryPolicy } from '../../nodes/amqp/retry-policy.ts';
+import { loseKey } from './spoil.ts';
 import { amqpUrl, type Bench, failure, Inbox, message, queue, rabbitKind, sqliteKind } from './engines.ts';
 
 const limit = 10_000;
@@ -94,6 +95,31 @@ describe('Claim check on RabbitMQ', { skip: rabbitKind.skip }, () => {
     const letter = await dead.nth(1);
     assert.ok(letter.body.equals(sent.body));
     await service.settle(letter.handle, { kind: 'done' });
+  });
+
+  test('a sender that tries the same message again and again keeps one body in the store', async () => {
+    const { service, name } = await start(0);
+    const sent = large(name);
+    for (let i = 0; i < 3; i++) await service.publish(sent);
+    assert.equal(await beside.store!.run(purgeBodies, { limit: 10 }), 1);
+  });
+
+  test('a body whose key is missing is a dead letter that names the key; what is behind it goes on', async () => {
+    const { service, name } = await start();
+    await service.publish(large(name));
+    await beside.store!.run(loseKey, undefined);
+    const next = message('', name);
+    await service.publish(next);
+    const [inbox, dead] = [new Inbox(), new Inbox()];
+    await service.consume({ queue: name, prefetch: 5, policy: defaultRetryPolicy }, inbox.receive);
+    await service.consume({ queue: `${name}.dead`, prefetch: 5, policy: defaultRetryPolicy }, dead.receive);
+    assert.equal((await inbox.nth(1)).properties.messageId, next.properties.messageId);
+    const letter = await dead.nth(1);
+    assert.deepEqual(
+      [deadLetterOf(letter).failure.class, deadLetterOf(letter).failure.code],
+      ['configuration', 'PAYLOAD_KEY_MISSING'],
+    );
+    for (const { handle } of [inbox.all[0]!, letter]) await service.settle(handle, { kind: 'done' });
   });
 
   test('a body whose retention has passed is a dead letter that says so', async () => {

@@ -9,6 +9,7 @@ import type { Consumer } from '../../nodes/amqp/engines/engine.ts';
 import { Failure } from '../../nodes/kernel/failure.ts';
 import { openStore, type Store } from '../../nodes/kernel/store/index.ts';
 import { message, queue, until } from './engines.ts';
+import { loseKey } from './spoil.ts';
 
 /** What becomes of the next operation of this name: done without an answer, or not done. */
 type Trouble = Map<string, 'answer lost' | 'refused'>;
@@ -120,5 +121,18 @@ describe('The embedded queue on a store in trouble', () => {
     await until('it came again', () => seen.length === 2);
     assert.equal(await engine.settle(seen[1]!, { kind: 'done' }), 'settled');
     await settled();
+  });
+
+  test('a queue whose payloads need a key that is missing says so, instead of standing still', async () => {
+    await consumer.pause();
+    await engine.publish(message('', name));
+    await store.run(loseKey, undefined);
+    await consumer.resume();
+    await until('it says so', () => engine.state.kind === 'misconfigured');
+    assert.match(
+      (engine.state as { problem: string }).problem,
+      /encrypted with key deadbeef.*Start Node-RED with that key/,
+    );
+    assert.equal(seen.length, 0);
   });
 });

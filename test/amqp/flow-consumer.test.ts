@@ -7,7 +7,7 @@ import { defaultRetryPolicy } from '../../nodes/amqp/retry-policy.ts';
 import type { AmqpConnectionService } from '../../nodes/amqp/service.ts';
 import type { Failure } from '../../nodes/kernel/failure.ts';
 import type { FlowMessage } from '../../nodes/kernel/message.ts';
-import { type Bench, message, queue, sqliteKind, until } from './engines.ts';
+import { type Bench, message, queue, rabbitKind, sqliteKind, until } from './engines.ts';
 
 describe('Flow consumer', () => {
   let bench: Bench;
@@ -97,6 +97,44 @@ describe('Flow consumer', () => {
     assert.equal((await service.settle(seen[1]!.delivery!.tag, { kind: 'done' })).result, 'settled');
   });
 
+  test('a message that waited for its turn longer than the deadline has its whole time in the flow', async () => {
+    const { name, seen, problems, consumer } = await consuming({ concurrency: 1, settleDeadline: 60_000 });
+    mock.timers.enable({ apis: ['setInterval', 'Date'], now: Date.now() });
+    try {
+      consumer.start();
+      for (let i = 0; i < 2; i++) await service.publish(message('', name));
+      await until('both are here', () => seen.length === 1 && service.openDeliveries(name).length === 2);
+      mock.timers.tick(3_600_000);
+      await service.settle(seen[0]!.delivery!.tag, { kind: 'done' });
+      await until('the second is in the flow', () => seen.length === 2);
+      mock.timers.tick(15_000);
+      assert.equal((await service.settle(seen[1]!.delivery!.tag, { kind: 'done' })).disposition, 'done');
+    } finally {
+      mock.timers.reset();
+    }
+    assert.deepEqual(problems.slice(1), [], 'only the first, which was an hour in the flow by the clock, may be late');
+  });
+
+  test('while the retry budget is spent, what the flow has not seen stays here in its order', async () => {
+    const { service: thrifty } = startConnection({
+      id: 'thrifty',
+      namespace: 'ns',
+      engine: bench.another(),
+      store: { id: 'store', store: bench.store! },
+      retryBudget: { share: 0, floor: 1 },
+    });
+    const { name, seen, consumer } = await consuming({ connection: thrifty, concurrency: 1 });
+    for (let i = 0; i < 8; i++) await service.publish(message('', name));
+    consumer.start();
+    const outage = { class: 'dependency-outage', code: 'X', retryable: true, message: 'm' } as const;
+    for (let i = 0; i < 6; i++) {
+      await until('it came', () => seen.length === i + 1 && thrifty.openDeliveries(name).length > 0);
+      await thrifty.settle(seen[i]!.delivery!.tag, { kind: 'retry', delay: 3_600_000, failure: outage });
+    }
+    assert.equal(consumer.halted?.kind, 'budget');
+    assert.equal(thrifty.openDeliveries(name).length, 2);
+  });
+
   test('a deploy hands back at once what the flow has not seen', async () => {
     const { name, seen, consumer } = await consuming({ concurrency: 1 });
     consumer.start();
@@ -141,5 +179,44 @@ describe('Flow consumer', () => {
       disposition: 'dead-letter',
       reason: 'A data-quality failure is not retried.',
     });
+  });
+});
+
+describe('Flow consumer on RabbitMQ', { skip: rabbitKind.skip }, () => {
+  test('what was on its way when its queue was paused goes back, for whoever may take it', async () => {
+    const bench = await rabbitKind.open();
+    const { service, close } = startConnection({ id: 'amqp', namespace: bench.prefix, engine: bench.another() });
+    const name = `${bench.prefix}.q`;
+    await service.declare({ exchanges: [], queues: [queue(name)] });
+    const count = 200;
+    await Promise.all(Array.from({ length: count }, () => service.publish(message('', name))));
+    const seen: FlowMessage[] = [];
+    let pausing: Promise<void> | undefined;
+    const consumer = new FlowConsumer({
+      connection: service,
+      queue: name,
+      prefetch: 100,
+      concurrency: 1,
+      orderByKey: false,
+      policy: defaultRetryPolicy,
+      maxBody: 1_000_000,
+      settleDeadline: 60_000,
+      deliveryLimit: 20,
+      node: { id: 'c', type: 'amqp-consume' },
+      emit(each) {
+        seen.push(each);
+        pausing ??= service.pause(name);
+      },
+      onProblem: () => undefined,
+      onChange: () => undefined,
+    });
+    consumer.start();
+    await until('one is in the flow', () => seen.length === 1);
+    await pausing;
+    await until('all others are in the queue', async () => (await service.depth(name)).ready === count - 1);
+    await service.settle(seen[0]!.delivery!.tag, { kind: 'done' });
+    await consumer.close(0);
+    await close();
+    await bench.dispose();
   });
 });

@@ -137,6 +137,51 @@ describe('RabbitMQ', { skip: amqpUrl === undefined ? 'AMQP_URL is not set' : fal
     await consumer.close();
   });
 
+  test('a retry that comes back to a full classic queue is kept: its step is a queue that waits for the confirm', async () => {
+    const name = await fresh({ type: 'classic', maxLength: 1 });
+    // Refused when the queue has other arguments. A classic one would drop what the full queue refuses.
+    await meddle((channel) =>
+      channel.assertQueue(`${name}.retry.200ms`, {
+        arguments: {
+          'x-queue-type': 'quorum',
+          'x-message-ttl': 200,
+          'x-dead-letter-exchange': '',
+          'x-dead-letter-routing-key': name,
+          'x-dead-letter-strategy': 'at-least-once',
+          'x-overflow': 'reject-publish',
+        },
+      }),
+    );
+    // RabbitMQ offers it again after three minutes, which only the campaign waits for.
+    if (process.env.HEALTHFLOWS_CAMPAIGN === undefined) return;
+    const inbox = new Inbox();
+    const consumer = await engine.consume({ queue: name, prefetch: 1 }, inbox.receive);
+    const first = message('', name);
+    await engine.publish(first);
+    const held = await inbox.nth(1);
+    await consumer.pause();
+    await engine.settle(held.handle, { kind: 'retry', delay: 200, failure });
+    await engine.publish(message('', name));
+    await until('the retry is due', async () => (await engine.depth(`${name}.retry.200ms`)).ready === 0);
+    await consumer.resume();
+    for (let i = 2; i <= 3; i++) await engine.settle((await inbox.nth(i, 400_000)).handle, { kind: 'done' });
+    assert.ok(inbox.all.slice(1).some(({ properties }) => properties.messageId === first.properties.messageId));
+    await consumer.close();
+  });
+
+  test('a message with all the headers that are allowed can still tell why it failed', async () => {
+    const name = await fresh();
+    const inbox = new Inbox();
+    const consumer = await engine.consume({ queue: name, prefetch: 1 }, inbox.receive);
+    const sent = message('', name);
+    sent.properties.headers.note = 'n'.repeat(40 * 1024 - 200);
+    await engine.publish(sent);
+    const words = { ...failure, message: '語'.repeat(5_000) };
+    assert.equal(await engine.settle((await inbox.nth(1)).handle, { kind: 'dead-letter', failure: words }), 'settled');
+    assert.equal((await engine.depth(`${name}.dead`)).ready, 1);
+    await consumer.close();
+  });
+
   test('however often a message is given back, by an outage or a deploy, it does not meet the delivery limit', async () => {
     const name = await fresh({ deliveryLimit: 4 });
     const sent = message('', name);

@@ -11,7 +11,8 @@ interface Parts {
   id?: unknown;
   index?: unknown;
   count?: unknown;
-  parts?: Parts;
+  type?: unknown;
+  parts?: Parts | null;
 }
 
 export class AcceptedParts {
@@ -19,13 +20,14 @@ export class AcceptedParts {
 
   /** Notes that a message is accepted. True when with it the whole is: a message that nobody divided, or the last part. */
   complete({ parts }: FlowMessage): boolean {
-    return this.#complete(parts as Parts | undefined);
+    return this.#complete(parts as Parts | null | undefined);
   }
 
-  #complete(part: Parts | undefined): boolean {
-    if (part === undefined) return true;
-    const { id, index, count } = part;
-    if (typeof id !== 'string' || typeof index !== 'number') return false;
+  #complete(part: Parts | null | undefined): boolean {
+    if (part === undefined || part === null) return true;
+    const { id, index, count, type } = part;
+    // Other nodes number messages too; only one that was divided has the type of what it was before.
+    if (typeof id !== 'string' || typeof index !== 'number' || typeof type !== 'string') return true;
     const whole = this.#wholes.get(id) ?? { accepted: new Set(), count: undefined };
     this.#wholes.delete(id);
     whole.accepted.add(index);

@@ -4,7 +4,7 @@
  * when the process ended is delivered again.
  */
 import { EventEmitter } from 'node:events';
-import { Failure } from '../../../kernel/failure.ts';
+import { Failure, toFailure } from '../../../kernel/failure.ts';
 import { uuidv7 } from '../../../kernel/id.ts';
 import type { Store } from '../../../kernel/store/store.ts';
 import { attemptOf, deadLetterHeaders, retryHeaders } from '../../failure-headers.ts';
@@ -84,6 +84,8 @@ export class EmbeddedEngine implements MessagingEngine {
   readonly #offStatus: () => void;
   #ready: Promise<void>;
   readonly #since = Date.now();
+  /** Why nothing can be fetched from a queue, when waiting does not help: the key of its payloads is missing. */
+  readonly #troubles = new Map<string, string>();
   /** The store's clock at the last fetch. */
   #latest = 0;
   #recovered = false;
@@ -107,6 +109,8 @@ export class EmbeddedEngine implements MessagingEngine {
   get state(): EngineState {
     if (this.#closed) return { kind: 'closed' };
     const status = this.#store.status();
+    const [problem] = this.#troubles.values();
+    if (problem !== undefined && status.state === 'ready') return { kind: 'misconfigured', problem };
     switch (status.state) {
       case 'ready':
         return { kind: 'ready', server: `embedded queue on ${status.version ?? status.engine}` };
@@ -336,11 +340,22 @@ export class EmbeddedEngine implements MessagingEngine {
       // Not awaited by the messages just taken.
       if (fetched.now < this.#latest - clockStep) void this.#clockSetBack();
       this.#latest = fetched.now;
+      this.#troubled(queue, undefined);
       return fetched;
     } catch (error) {
       this.#doubtful.add(queue);
+      const failure = toFailure(error);
+      if (failure.class === 'configuration') this.#troubled(queue, failure.message);
       throw error;
     }
+  }
+
+  #troubled(queue: string, problem: string | undefined): void {
+    if (this.#troubles.get(queue) === problem) return;
+    if (problem === undefined) this.#troubles.delete(queue);
+    else this.#troubles.set(queue, problem);
+    const { state } = this;
+    for (const listener of [...this.#listeners]) listener(state);
   }
 
   async #clockSetBack(): Promise<void> {

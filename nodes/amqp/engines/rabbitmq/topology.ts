@@ -71,9 +71,14 @@ export function deadQueueArguments({ major }: BrokerVersion): QueueArguments {
   return major >= 4 ? { 'x-queue-type': 'quorum', 'x-delivery-limit': -1 } : { 'x-queue-type': 'classic' };
 }
 
-/** RabbitMQ 4.1 and 4.2 do not free the segments of quorum queues with a time limit (rabbitmq-server#14522). */
-function retryQueueType(queue: QueueTopology, { major, minor }: BrokerVersion): QueueTopology['type'] {
-  return queue.type === 'classic' || (major === 4 && (minor === 1 || minor === 2)) ? 'classic' : 'quorum';
+/**
+ * RabbitMQ 4.1 and 4.2 do not free the segments of quorum queues with a time limit (rabbitmq-server#14522). But what
+ * comes back from a classic retry queue to a classic queue that is full, the broker drops; a quorum one keeps it until
+ * there is room, and that is worth the space.
+ */
+function retryQueueType({ type, maxLength }: QueueTopology, { major, minor }: BrokerVersion): QueueTopology['type'] {
+  if (type === 'classic') return maxLength === undefined ? 'classic' : 'quorum';
+  return major === 4 && (minor === 1 || minor === 2) ? 'classic' : 'quorum';
 }
 
 /** Durable topic exchange. The name '' and `amq.*` exist on every broker. */
