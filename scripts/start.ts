@@ -298,22 +298,40 @@ interface PartnerAccess {
 
 /** Partners that stand in for those of which no address was given. */
 async function partnerAccess(editor: string, webhookSecret: string): Promise<PartnerAccess> {
+  const { CABINET_URL: cabinet } = process.env;
   const supplier = options.supplier ?? process.env.SUPPLIER_URL;
-  if (supplier !== undefined) {
-    return { url: undefined, env: { SUPPLIER_URL: supplier, SUPPLIER_API_KEY: process.env.SUPPLIER_API_KEY ?? '' } };
+  const supplierKey =
+    supplier === undefined
+      ? keptSecret('supplier-api-key', () => randomBytes(24).toString('hex'))
+      : (process.env.SUPPLIER_API_KEY ?? '');
+  const env = {
+    SUPPLIER_API_KEY: supplierKey,
+    CABINET_WEBHOOK_SECRET:
+      process.env.CABINET_WEBHOOK_SECRET ??
+      keptSecret('cabinet-secret', () => `whsec_${randomBytes(24).toString('base64')}`),
+  };
+  if (supplier !== undefined && cabinet !== undefined) {
+    return { url: undefined, env: { ...env, SUPPLIER_URL: supplier, CABINET_URL: cabinet } };
   }
   console.log('Starting the sandbox partners …');
   const port = await choosePort(options['partners-port'], 8070, '--partners-port');
-  const env = { SUPPLIER_API_KEY: keptSecret('supplier-api-key', () => randomBytes(24).toString('hex')) };
   const host = startChild(
     'The sandbox partners',
     'sandbox-partners.log',
     [join(root, 'sandbox/partners/cli.ts'), '--port', String(port)],
-    { ...env, HEALTHFLOWS_URL: editor, SUPPLIER_WEBHOOK_SECRET: webhookSecret },
+    {
+      ...env,
+      HEALTHFLOWS_URL: editor,
+      SUPPLIER_WEBHOOK_SECRET: webhookSecret,
+      CABINET_FILE: join(runtime, 'sandbox-cabinet.json'),
+    },
   );
   const url = `http://127.0.0.1:${port}`;
   await ready('The sandbox partners', host, url);
-  return { url, env: { ...env, SUPPLIER_URL: `${url}/supplier` } };
+  return {
+    url,
+    env: { ...env, SUPPLIER_URL: supplier ?? `${url}/supplier`, CABINET_URL: cabinet ?? `${url}/cabinet` },
+  };
 }
 
 // --- What to do next --------------------------------------------------------------------------------------------------
@@ -334,6 +352,9 @@ function withoutPassword(url: string): string {
   shown.password = '';
   return shown.href;
 }
+
+const isSandbox = ({ url, env }: PartnerAccess, name: string): string =>
+  url !== undefined && env[name]?.startsWith(`${url}/`) ? '/  (sandbox)' : '';
 
 function printWelcome({ editor, ordersUrl, odoo, partners, amqp, postgres, webhookSecret }: Welcome): void {
   const key = Buffer.from(webhookSecret.slice('whsec_'.length), 'base64').toString('hex');
@@ -357,7 +378,8 @@ Running. Everything listens on this machine only, and therefore asks for no logi
   Editor        ${editor}
   Console       ${editor}healthflows/console
   Odoo          ${odoo.url}${odoo.isSandbox ? '/  (sandbox: a stand-in, not Odoo)' : ''}
-  Supplier      ${partners.env.SUPPLIER_URL}${partners.url === undefined ? '' : '/  (sandbox)'}
+  Supplier      ${partners.env.SUPPLIER_URL}${isSandbox(partners, 'SUPPLIER_URL')}
+  Cabinet       ${partners.env.CABINET_URL}${isSandbox(partners, 'CABINET_URL')}
   Store         ${postgres === undefined ? `SQLite in ${shown}/` : withoutPassword(postgres)}
   Queue         ${amqp === undefined ? 'embedded' : withoutPassword(amqp)}
   Orders go to  ${ordersUrl}

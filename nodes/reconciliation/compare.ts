@@ -279,7 +279,7 @@ function keyOf(
     else if (typeof value === 'string' || Number.isSafeInteger(value)) key[field] = String(value);
     // A related record of Odoo, as odoo-rpc reads it.
     else if (typeof value === 'object' && typeof (value as Row).name === 'string')
-      key[field] = (value as { name: string }).name;
+      key[field] = codeOf((value as { name: string }).name);
     else throw wrong(`Row ${index + 1} of ${name} has a ${field} that is neither text nor a whole number.`);
   }
   if (Object.values(key).every((value) => value === '')) {
@@ -287,6 +287,9 @@ function keyOf(
   }
   return { id: canonicalJson(terms.keys.map((field) => key[field]!)), key };
 }
+
+/** Odoo shows a product as `[code] name`; the other side knows the code alone. */
+const codeOf = (name: string): string => /^\[([^\]]+)\] /.exec(name)?.[1] ?? name;
 
 function byPlace(entries: Iterable<Entry>, lot: string): Map<string, Entry[]> {
   const places = new Map<string, Entry[]>();

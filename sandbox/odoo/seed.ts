@@ -1,5 +1,6 @@
 /** The data a fresh sandbox starts with: enough for the procurement flow, the same ids every time. */
 import { groups } from './models/base.ts';
+import { applyCount } from './models/inventory.ts';
 import type { Env, Values } from './orm.ts';
 
 /** A body of digits with its GS1 check digit (mod 10, weights 3 and 1 from the right). */
@@ -341,7 +342,7 @@ function wards(
     ['GLOVE-M', 'LOC-1-STOCK', 400, undefined],
     ['GLOVE-M', ward, 12, undefined],
     ['SYR-10', 'LOC-1-STOCK', 30, undefined],
-    ['SYR-10', ward, 80, undefined],
+    ['CATH-18', 'LOC-1-STOCK', 300, undefined],
     ['SALINE-500', 'LOC-1-STOCK', 240, 'SAL-2601'],
     ['SALINE-500', ward, 24, 'SAL-2601'],
     ['SALINE-500', theatre, 10, 'SAL-2601'],
@@ -356,9 +357,13 @@ function wards(
       quantity,
     });
   }
+  // Counted on the day the sandbox began: what happened before is in the count.
+  const syringes = { product_id: product('SYR-10'), location_id: at(ward), inventory_quantity: 80 };
+  applyCount(env, env.one('stock.quant', env.create('stock.quant', syringes)));
   for (const [sku, minimum, maximum, pack] of [
     ['GLOVE-M', 20, 100, 'Box of 10'],
     ['SYR-10', 100, 600, 'Box of 100'],
+    ['CATH-18', 50, 250, 'Box of 10'],
     ['SALINE-500', 20, 60, 'Pack of 6'],
     ['MORPH-10', 10, 40, 'Box of 10'],
   ] as const) {

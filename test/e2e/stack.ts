@@ -64,6 +64,8 @@ export async function startStack(options: {
   version?: NodeRedVersion;
   /** The flows to run. Default the procurement flow. */
   flows?: FlowNode[];
+  /** Node-RED's port. Default a free one. */
+  port?: number;
   /** Added to the environment of Node-RED. */
   env?: Record<string, string>;
 }): Promise<Stack> {
@@ -74,6 +76,7 @@ export async function startStack(options: {
   const nodeRed = await startNodeRed({
     version: options.version ?? '5.0',
     flows,
+    ...(options.port === undefined ? {} : { port: options.port }),
     // The tests press the console's buttons without a login.
     settings: { healthflows: { allowUnauthenticatedOperations: true } },
     env: {

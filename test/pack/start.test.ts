@@ -14,16 +14,14 @@ describe('npm start', () => {
   const folder = temporaryDirectory('start');
   const runtime = join(folder, 'runtime');
   const env: NodeJS.ProcessEnv = { ...process.env, HEALTHFLOWS_RUNTIME: runtime, NODE_TEST_CONTEXT: undefined };
-  for (const name of ['ODOO_URL', 'HEALTHFLOWS_AMQP_URL', 'HEALTHFLOWS_POSTGRES_URL']) delete env[name];
+  for (const name of ['ODOO_URL', 'HEALTHFLOWS_AMQP_URL', 'HEALTHFLOWS_POSTGRES_URL', 'CABINET_URL']) delete env[name];
   let product: OwnedProcess;
   let ports: string[];
 
   const start = () => {
-    const [nodeRed, odoo] = ports as [string, string];
-    return spawnOwned('npm', ['start', '--', '--no-build', '--port', nodeRed, '--odoo-port', odoo], {
-      cwd: packageRoot,
-      env,
-    });
+    const [nodeRed, odoo, partners] = ports as [string, string, string];
+    const chosen = ['--port', nodeRed, '--odoo-port', odoo, '--partners-port', partners];
+    return spawnOwned('npm', ['start', '--', '--no-build', ...chosen], { cwd: packageRoot, env });
   };
   const running = (started: OwnedProcess) =>
     waitUntil('npm start said what to try', () => {
@@ -33,7 +31,7 @@ describe('npm start', () => {
 
   before(async () => {
     ensureBuilt();
-    ports = (await freePorts(2)).map(String);
+    ports = (await freePorts(3)).map(String);
     product = start();
     await running(product);
   });
@@ -75,6 +73,21 @@ describe('npm start', () => {
     assert.match((await supplier('--again')).stdout, /202/);
     assert.match((await supplier('--bad-signature')).stdout, /401/);
     await confirmedOrders(1);
+  });
+
+  test('a shelf that the sandbox cabinet says is low becomes a transfer in Odoo', async () => {
+    const response = await fetch(`http://127.0.0.1:${ports[2]}/cabinet/scenarios/gloves-low`, { method: 'POST' });
+    const { sent } = (await response.json()) as { sent: { status: number; body: string }[] };
+    assert.deepEqual(
+      sent.map(({ status }) => status),
+      [202],
+      JSON.stringify(sent),
+    );
+    await waitUntil('a transfer is planned', async () => {
+      const found = await fetch(`http://127.0.0.1:${ports[1]}/sandbox/records/stock.picking`);
+      const { records } = (await found.json()) as { records: { origin: string; state: string }[] };
+      return records.some(({ origin, state }) => /^REPL-/.test(origin) && state === 'assigned');
+    });
   });
 
   test('the printed curl lines do what they say', async (context) => {

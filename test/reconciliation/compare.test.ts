@@ -51,6 +51,21 @@ describe('Comparing two sides', () => {
     assert.match(difference.because, /^The count has 7, Odoo 10: a movement not yet booked \(M-2\) makes/);
   });
 
+  test('a product that Odoo shows as [code] name is the one of that code', () => {
+    const { matched, differences } = compared({
+      left: [row('GLOVE-M', '7'), row('SYR-10', '2')],
+      right: [
+        { ...row('', '7'), product: { id: 3, name: '[GLOVE-M] Nitrile gloves, medium' } },
+        { ...row('', '2'), product: { id: 4, name: 'Syringe [10 ml]' } },
+      ],
+    });
+    assert.equal(matched, 1);
+    assert.deepEqual(
+      differences.map(({ key }) => key.product),
+      ['SYR-10', 'Syringe [10 ml]'],
+    );
+  });
+
   test('several movements together explain it', () => {
     const difference = only({
       left: [row('A', '7')],

@@ -192,7 +192,7 @@ function scrapNow(env: Env, scrap: Row): true {
 }
 
 /** A count that is applied becomes a move from or to the place of inventory losses. */
-function applyCount(env: Env, quant: Row): void {
+export function applyCount(env: Env, quant: Row): void {
   const counted = number(quant, 'inventory_quantity');
   const by = difference(counted, number(quant, 'quantity'));
   const [place, loss] = [ref(quant, 'location_id')!, lossLocation(env, 'Inventory adjustment')];
