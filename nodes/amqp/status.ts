@@ -41,14 +41,19 @@ export class ConnectionLight {
     this.#connection = connection;
     this.#show = show;
     this.#working = working;
-    this.#off = connection.onState(() => this.refresh());
+    this.#off = connection.onState(() => this.#look());
     this.#timer = setInterval(() => this.refresh(), interval);
     this.#timer.unref();
     setImmediate(() => this.refresh());
   }
 
-  /** Cheap to call often: what comes while it looks or pauses is answered by one more look. */
+  /** Cheap to call with every message: what comes while it looks or pauses is answered by one more look. */
   refresh(): void {
+    if (this.#busy) this.#again = true;
+    else this.#look();
+  }
+
+  #look(): void {
     const { state } = this.#connection;
     if (state.kind !== 'ready') {
       this.#show(...looks[state.kind]);

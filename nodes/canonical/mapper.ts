@@ -98,10 +98,11 @@ function toCanonical(mapping: CompiledMapping, nodeId: string): Mapper {
   const finish = (message: FlowMessage, result: MappingResult): void => {
     const value = mapped(mapping, result);
     value.meta = metaOf(message, entity, { id, version });
-    (value.meta as Tree).classification = classificationOf(entity, value);
+    const sensitivity = classificationOf(entity, value);
+    (value.meta as Tree).classification = sensitivity;
     check(value);
     message.payload = value;
-    describe(message, entity, value, nodeId);
+    describe(message, entity, value, nodeId, sensitivity);
   };
   return (message) => run(mapping, read(source, message.payload), message, finish);
 }
@@ -205,14 +206,20 @@ function metaOf(message: FlowMessage, entity: EntitySchema, mapping: { id: strin
 }
 
 /** Sets the event attributes that follow from the entity. */
-function describe(message: FlowMessage, entity: EntitySchema, document: Tree, nodeId: string): void {
+function describe(
+  message: FlowMessage,
+  entity: EntitySchema,
+  document: Tree,
+  nodeId: string,
+  sensitivity = classificationOf(entity, document),
+): void {
   const event: EventAttributes = { ...(message.event ?? newEvent(message, entity, nodeId)) };
   event.dataschema = entity.id;
   const subject = subjectOf(entity, document);
   const partitionkey = partitionKeyOf(entity, document);
   if (subject !== undefined) event.subject = subject;
   if (partitionkey !== undefined) event.partitionkey = partitionkey;
-  event.sensitivity = classificationOf(entity, document);
+  event.sensitivity = sensitivity;
   message.event = event;
 }
 

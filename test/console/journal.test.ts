@@ -10,6 +10,7 @@ import { journalOverflow, writeJournal } from '../../nodes/console/journal/write
 import type { FlowMessage } from '../../nodes/kernel/message.ts';
 import type { Store } from '../../nodes/kernel/store/index.ts';
 import { listTables, countRows } from '../../nodes/kernel/store/transfer/tables.ts';
+import { waitUntil } from '../support/processes.ts';
 import { storesUnderTest } from '../support/store.ts';
 
 const base = 1_790_000_000_000;
@@ -323,6 +324,43 @@ test('a message without an event, and a secret in a failure, are not kept', asyn
   assert.equal(written.length, 1);
   assert.match(written[0]!.failure!.message, /\[redacted\]/);
   assert.equal(written[0]!.outcome, 'failing');
+});
+
+test('hops noted while others are written wait for the next round, so that a message is written once', async () => {
+  const rounds: string[][] = [];
+  let written = () => {};
+  const store = {
+    run: async (_: unknown, entries: JournalEntry[]) => {
+      rounds.push(entries.flatMap(({ id, hops }) => hops.map(({ s }) => `${id} ${s}`)));
+      await new Promise<void>((resolve) => {
+        written = resolve;
+      });
+    },
+  };
+  const recorder = new JournalRecorder({ store: () => store as unknown as Store, classes: ['I'], every: 60_000 });
+  const note = (id: string, stage: string) => recorder.hop(hop(stage), message({ event: { ...message().event!, id } }));
+  note('e-1', 'idempotency-gate');
+  const first = recorder.flush();
+  await waitUntil('the first round is with the store', () => rounds.length === 1);
+  note('e-2', 'idempotency-gate');
+  note('e-2', 'canonical-mapper');
+  written();
+  await first;
+  assert.deepEqual(rounds, [['e-1 idempotency-gate']]);
+  note('e-2', 'amqp-publish');
+  const second = recorder.flush();
+  await waitUntil('the second round is with the store', () => rounds.length === 2);
+  note('e-3', 'idempotency-gate');
+  const last = recorder.flush();
+  written();
+  await second;
+  await waitUntil('what was noted before the last flush is with the store', () => rounds.length === 3);
+  written();
+  await last;
+  assert.deepEqual(rounds.slice(1), [
+    ['e-2 idempotency-gate', 'e-2 canonical-mapper', 'e-2 amqp-publish'],
+    ['e-3 idempotency-gate'],
+  ]);
 });
 
 test('notes are bounded: the oldest are forgotten', async () => {

@@ -28,6 +28,7 @@ const yearOf = (parts: Record<string, string>): string | undefined =>
   parts.YYYY ?? (parts.YY === undefined ? undefined : `${Number(parts.YY) >= 70 ? '19' : '20'}${parts.YY}`);
 
 export function parseDay(text: string, format: string): string {
+  if (format === 'YYYY-MM-DD' && isDate(text)) return text;
   const parts = read(text, format);
   const day = parts === undefined ? '' : `${yearOf(parts)}-${parts.MM}-${parts.DD}`;
   if (!isDate(day)) throw new TransformProblem(`a calendar date in the format ${format} was expected`);

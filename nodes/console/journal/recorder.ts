@@ -46,6 +46,7 @@ export class JournalRecorder implements TelemetrySink {
   readonly #options: RecorderOptions;
   readonly #keys: KeyReader;
   readonly #capacity: number;
+  readonly #every: number;
   #noted = new Map<string, JournalEntry>();
   readonly #known = new Map<string, readonly string[]>();
   #timer: NodeJS.Timeout | undefined;
@@ -55,6 +56,7 @@ export class JournalRecorder implements TelemetrySink {
     this.#options = options;
     this.#keys = new KeyReader(options.classes);
     this.#capacity = options.capacity ?? 5_000;
+    this.#every = options.every ?? 250;
   }
 
   taken(source: Source, message: FlowMessage): void {
@@ -69,15 +71,18 @@ export class JournalRecorder implements TelemetrySink {
     if (entry !== undefined) this.#note(entry, message, report);
   }
 
-  /** Writes what is noted. Never rejects. */
+  /** Writes what is noted, after what is being written. Never rejects. */
   flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#writing ??= this.#write().finally(() => {
+    const round = (this.#writing ?? Promise.resolve()).then(async () => {
+      const wait = (await this.#write()) ? this.#every : again;
+      if (this.#writing !== round) return;
       this.#writing = undefined;
-      if (this.#noted.size > 0) this.#schedule(again);
+      if (this.#noted.size > 0) this.#schedule(wait);
     });
-    return this.#writing;
+    this.#writing = round;
+    return round;
   }
 
   #entryOf(message: FlowMessage): JournalEntry | undefined {
@@ -89,7 +94,7 @@ export class JournalRecorder implements TelemetrySink {
       if (this.#noted.size >= this.#capacity) this.#forgetOldest();
       entry = { id, startedAt: Date.now(), changedAt: 0, outcomeAt: 0, attempts: 0, terms: [], hops: [] };
       this.#noted.set(id, entry);
-      this.#schedule(this.#options.every ?? 250);
+      this.#schedule(this.#every);
     }
     return entry;
   }
@@ -169,16 +174,18 @@ export class JournalRecorder implements TelemetrySink {
     this.#timer.unref();
   }
 
-  async #write(): Promise<void> {
+  /** @returns false when the store refused */
+  async #write(): Promise<boolean> {
     const store = this.#options.store();
     if (store === undefined) {
       this.#noted.clear();
-      return;
+      return true;
     }
-    while (this.#noted.size > 0) {
+    // What is noted from now on waits for the next round: written at once, a message would be written hop by hop.
+    for (let left = this.#noted.size; left > 0; left -= slice) {
       const entries: JournalEntry[] = [];
       for (const [id, entry] of this.#noted) {
-        if (entries.length >= slice) break;
+        if (entries.length >= Math.min(slice, left)) break;
         this.#noted.delete(id);
         entries.push(entry);
       }
@@ -191,9 +198,10 @@ export class JournalRecorder implements TelemetrySink {
       } catch {
         // The store tells its own troubles. News that came meanwhile is younger and stays.
         for (const entry of entries) this.#giveBack(entry);
-        return;
+        return false;
       }
     }
+    return true;
   }
 
   /** Only new ones: those of a message are written again with each of its flushes otherwise. */
@@ -203,9 +211,9 @@ export class JournalRecorder implements TelemetrySink {
   }
 
   #remember({ id, terms }: JournalEntry): void {
-    const known = this.#known.get(id) ?? [];
+    const known = this.#known.get(id);
     this.#known.delete(id);
-    this.#known.set(id, [...new Set([...known, ...terms])].slice(0, 2 * termLimit));
+    this.#known.set(id, known === undefined ? terms : [...new Set([...known, ...terms])].slice(0, 2 * termLimit));
     if (this.#known.size > knownLimit) this.#known.delete(this.#known.keys().next().value!);
   }
 

@@ -27,8 +27,11 @@ export function chainHash(previous: Uint8Array, record: AuditRecord): Buffer {
 /** Longest text kept in one field. */
 const fieldLimit = 1024;
 
-/** Rows in one INSERT: 11 parameters each, far below the limits of both engines. */
-const rowsPerInsert = 50;
+/**
+ * Rows in one INSERT, 11 parameters each, far below the limits of both engines. Statements are cached by their text, so
+ * that they come in few sizes.
+ */
+const rowsPerInsert = [50, 10, 1] as const;
 
 /** Appends entries within the caller's transaction. On PostgreSQL the head row is locked until the commit. */
 export function* appendAudit(
@@ -42,13 +45,12 @@ export function* appendAudit(
   );
   let seq = head!.entries;
   let hash: Uint8Array = head!.hash;
-  for (let start = 0; start < entries.length; start += rowsPerInsert) {
+  for (let start = 0; start < entries.length; ) {
+    const rows = rowsPerInsert.find((size) => size <= entries.length - start)!;
     const values: SqlValue[] = [];
-    const groups: string[] = [];
-    for (const entry of entries.slice(start, start + rowsPerInsert)) {
+    for (const entry of entries.slice(start, start + rows)) {
       const record = recordOf(entry, ++seq, now);
       hash = chainHash(hash, record);
-      const first = values.length;
       values.push(
         record.seq,
         record.at,
@@ -62,15 +64,25 @@ export function* appendAudit(
         record.detail === undefined ? null : canonicalJson(record.detail),
         hash,
       );
-      groups.push(`(${Array.from({ length: 11 }, (_, column) => `$${first + column + 1}`).join(', ')})`);
     }
-    yield* query(
-      `INSERT INTO audit_trail (seq, at, action, outcome, actor, subject, correlation_id, node, reason, detail, hash)
-       VALUES ${groups.join(', ')}`,
-      ...values,
-    );
+    start += rows;
+    yield* query(insertOf(rows), ...values);
   }
   yield* query('UPDATE audit_head SET entries = $1, hash = $2 WHERE id = 1', seq, hash);
+}
+
+const inserts = new Map<number, string>();
+
+function insertOf(rows: number): string {
+  let text = inserts.get(rows);
+  if (text === undefined) {
+    const group = (row: number) =>
+      `(${Array.from({ length: 11 }, (_, column) => `$${row * 11 + column + 1}`).join(', ')})`;
+    text = `INSERT INTO audit_trail (seq, at, action, outcome, actor, subject, correlation_id, node, reason, detail, hash)
+       VALUES ${Array.from({ length: rows }, (_, row) => group(row)).join(', ')}`;
+    inserts.set(rows, text);
+  }
+  return text;
 }
 
 function recordOf(entry: AuditEntry, seq: number, at: number): AuditRecord {

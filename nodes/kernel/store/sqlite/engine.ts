@@ -29,6 +29,12 @@ export interface SqliteOptions {
 
 const workerFile = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 
+/**
+ * Megabytes. What the thread allocates dies with its batch; Node's own default lets that garbage fill 100 MB or more
+ * before it is swept.
+ */
+const youngGeneration = 8;
+
 type Phase =
   | { kind: 'opening'; worker: Worker }
   | { kind: 'ready'; worker: Worker; version: string }
@@ -149,6 +155,7 @@ export class SqliteStore implements Store {
       name: 'integration-store',
       workerData,
       execArgv: ['--disable-warning=ExperimentalWarning'],
+      resourceLimits: { maxYoungGenerationSizeMb: youngGeneration },
     });
     worker.on('message', (message: WorkerReply) => this.#receive(worker, message));
     worker.on('error', (error) => this.#lost(worker, died(error)));
