@@ -1,62 +1,28 @@
 /**
  * The whole ingress (verify, claim, map, outbox, 202) against a bare `http in → http response` flow in the same
- * Node-RED, in interleaved rounds; then how fast the queue drains into the sandbox Odoo; then memory.
+ * Node-RED, in interleaved rounds; then how fast the queue drains into the sandbox Odoo.
  *
  * Embedded engines unless AMQP_URL and POSTGRES_URL are set. The consumer is paused while the ingress is measured.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
 import { startSandboxOdoo } from '../sandbox/odoo/index.ts';
-import { type FlowNode, startNodeRed } from '../test/support/node-red.ts';
 import { waitUntil } from '../test/support/processes.ts';
-import { generateLoad, type LoadResult } from './load.ts';
+import { bare, load, startIngress } from './ingress-node-red.ts';
+import type { LoadResult } from './load.ts';
 import { median, print, publish } from './report.ts';
 
 const connections = [1, 16, 64, 200];
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
-const memoryMessages = Number(process.env.BENCH_MEMORY_MESSAGES ?? 100_000);
-const secret = `whsec_${randomBytes(24).toString('base64')}`;
-
-const bare: FlowNode[] = [
-  { id: 'bare', type: 'tab', label: 'Baseline' },
-  { id: 'bare-in', type: 'http in', z: 'bare', url: '/bare', method: 'post', wires: [['bare-out']] },
-  { id: 'bare-out', type: 'http response', z: 'bare', statusCode: '202', wires: [] },
-];
-const procurement = JSON.parse(
-  readFileSync(new URL('../flows/procurement.json', import.meta.url), 'utf8'),
-) as FlowNode[];
-const flows = [
-  ...bare,
-  ...procurement.map((node) => (node.type === 'amqp-consume' ? { ...node, prefetch: 100 } : node)),
-];
-
-/** Microseconds of user and system time that a process has used (`/proc/<pid>/stat`, 100 ticks a second). */
-function cpu(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
 
 const odoo = await startSandboxOdoo({ version: '19' });
 const servers = process.env.AMQP_URL !== undefined && process.env.POSTGRES_URL !== undefined;
-const nodeRed = await startNodeRed({
-  flows,
-  // What the journal of messages costs: BENCH_JOURNAL=off measures without it.
-  settings: {
-    healthflows: {
-      allowUnauthenticatedOperations: true,
-      ...(process.env.BENCH_JOURNAL === 'off' ? { journal: false } : {}),
-    },
-  },
-  env: {
-    ODOO_URL: odoo.url,
-    ODOO_DB: 'sandbox',
-    ODOO_LOGIN: 'bot',
-    ODOO_API_KEY: 'sandbox-key',
-    SUPPLIER_WEBHOOK_SECRET: secret,
-    ...(servers
-      ? { HEALTHFLOWS_AMQP_URL: process.env.AMQP_URL!, HEALTHFLOWS_POSTGRES_URL: process.env.POSTGRES_URL! }
-      : {}),
-  },
+const nodeRed = await startIngress({
+  odoo,
+  flows: bare,
+  settings: { healthflows: { allowUnauthenticatedOperations: true } },
+  env: servers
+    ? { HEALTHFLOWS_AMQP_URL: process.env.AMQP_URL!, HEALTHFLOWS_POSTGRES_URL: process.env.POSTGRES_URL! }
+    : {},
 });
 
 /** Presses the console's button for the queue of orders. */
@@ -71,18 +37,10 @@ async function press(button: 'pause' | 'resume'): Promise<void> {
 
 let accepted = 0;
 async function measure(kind: 'bare' | 'ingress', width: number, count: number, run: string) {
-  const before = cpu(nodeRed.pid);
-  const result = await generateLoad({
-    port: nodeRed.port,
-    path: kind === 'bare' ? '/bare' : '/procurement/orders',
-    connections: width,
-    count,
-    run,
-    ...(kind === 'bare' ? {} : { secret }),
-  });
-  if (result.statuses['202'] !== count) throw new Error(`${kind}: ${JSON.stringify(result.statuses)}`);
-  if (kind === 'ingress') accepted += count;
-  return { ...result, cpu: (cpu(nodeRed.pid) - before) / count };
+  const signed = kind === 'ingress';
+  const path = signed ? '/procurement/orders' : '/bare';
+  if (signed) accepted += count;
+  return await load(nodeRed, { path, signed, connections: width, count, run });
 }
 
 try {
@@ -132,15 +90,7 @@ try {
   };
   print('Consume → sandbox Odoo (upsert and confirm: 2 calls an order, stand-in in the same two cores)', [consume]);
 
-  const memory: { messages: number; 'RSS MB': number }[] = [];
-  await press('pause');
-  for (let sent = 0; sent < memoryMessages; sent += 20_000) {
-    memory.push({ messages: sent, 'RSS MB': Math.round(nodeRed.rss() / 1e6) });
-    await measure('ingress', 64, 20_000, `memory-${sent}`);
-  }
-  memory.push({ messages: memoryMessages, 'RSS MB': Math.round(nodeRed.rss() / 1e6) });
-  print('Memory of Node-RED while it accepts', memory);
-  publish('ingress', { engines: servers ? 'servers' : 'embedded', rounds, ingress: rows, consume, memory });
+  publish('ingress', { engines: servers ? 'servers' : 'embedded', rounds, ingress: rows, consume });
 } finally {
   await nodeRed.stop();
   await odoo.close();
