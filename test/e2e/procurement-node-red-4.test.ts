@@ -1,3 +1,3 @@
 import { procurementPromises } from './procurement.ts';
 
-procurementPromises({ version: '4.1', engines: 'embedded', kills: 3 });
+procurementPromises({ version: '4.1', engines: 'embedded', kills: 20 });

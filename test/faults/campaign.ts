@@ -41,6 +41,14 @@ const campaigns: Record<string, Campaign> = {
     trials: 1_000,
     unit: 'kills',
   },
+  'node-red-4': {
+    title: 'kill -9 of Node-RED 4.1 under load, embedded engines',
+    file: 'test/e2e/procurement-node-red-4.test.ts',
+    only: 'kill -9',
+    variable: 'HEALTHFLOWS_KILLS',
+    trials: 200,
+    unit: 'kills',
+  },
   broker: {
     title: 'kill -9 and restart of RabbitMQ under load, 10,000 messages a round; a memory alarm of 60 s',
     file: 'test/faults/amqp/broker.test.ts',
