@@ -45,7 +45,7 @@ if (options.help) {
 }
 
 /** These start whole processes and come after the tests that tell sooner what is wrong. */
-const slowFolders = ['runtime', 'contract', 'e2e', 'pack', 'editor', 'faults'];
+const slowFolders = ['runtime', 'contract', 'e2e', 'drills', 'pack', 'editor', 'faults'];
 
 function slowness(file: string): number {
   return slowFolders.indexOf(file.split(/[\\/]/)[1] ?? '');

@@ -3,20 +3,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { writeDocument } from '../../nodes/canonical/formats/index.ts';
-import { MappingLibrary } from '../../nodes/canonical/index.ts';
-import { act, OdooClient, upsert } from '../../nodes/odoo/index.ts';
+import { act, OdooClient } from '../../nodes/odoo/index.ts';
 import { apiKeys } from '../../sandbox/odoo/index.ts';
 import { type FlowNode, packageRoot } from '../support/node-red.ts';
 import { waitUntil } from '../support/processes.ts';
+import { confirmedOrder, ubl } from './bill-documents.ts';
 import { post } from './sender.ts';
 import { type Engines, type Stack, startStack } from './stack.ts';
-
-interface Order {
-  id: number;
-  name: string;
-  line: number;
-}
 
 export function billPromises(engines: Engines): void {
   describe(`the flow of bills, ${engines} engines`, { timeout: 600_000 }, () => {
@@ -34,80 +27,7 @@ export function billPromises(engines: Engines): void {
       await stack?.close();
     });
 
-    /** Ten gloves at 4.20 of ACME, confirmed; received as told. */
-    async function order(key: string, received: boolean): Promise<Order> {
-      const externalId = `hf_test.po_${key}`;
-      const document = {
-        externalId,
-        values: {
-          partner_id: { match: { ref: 'ACME' } },
-          origin: key,
-          order_line: [
-            {
-              externalId: `${externalId}_1`,
-              values: { product_id: { match: { default_code: 'GLOVE-M' } }, product_qty: '10', price_unit: '4.20' },
-            },
-          ],
-        },
-      };
-      const [outcome] = await upsert(client, 'purchase.order', [document]);
-      assert.ok(outcome?.kind === 'done', JSON.stringify(outcome));
-      const { id } = outcome.value;
-      await act(client, 'confirm-purchase', [id]);
-      const [row] = stack.odoo.records('purchase.order', { id });
-      if (received) {
-        const pickings = stack.odoo
-          .records('stock.picking', { origin: row!.name })
-          .map((picking) => Number(picking.id));
-        await act(client, 'validate-picking', pickings);
-      }
-      const [line] = stack.odoo.records('purchase.order.line', { order_id: id });
-      return { id, name: String(row!.name), line: Number(line!.id) };
-    }
-
-    const library = new MappingLibrary();
-    /** The bill of an order as UBL, written by the shipped mapping. */
-    function ubl(
-      number: string,
-      orderName: string,
-      line: number,
-      price = '4.20',
-      net = '42.00',
-      quantity = '10',
-    ): string {
-      const eur = (amount: string) => ({ amount, currency: 'EUR' });
-      const invoice = {
-        number,
-        direction: 'in',
-        kind: 'invoice',
-        issueDate: '2026-11-28',
-        currency: 'EUR',
-        issuer: { identifiers: [{ type: 'CODE', value: 'ACME' }], name: 'ACME' },
-        recipient: { identifiers: [{ type: 'CODE', value: 'WH' }], name: 'Hospital' },
-        order: { identifiers: [{ type: 'ORDER', value: orderName }] },
-        netAmount: eur(net),
-        taxAmount: eur('0.00'),
-        grossAmount: eur(net),
-        dueAmount: eur(net),
-        lines: [
-          {
-            number: '1',
-            orderLine: String(line),
-            product: { identifiers: [{ type: 'SKU', value: 'GLOVE-M' }], name: 'Gloves' },
-            description: 'Nitrile gloves, medium',
-            quantity: { value: quantity, unit: '{each}' },
-            unitPrice: eur(price),
-            netAmount: eur(net),
-          },
-        ],
-      };
-      const mapping = library.get('invoice-to-ubl-invoice');
-      const { value, violations } = mapping.run(invoice, {});
-      assert.deepEqual(violations, []);
-      const { target } = mapping.mapping;
-      assert.ok('format' in target);
-      return writeDocument(target.format, value, target.options);
-    }
+    const order = (key: string, received: boolean) => confirmedOrder(stack.odoo, client, key, received);
 
     async function send(id: string, body: string): Promise<void> {
       const reply = await post(`${stack.nodeRed.url}/procurement/bills`, { id, body, contentType: 'application/xml' });

@@ -1,0 +1,91 @@
+/** Confirmed orders in the sandbox Odoo, and the bills that a supplier sends of them. */
+import assert from 'node:assert/strict';
+import { writeDocument } from '../../nodes/canonical/formats/index.ts';
+import { MappingLibrary } from '../../nodes/canonical/index.ts';
+import { act, type OdooClient, upsert } from '../../nodes/odoo/index.ts';
+import type { SandboxOdoo } from '../../sandbox/odoo/index.ts';
+
+export interface ConfirmedOrder {
+  id: number;
+  name: string;
+  line: number;
+}
+
+/** Ten gloves at 4.20 of ACME, confirmed; received as told. */
+export async function confirmedOrder(
+  odoo: SandboxOdoo,
+  client: OdooClient,
+  key: string,
+  received: boolean,
+): Promise<ConfirmedOrder> {
+  const externalId = `hf_test.po_${key}`;
+  const document = {
+    externalId,
+    values: {
+      partner_id: { match: { ref: 'ACME' } },
+      origin: key,
+      order_line: [
+        {
+          externalId: `${externalId}_1`,
+          values: { product_id: { match: { default_code: 'GLOVE-M' } }, product_qty: '10', price_unit: '4.20' },
+        },
+      ],
+    },
+  };
+  const [outcome] = await upsert(client, 'purchase.order', [document]);
+  assert.ok(outcome?.kind === 'done', JSON.stringify(outcome));
+  const { id } = outcome.value;
+  await act(client, 'confirm-purchase', [id]);
+  const [row] = odoo.records('purchase.order', { id });
+  if (received) {
+    const pickings = odoo.records('stock.picking', { origin: row!.name }).map((picking) => Number(picking.id));
+    await act(client, 'validate-picking', pickings);
+  }
+  const [line] = odoo.records('purchase.order.line', { order_id: id });
+  return { id, name: String(row!.name), line: Number(line!.id) };
+}
+
+const library = new MappingLibrary();
+
+/** The bill of an order as UBL, written by the shipped mapping. */
+export function ubl(
+  number: string,
+  orderName: string,
+  line: number,
+  price = '4.20',
+  net = '42.00',
+  quantity = '10',
+): string {
+  const eur = (amount: string) => ({ amount, currency: 'EUR' });
+  const invoice = {
+    number,
+    direction: 'in',
+    kind: 'invoice',
+    issueDate: '2026-11-28',
+    currency: 'EUR',
+    issuer: { identifiers: [{ type: 'CODE', value: 'ACME' }], name: 'ACME' },
+    recipient: { identifiers: [{ type: 'CODE', value: 'WH' }], name: 'Hospital' },
+    order: { identifiers: [{ type: 'ORDER', value: orderName }] },
+    netAmount: eur(net),
+    taxAmount: eur('0.00'),
+    grossAmount: eur(net),
+    dueAmount: eur(net),
+    lines: [
+      {
+        number: '1',
+        orderLine: String(line),
+        product: { identifiers: [{ type: 'SKU', value: 'GLOVE-M' }], name: 'Gloves' },
+        description: 'Nitrile gloves, medium',
+        quantity: { value: quantity, unit: '{each}' },
+        unitPrice: eur(price),
+        netAmount: eur(net),
+      },
+    ],
+  };
+  const mapping = library.get('invoice-to-ubl-invoice');
+  const { value, violations } = mapping.run(invoice, {});
+  assert.deepEqual(violations, []);
+  const { target } = mapping.mapping;
+  assert.ok('format' in target);
+  return writeDocument(target.format, value, target.options);
+}
