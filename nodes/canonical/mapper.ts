@@ -2,10 +2,11 @@
 import { Failure } from '../kernel/failure.ts';
 import { uuidv7 } from '../kernel/id.ts';
 import type { EventAttributes, FlowMessage } from '../kernel/message.ts';
-import { isTextFormat, readDocument, writeDocument } from './formats/index.ts';
+import { isTextFormat, readDocument, seriesOf, writeDocument } from './formats/index.ts';
 import { evaluateExpressions } from './jsonata/evaluator.ts';
 import type { CompiledMapping, MappingResult } from './mapping/compile.ts';
 import type { Side } from './mapping/mapping.ts';
+import { upConverted } from './model/converters.ts';
 import { entityNamed } from './model/fields.ts';
 import { isInstant } from './model/formats.ts';
 import { partitionKeyOf, subjectOf } from './model/keys.ts';
@@ -26,22 +27,26 @@ export type Mapper = (message: FlowMessage) => void | Promise<void>;
 
 type Tree = Record<string, unknown>;
 
+/** Numbers a document of a series; always the same number for the same document. */
+export type Numbering = (series: string, document: string) => Promise<number>;
+
 /**
  * Prepares a task; compiling validators happens here, so that the first message does not wait for it.
  * @param nodeId names the source of events for messages that come without one
+ * @param numbering numbers outbound interchanges in their series; without it the number follows from the event's id
  * @throws Failure `configuration` when the mapping does not fit the mode, or the entity is unknown
  */
-export function createMapper(task: MapperTask, nodeId: string): Mapper {
+export function createMapper(task: MapperTask, nodeId: string, numbering?: Numbering): Mapper {
   switch (task.mode) {
     case 'to-canonical':
       return toCanonical(task.mapping, nodeId);
     case 'from-canonical':
-      return fromCanonical(task.mapping, nodeId);
+      return fromCanonical(task.mapping, nodeId, numbering);
     case 'validate': {
       const entity = schemaOf(task.entity);
       const check = checker(entity, task.reading);
       return (message) => {
-        const document = readDocument('json', message.payload) as Tree;
+        const document = canonicalOf(entity, message.payload);
         check(document);
         message.payload = document;
         describe(message, entity, document, nodeId);
@@ -51,7 +56,7 @@ export function createMapper(task: MapperTask, nodeId: string): Mapper {
       const entity = schemaOf(task.entity);
       const project = projectorOf(task.entity, task.projection);
       return (message) => {
-        const document = readDocument('json', message.payload) as Tree;
+        const document = canonicalOf(entity, message.payload);
         const projected = project(document) as Tree;
         message.payload = projected;
         // The business key stays that of the whole document; the sensitivity is that of what is left.
@@ -73,6 +78,10 @@ function schemaOf(name: string): EntitySchema {
   }
   return entity;
 }
+
+/** A canonical document as the present major of its entity. */
+const canonicalOf = (entity: EntitySchema, payload: unknown): Tree =>
+  upConverted(entity, readDocument('json', payload) as Tree);
 
 function checker(entity: EntitySchema, reading: Reading): (document: unknown) => void {
   const validate = validatorOf(entity.name, reading);
@@ -112,30 +121,40 @@ function run(
   mapping: CompiledMapping,
   document: unknown,
   message: FlowMessage,
-  finish: (message: FlowMessage, result: MappingResult) => void,
+  finish: (message: FlowMessage, result: MappingResult) => void | Promise<void>,
 ): void | Promise<void> {
   if (mapping.expressions.length === 0) {
-    finish(message, mapping.run(document, asOf(message)));
-    return;
+    return finish(message, mapping.run(document, asOf(message)));
   }
   return evaluateExpressions(mapping, document).then((expressions) =>
     finish(message, mapping.run(document, { ...asOf(message), expressions })),
   );
 }
 
-function fromCanonical(mapping: CompiledMapping, nodeId: string): Mapper {
+function fromCanonical(mapping: CompiledMapping, nodeId: string, numbering: Numbering | undefined): Mapper {
   const { source, target } = mapping.mapping;
   const entity = entityOf(source, mapping, 'from the canonical model');
   const check = checker(entity, 'tolerant');
   return (message) => {
-    const document = readDocument('json', message.payload) as Tree;
+    const document = canonicalOf(entity, message.payload);
     check(document);
-    return run(mapping, document, message, (_message, result) => {
-      message.payload = write(target, mapped(mapping, result), message);
+    const written = (payload: unknown): void => {
+      message.payload = payload;
       describe(message, entity, document, nodeId);
       // What travels now is the other system's document.
       delete message.event!.dataschema;
       if ('format' in target && target.schema !== undefined) message.event!.dataschema = target.schema;
+    };
+    return run(mapping, document, message, (_message, result) => {
+      const value = mapped(mapping, result);
+      const series =
+        numbering === undefined || 'entity' in target ? undefined : seriesOf(target.format, value, target.options);
+      if (series === undefined) return written(write(target, value, message));
+      // Written once before, so that a document that cannot be written takes no number.
+      write(target, value, message);
+      return numbering!(series, `${mapping.mapping.id}|${contextOf(message).id}`).then((number) =>
+        written(write(target, value, message, number)),
+      );
     });
   };
 }
@@ -145,13 +164,20 @@ export function read(side: Side, document: unknown): unknown {
   return 'entity' in side ? readDocument('json', document) : readDocument(side.format, document, side.options);
 }
 
-function write(side: Side, value: Tree, message: FlowMessage): unknown {
+function write(side: Side, value: Tree, message: FlowMessage, number?: number): unknown {
   if ('entity' in side || !isTextFormat(side.format)) return value;
-  const { id, time } = message.event ?? {};
   return writeDocument(side.format, value, side.options, {
+    ...contextOf(message),
+    ...(number === undefined ? {} : { number }),
+  });
+}
+
+function contextOf(message: FlowMessage): { at: string; id: string } {
+  const { id, time } = message.event ?? {};
+  return {
     at: typeof time === 'string' && isInstant(time) ? time : new Date().toISOString(),
     id: id ?? message._msgid ?? uuidv7(),
-  });
+  };
 }
 
 /** Lookups without a day of their own are read for the day of the event. */

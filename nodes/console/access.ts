@@ -2,7 +2,7 @@
 import { Failure } from '../kernel/failure.ts';
 import { type AdminRequest, hasLogin, holds, permissionsOf, type RuntimeApi } from '../node/index.ts';
 
-export { hasLogin };
+export { actorOf, hasLogin, isSignedIn, openOperations, requirePerson } from '../node/index.ts';
 
 /** One permission an act; `healthflows.operate` holds most of them, `healthflows.administer` all. */
 export const permissions = {
@@ -28,41 +28,9 @@ export const permissions = {
 
 export type Permission = keyof typeof permissions;
 
-/** The signed-in user's name for the audit trail. */
-export function actorOf(request: AdminRequest): string {
-  return request.user?.username ?? 'anonymous';
-}
-
-/** True when a person proved who they are. */
-export function isSignedIn(request: AdminRequest): boolean {
-  return request.user?.username !== undefined && request.user.anonymous !== true;
-}
-
 /** True when the session holds the permission of an act, by name or through a role. */
 export function allowed(request: AdminRequest, permission: Permission, RED: RuntimeApi): boolean {
   return holds(request, permissions[permission], RED);
-}
-
-/** `healthflows: {allowUnauthenticatedOperations: true}` in settings.js; for sandboxes only. */
-export function openOperations(RED: RuntimeApi): boolean {
-  const own = RED.settings.healthflows as { allowUnauthenticatedOperations?: unknown } | undefined;
-  return own?.allowUnauthenticatedOperations === true;
-}
-
-/**
- * Payloads, replay and discard need a person with a name, unless the settings say otherwise.
- * @throws Failure `policy-rejection` `SIGN_IN_REQUIRED`
- */
-export function requirePerson(request: AdminRequest, RED: RuntimeApi): void {
-  // Without a login nobody has a name, whatever a request claims; with one the setting is no way around it.
-  if (hasLogin(RED) ? isSignedIn(request) : openOperations(RED)) return;
-  throw new Failure(
-    'policy-rejection',
-    'SIGN_IN_REQUIRED',
-    hasLogin(RED)
-      ? 'This act is recorded under a name: sign in to Node-RED first.'
-      : 'This Node-RED has no login, so this act could not be recorded under a name. Set adminAuth in settings.js; for a sandbox, healthflows: {allowUnauthenticatedOperations: true}.',
-  );
 }
 
 /** What a session may see: everything, or the named partners and flows alone. */

@@ -1,5 +1,16 @@
-/** What a mapper does, row by row, for the timeline of a message: names and steps, never values. */
-import { entityNamed, fieldsOf, libraryOf, type Mapping } from '../canonical/index.ts';
+/**
+ * What a mapper does, row by row, for the timeline of a message; and where its node still keeps the document, what it
+ * did to it: values of classes P and I, the others masked.
+ */
+import {
+  entityNamed,
+  type ExplainedValue,
+  explainDocument,
+  fieldsOf,
+  libraryOf,
+  type Mapping,
+  recentOf,
+} from '../canonical/index.ts';
 import { toFailure } from '../kernel/failure.ts';
 import { parseJson } from '../kernel/json.ts';
 import type { RuntimeApi } from '../node/index.ts';
@@ -13,11 +24,24 @@ export interface ExplainedMapping {
   more?: number;
   rows?: { to: string; from: string; steps: string[]; sensitivity: string | null }[];
   problem?: string;
+  /** Each value of the target with its source, steps and rule; absent where the document is not kept. */
+  values?: ExplainedValue[];
+  /** Values beyond those told. */
+  moreValues?: number;
 }
 
 const rowLimit = 100;
-/** @param config of a `canonical-mapper` */
-export function explainMapping(RED: RuntimeApi, config: Record<string, unknown>): ExplainedMapping {
+const valueLimit = 300;
+
+/**
+ * @param config of a `canonical-mapper`
+ * @param event id of the message
+ */
+export async function explainMapping(
+  RED: RuntimeApi,
+  config: Record<string, unknown>,
+  event: string,
+): Promise<ExplainedMapping> {
   const mode = String(config.mode ?? 'to-canonical');
   if (mode === 'validate' || mode === 'project') return { mode, id: String(config.entity ?? '') };
   try {
@@ -25,6 +49,16 @@ export function explainMapping(RED: RuntimeApi, config: Record<string, unknown>)
     const mapping =
       edited === '' ? libraryOf(RED).source(String(config.mapping ?? '')) : (parseJson(edited) as Mapping);
     const classes = sensitivitiesOf(mapping);
+    const kept = recentOf(RED, String(config.id))
+      .list()
+      .find((each) => each.event === event);
+    const explained =
+      kept === undefined
+        ? undefined
+        : await explainDocument(libraryOf(RED).compile(mapping), kept.document, {
+            limit: valueLimit,
+            ...(kept.asOf === undefined ? {} : { asOf: kept.asOf }),
+          });
     return {
       mode,
       id: mapping.id,
@@ -37,6 +71,7 @@ export function explainMapping(RED: RuntimeApi, config: Record<string, unknown>)
         sensitivity: classes.get(row.to) ?? [row.from].flat().map((path) => classes.get(path ?? ''))[0] ?? null,
       })),
       ...(mapping.rows.length > rowLimit ? { more: mapping.rows.length - rowLimit } : {}),
+      ...(explained === undefined ? {} : { values: explained.values, moreValues: explained.more }),
     };
   } catch (error) {
     return { mode, problem: toFailure(error).message };

@@ -88,7 +88,7 @@ export function messageRoutes(routes: Routes, settings: JournalSettings | undefi
       const letters = await store.run(listLetters, { filter: { text: id }, limit: 10 });
       return {
         message: withFlow(life.message, labels),
-        hops: life.hops.map((hop) => hopFor(RED, hop, nodes, labels)),
+        hops: await Promise.all(life.hops.map((hop) => hopFor(RED, hop, life.message.id, nodes, labels))),
         related: life.related.map((message) => withFlow(message, labels)),
         letters: letters.letters
           .filter((letter) => letter.messageId === id)
@@ -149,7 +149,13 @@ function withFlow(message: JournalMessage, labels: Labels): JournalMessage & { f
 }
 
 /** A hop as people read it: the node's name of today, where the record is, what the mapping does. */
-function hopFor(RED: RuntimeApi, hop: JournalHop, nodes: Map<string, Config>, labels: Labels): object {
+async function hopFor(
+  RED: RuntimeApi,
+  hop: JournalHop,
+  message: string,
+  nodes: Map<string, Config>,
+  labels: Labels,
+): Promise<object> {
   const config = nodes.get(hop.n);
   const name = typeof config?.name === 'string' && config.name !== '' ? config.name : hop.s;
   return {
@@ -165,7 +171,7 @@ function hopFor(RED: RuntimeApi, hop: JournalHop, nodes: Map<string, Config>, la
     failure: hop.c === undefined ? null : { class: hop.c, code: hop.e, message: hop.m ?? '' },
     did: hop.x ?? null,
     odoo: hop.odoo === undefined ? null : { ...hop.odoo, links: linksOf(RED, hop.odoo, config) },
-    mapping: hop.s === 'canonical-mapper' && config !== undefined ? explainMapping(RED, config) : null,
+    mapping: hop.s === 'canonical-mapper' && config !== undefined ? await explainMapping(RED, config, message) : null,
   };
 }
 

@@ -63,3 +63,35 @@ export function guard(RED: RuntimeApi, permission: string): AdminHandler[] {
     },
   ];
 }
+
+/** The signed-in user's name for the audit trail. */
+export function actorOf(request: AdminRequest): string {
+  return request.user?.username ?? 'anonymous';
+}
+
+/** True when a person proved who they are. */
+export function isSignedIn(request: AdminRequest): boolean {
+  return request.user?.username !== undefined && request.user.anonymous !== true;
+}
+
+/** `healthflows: {allowUnauthenticatedOperations: true}` in settings.js; for sandboxes only. */
+export function openOperations(RED: RuntimeApi): boolean {
+  const own = RED.settings.healthflows as { allowUnauthenticatedOperations?: unknown } | undefined;
+  return own?.allowUnauthenticatedOperations === true;
+}
+
+/**
+ * Payloads, replay and discard need a person with a name, unless the settings say otherwise.
+ * @throws Failure `policy-rejection` `SIGN_IN_REQUIRED`
+ */
+export function requirePerson(request: AdminRequest, RED: RuntimeApi): void {
+  // Without a login nobody has a name, whatever a request claims; with one the setting is no way around it.
+  if (hasLogin(RED) ? isSignedIn(request) : openOperations(RED)) return;
+  throw new Failure(
+    'policy-rejection',
+    'SIGN_IN_REQUIRED',
+    hasLogin(RED)
+      ? 'This act is recorded under a name: sign in to Node-RED first.'
+      : 'This Node-RED has no login, so this act could not be recorded under a name. Set adminAuth in settings.js; for a sandbox, healthflows: {allowUnauthenticatedOperations: true}.',
+  );
+}

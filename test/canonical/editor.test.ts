@@ -52,6 +52,8 @@ describe('the mapping editor', () => {
           reading: 'strict',
           allow: 'PI',
           hide: 'drop',
+          store: '',
+          keep: 5,
           wires: [['reply']],
         },
         { id: 'reply', type: 'http response', z: 'f1', statusCode: '200', wires: [] },
@@ -139,6 +141,26 @@ describe('the mapping editor', () => {
       order.lines.map(({ quantity }) => quantity.unit),
       ['{each}', '{each}'],
     );
+
+    // The next version: a difference to what is deployed, on the sample and on the message that has just passed.
+    await editor.openNode('m1');
+    await page.locator('#hf-mapper-open').click();
+    await sampleBox.waitFor();
+    const report = page.locator('#hf-mapper-editor-suggestions');
+    await page.locator('#hf-mapper-editor-difference').click();
+    await report.getByText('No difference to the deployed mapping.').waitFor();
+    const note = rows(page).nth(3);
+    await note.waitFor();
+    await row(3).locator('.hf-mapper-from').fill('jsonata: $uppercase(po.comment)');
+    await row(3).locator('.hf-mapper-from').press('Tab');
+    await row(3).locator('.hf-mapper-outcome').getByText('DOCK 4').waitFor();
+    await page.locator('#hf-mapper-editor-difference').click();
+    await report.getByText('row 4 has another').waitFor();
+    await report.getByText('note: Dock 4 → DOCK 4').waitFor();
+    await editor.screenshot('mapping-editor-difference');
+    await page.locator('#hf-mapper-editor-dryRun').click();
+    await report.locator('.hf-mapper-verdict').getByText('another result').waitFor();
+    await editor.screenshot('mapping-editor-dry-run');
     await editor.close();
   });
 });

@@ -18,6 +18,9 @@ const flow: FlowNode[] = [
   mapper('to', { mode: 'to-canonical', mapping: 'supplier-order-json-to-order', wires: [['from', 'out']] }),
   mapper('from', { mode: 'from-canonical', mapping: 'order-to-odoo-purchase-order', wires: [['odoo']] }),
   mapper('project', { mode: 'project', entity: 'order', allow: 'PI', hide: 'mask' }),
+  mapper('keeping', { mode: 'to-canonical', mapping: 'supplier-order-json-to-order', keep: 2, store: 'store' }),
+  mapper('x12', { mode: 'from-canonical', mapping: 'order-to-x12-850', store: 'store' }),
+  { id: 'store', type: 'integration-store', engine: 'sqlite', file: 'mapper.sqlite', configVersion: 1 },
   mapper('broken', { mode: 'to-canonical', mapping: 'no-such-mapping' }),
   mapper('inline', {
     mode: 'to-canonical',
@@ -134,6 +137,67 @@ describe('canonical-mapper in Node-RED', () => {
       assert.ok(status < 600 && ('error' in answer || 'problems' in answer), JSON.stringify(body));
     }
     assert.deepEqual((await endpoint('suggest', { mapping: '{}', sample: '{}' })).body, { suggestions: [] });
+  });
+
+  test('numbers X12 interchanges from its store, and a message that comes again keeps its number', async () => {
+    const order = (await through('to', 'out', { payload: JSON.stringify(supplierOrder) })).payload;
+    const numberOf = async (id: string) => {
+      const message = { payload: structuredClone(order), event: { specversion: '1.0', id, source: 's', type: 't' } };
+      return Number(((await through('x12', 'out', message)).payload as string).split('*')[13]);
+    };
+    const first = await numberOf('m1');
+    assert.equal(await numberOf('m2'), first + 1);
+    assert.equal(await numberOf('m1'), first);
+  });
+
+  test('tries a changed mapping on the documents it keeps, also after a deploy, and says what differs', async () => {
+    for (const number of ['PO-1', 'PO-2', 'PO-3'])
+      await through('keeping', 'out', { payload: JSON.stringify({ ...supplierOrder, orderNumber: number }) });
+    await red.setFlows(flow);
+    const { body: shipped } = await endpoint('mappings/supplier-order-json-to-order');
+    const draft = structuredClone(shipped) as { rows: Record<string, unknown>[] };
+    draft.rows.find(({ to }) => to === 'number')!.transforms = ['trim', 'lower'];
+    const mapping = JSON.stringify(draft);
+    const { body } = await endpoint('dry-run', { node: 'keeping', mapping });
+    const runs = body.runs as { verdict: string; changes: { path: string; after?: string }[] }[];
+    assert.deepEqual(
+      runs.map(({ verdict, changes }) => [verdict, changes[0]?.path, changes[0]?.after]),
+      [
+        ['changed', 'number', 'po-3'],
+        ['changed', 'number', 'po-2'],
+      ],
+    );
+    const { body: difference } = await endpoint('difference', {
+      node: 'keeping',
+      mapping,
+      sample: JSON.stringify(supplierOrder),
+    });
+    assert.deepEqual((difference.deployed as { id: string }).id, 'supplier-order-json-to-order');
+    assert.deepEqual(
+      (difference.rows as { to: string; kind: string }[]).map(({ to, kind }) => [kind, to]),
+      [['changed', 'number']],
+    );
+    assert.deepEqual(difference.values, [{ path: 'number', before: 'PO-1001', after: 'po-1001' }]);
+    assert.equal((await endpoint('difference', { node: 'none', mapping })).body.deployed, null);
+    // A node that keeps nothing has nothing.
+    assert.deepEqual((await endpoint('dry-run', { node: 'to', mapping })).body, { kept: 0, runs: [] });
+  });
+
+  test('opens a kept document to a person with a reason only, and never where nobody has a name', async () => {
+    await through('keeping', 'out', { payload: JSON.stringify(supplierOrder) });
+    const { body } = await endpoint('dry-run', {
+      node: 'keeping',
+      mapping: JSON.stringify((await endpoint('mappings/supplier-order-json-to-order')).body),
+    });
+    const { key } = (body.runs as { key: string }[])[0]!;
+    const { status, body: refused } = await endpoint('open', {
+      node: 'keeping',
+      key,
+      reason: 'a sample for a mapping',
+    });
+    assert.equal(status, 403);
+    assert.equal((refused.error as { code: string }).code, 'SIGN_IN_REQUIRED');
+    assert.ok(!JSON.stringify(refused).includes('PO-1001'));
   });
 
   test('suggests with reasons, and changes nothing by itself', async () => {

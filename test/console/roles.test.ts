@@ -129,6 +129,9 @@ const routes: [method: string, path: string, may: Role[]][] = [
   ['GET', 'amqp-connection/topology', configurators],
   ['POST', 'amqp-connection/test', configurators],
   ['GET', 'canonical-mapper/mappings', configurators],
+  ['POST', 'canonical-mapper/difference', configurators],
+  ['POST', 'canonical-mapper/dry-run', configurators],
+  ['POST', 'canonical-mapper/open', revealers],
   ['POST', 'canonical-mapper/preview', configurators],
   ['POST', 'webhook-verifier/check', configurators],
 ];

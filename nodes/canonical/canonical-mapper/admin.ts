@@ -2,8 +2,19 @@
 import { join } from 'node:path';
 import { Failure } from '../../kernel/failure.ts';
 import { parseJson } from '../../kernel/json.ts';
-import { type AdminRequest, type AdminRoutes, onFlowsStopping, type RuntimeApi } from '../../node/index.ts';
+import { type IntegrationStoreService, integrationStore } from '../../idempotency/index.ts';
+import {
+  actorOf,
+  type AdminRequest,
+  type AdminRoutes,
+  onFlowsStopping,
+  requirePerson,
+  type RuntimeApi,
+  serviceOf,
+} from '../../node/index.ts';
+import { dryRun, resultOf } from '../dry-run.ts';
 import { checkDraft } from '../mapping/check.ts';
+import { differenceOf, valuesBetween } from '../mapping/difference.ts';
 import { mappingFromCsv, mappingToCsv } from '../mapping/csv.ts';
 import type { Mapping } from '../mapping/mapping.ts';
 import { suggest } from '../mapping/suggest.ts';
@@ -11,6 +22,8 @@ import { transforms } from '../mapping/transforms.ts';
 import { MappingLibrary } from '../mappings/library.ts';
 import { entityNamed, fieldsOf } from '../model/fields.ts';
 import { previewed, requiredTargets, sourceOf } from '../preview.ts';
+import { recordOpening } from '../opening.ts';
+import { type RecentDocument, recentOf } from '../recent.ts';
 import { entities } from '../schemas/index.ts';
 
 const configure = 'healthflows.configure';
@@ -38,6 +51,11 @@ function freshLibrary(RED: RuntimeApi): MappingLibrary {
 }
 
 interface PreviewRequest {
+  /** Id of the mapper in the flow. */
+  node?: string;
+  /** One of the documents that the node keeps, and why a person opens it. */
+  key?: string;
+  reason?: string;
   /** Id of a mapping of the library. */
   id?: string;
   /** A mapping as JSON text, in place of the id. */
@@ -112,6 +130,55 @@ export function admin({ get, post, RED }: AdminRoutes): void {
     else response.json({ ...answer, source: sourceOf(draft?.source, sample) });
   });
 
+  post('difference', configure, async (request, response) => {
+    const { node = '', mapping = '', sample = '' } = bodyOf(request);
+    const draft = mappingOf(mapping) as Mapping;
+    const deployed = deployedMapping(RED, node);
+    if (deployed === undefined) {
+      response.json({ deployed: null });
+      return;
+    }
+    const { id, version } = deployed;
+    response.json({
+      deployed: { id, version },
+      ...differenceOf(deployed, draft),
+      values: await valuesOf(freshLibrary(RED), deployed, draft, sample),
+    });
+  });
+
+  post('dry-run', configure, async (request, response) => {
+    const { node = '', mapping = '' } = bodyOf(request);
+    const library = freshLibrary(RED);
+    const draft = library.compile(mappingOf(mapping));
+    const before = deployedMapping(RED, node);
+    const documents = recentOf(RED, node).list();
+    response.json({
+      kept: documents.length,
+      runs: await dryRun(draft, before === undefined ? undefined : library.compile(before), documents),
+    });
+  });
+
+  post('open', 'healthflows.reveal', async (request, response) => {
+    requirePerson(request, RED);
+    const { node = '', key = '', reason = '' } = bodyOf(request);
+    if (reason.trim().length < 3) {
+      throw new Failure('data-quality', 'REASON_NEEDED', 'Opening a document is recorded with its reason: say why.');
+    }
+    const found = recentOf(RED, node)
+      .list()
+      .find((each) => each.key === key);
+    if (found === undefined) {
+      throw new Failure('data-quality', 'DOCUMENT_UNKNOWN', 'The node does not keep this document any more.');
+    }
+    await auditStore(RED).run(recordOpening, {
+      actor: actorOf(request),
+      reason: reason.trim().slice(0, 500),
+      node,
+      ...(found.event === undefined ? {} : { event: found.event }),
+    });
+    response.json({ sample: textOf(found) });
+  });
+
   post('suggest', configure, (request, response) => {
     const { mapping = '{}', sample = '' } = bodyOf(request);
     response.json({ suggestions: suggest(mappingOf(mapping) as Mapping, sample) });
@@ -132,4 +199,47 @@ function safeRequired(mapping: Mapping): { path: string; description: string }[]
   } catch {
     return [];
   }
+}
+
+const textOf = ({ document }: RecentDocument): string =>
+  typeof document === 'string' ? document : new TextDecoder('utf-8').decode(document);
+
+/** What the node runs now; undefined where it is not deployed, or its mapping is not there. */
+function deployedMapping(RED: RuntimeApi, node: string): Mapping | undefined {
+  let config: Record<string, unknown> | undefined;
+  RED.nodes.eachNode((each) => {
+    if (each.id === node && each.type === 'canonical-mapper') config = each;
+  });
+  if (config === undefined) return undefined;
+  try {
+    const edited = typeof config.edited === 'string' ? config.edited.trim() : '';
+    return edited === ''
+      ? (libraryOf(RED).source(String(config.mapping ?? '')) as Mapping)
+      : (mappingOf(edited) as Mapping);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where the two make something else of the sample; undefined without one. */
+async function valuesOf(library: MappingLibrary, before: Mapping, after: Mapping, sample: string) {
+  if (sample.trim() === '') return undefined;
+  const [was, is] = await Promise.all(
+    [before, after].map((file) => resultOf(library.compile(file), sample, undefined)),
+  );
+  return valuesBetween(was!.value, is!.value);
+}
+
+/** Any store of this runtime: its audit trail is where people look. */
+function auditStore(RED: RuntimeApi): IntegrationStoreService['store'] {
+  let found: IntegrationStoreService | undefined;
+  RED.nodes.eachNode(({ id, type }) => {
+    if (type === integrationStore.type) found ??= serviceOf<IntegrationStoreService>(RED, integrationStore, id);
+  });
+  if (found !== undefined) return found.store;
+  throw new Failure(
+    'configuration',
+    'NO_STORE',
+    'Opening a document is recorded in the audit trail, which needs an integration store. Add one to a flow and deploy.',
+  );
 }

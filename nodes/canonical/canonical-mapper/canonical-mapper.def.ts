@@ -16,6 +16,10 @@ export interface CanonicalMapperConfig {
   allow: string;
   /** What a projection does with the others. */
   hide: 'drop' | 'mask' | 'hash';
+  /** Id of the `integration-store` that numbers X12 interchanges; empty: the number follows from the event's id. */
+  store: string;
+  /** Messages kept in memory for dry runs and for the console's explanation, 0 to 50. */
+  keep: number;
 }
 
 export const canonicalMapperDefinition: NodeDefinition<CanonicalMapperConfig> = {
@@ -30,6 +34,8 @@ export const canonicalMapperDefinition: NodeDefinition<CanonicalMapperConfig> = 
     reading: 'strict',
     allow: 'PI',
     hide: 'drop',
+    store: '',
+    keep: 0,
   },
   credentials: { hashKey: { type: 'password' } },
 };

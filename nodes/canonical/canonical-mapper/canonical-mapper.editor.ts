@@ -14,6 +14,8 @@ interface CanonicalMapperProperties extends EditorNodeProperties {
   reading: string;
   allow: string;
   hide: string;
+  store: string;
+  keep: number;
   configVersion: number;
 }
 
@@ -57,6 +59,11 @@ RED.nodes.registerType<CanonicalMapperProperties, { hashKey: string }>('canonica
     reading: { value: 'strict' },
     allow: { value: 'PI' },
     hide: { value: 'drop' },
+    store: { value: '', type: 'integration-store', required: false },
+    keep: {
+      value: 0,
+      validate: (value: unknown) => value === undefined || (/^\d{1,2}$/.test(String(value)) && Number(value) <= 50),
+    },
     configVersion: { value: 1 },
   },
   credentials: { hashKey: { type: 'password' } },
@@ -183,6 +190,7 @@ RED.nodes.registerType<CanonicalMapperProperties, { hashKey: string }>('canonica
     form.find('#hf-mapper-open').on('click', () => {
       openMappingEditor({
         t,
+        node: this.id,
         mode: String(field('mode').val()),
         id: String(field('mapping').val()),
         edited: String(field('edited').val()),

@@ -1,12 +1,19 @@
 import { toFailure } from '../../kernel/failure.ts';
 import { parseJson } from '../../kernel/json.ts';
 import { telemetry } from '../../kernel/telemetry/telemetry.ts';
-import { defineNode } from '../../node/index.ts';
-import { createMapper, type MapperTask } from '../mapper.ts';
+import { integrationStore } from '../../idempotency/index.ts';
+import type { FlowMessage } from '../../kernel/message.ts';
+import { defineNode, type NodeContext } from '../../node/index.ts';
+import { createMapper, type MapperTask, type Numbering } from '../mapper.ts';
 import type { MappingLibrary } from '../mappings/library.ts';
+import { takeControlNumber } from '../numbering.ts';
+import { isInstant } from '../model/formats.ts';
+import { forgetRecent, type RecentDocuments, recentOf } from '../recent.ts';
 import { type Sensitivity, sensitivities } from '../schemas/index.ts';
 import { admin, libraryOf } from './admin.ts';
 import { type CanonicalMapperConfig, canonicalMapperDefinition } from './canonical-mapper.def.ts';
+
+type Resolve = NodeContext<CanonicalMapperConfig>['resolve'];
 
 function taskOf(config: CanonicalMapperConfig, library: MappingLibrary, hashKey: string | undefined): MapperTask {
   const { mode, entity } = config;
@@ -25,19 +32,24 @@ function taskOf(config: CanonicalMapperConfig, library: MappingLibrary, hashKey:
 
 export default defineNode(
   canonicalMapperDefinition,
-  ({ RED, id, config, credentials, status }) => {
+  ({ RED, id, config, credentials, status, resolve }) => {
     const task = taskOf(config, libraryOf(RED), credentials.hashKey);
-    const map = createMapper(task, id);
+    const map = createMapper(task, id, numberingOf(config, resolve));
     status('idle', 'mapping' in task ? `v${task.mapping.mapping.version}` : config.entity);
+    const recent = recentOf(RED, id);
+    recent.limit('mapping' in task ? config.keep : 0);
     let mapped = 0;
     return {
       input(message, { send }) {
+        const keep = recent.keeps ? keeper(message, recent) : undefined;
         const passed = (): void => {
+          keep?.('mapped');
           status('working', String(++mapped));
           send(message);
         };
         const refused = (error: unknown): never => {
           const { code } = toFailure(error);
+          keep?.(code);
           telemetry.count('mapper_rejected_total', { code });
           status('degraded', code.slice(0, 20).toLowerCase());
           throw error;
@@ -51,7 +63,32 @@ export default defineNode(
         if (mapping === undefined) return passed();
         return mapping.then(passed, refused);
       },
+      close(removed) {
+        if (removed) forgetRecent(RED, id);
+      },
     };
   },
   { admin },
 );
+
+/** Notes the document as it comes; what became of it is told later. */
+function keeper(message: FlowMessage, recent: RecentDocuments): ((outcome: string) => void) | undefined {
+  const document = recent.copyOf(message.payload);
+  if (document === undefined) return undefined;
+  const { id: event, time } = message.event ?? {};
+  const at = new Date().toISOString();
+  return (outcome) =>
+    recent.add({
+      at,
+      outcome,
+      document,
+      ...(typeof event === 'string' ? { event } : {}),
+      ...(typeof time === 'string' && isInstant(time) ? { asOf: time.slice(0, 10) } : {}),
+    });
+}
+
+function numberingOf(config: CanonicalMapperConfig, resolve: Resolve): Numbering | undefined {
+  if (config.store === '') return undefined;
+  const { store } = resolve(integrationStore, config.store);
+  return (series, document) => store.run(takeControlNumber, { series, document });
+}

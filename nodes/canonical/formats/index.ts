@@ -16,10 +16,14 @@ export interface WriteContext {
   at: string;
   /** Id of the event; what numbers a document is derived from it where nothing else is given. */
   id: string;
+  /** Number of the interchange in its series, where a store keeps one. */
+  number?: number;
 }
 
 /** One format: text to tree and back. */
 export interface Format {
+  /** The series that numbers a document of this tree, for a format that has such; undefined where it is numbered. */
+  series?(tree: unknown, options: FormatOptions): string | undefined;
   read(text: string, options: FormatOptions): unknown;
   write(tree: unknown, options: FormatOptions, context: WriteContext): string;
 }
@@ -73,6 +77,10 @@ export function writeDocument(
 ): string {
   return formatOf(format).write(tree, options, context);
 }
+
+/** The series from which a store numbers the document; undefined where nothing is to be numbered. */
+export const seriesOf = (format: DocumentFormat, tree: unknown, options: FormatOptions = {}): string | undefined =>
+  formatOf(format).series?.(tree, options);
 
 /** The character set: what the mapping says, else what an XML declaration says, else UTF-8. */
 function encodingOf(format: DocumentFormat, document: Uint8Array, options: FormatOptions): string {

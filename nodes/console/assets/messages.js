@@ -217,6 +217,8 @@ function line(hop, began, i) {
 
 const sensitivityWords = { P: 'public', I: 'internal', C: 'confidential', N: 'personal', H: 'health', S: 'secret' };
 
+const plain = (value) => (value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value));
+
 function mappingOf(mapping, i) {
   if (mapping.problem) return h('p', { class: 'quiet small' }, mapping.problem);
   if (mapping.rows === undefined) return h('p', { class: 'quiet small' }, `${mapping.mode} ${mapping.id ?? ''}`);
@@ -230,5 +232,19 @@ function mappingOf(mapping, i) {
       mapping.rows.map((row) => [h('span', { class: 'mono' }, row.to), h('span', { class: 'mono' }, row.from), row.steps.join(', '), row.sensitivity === null ? '' : (sensitivityWords[row.sensitivity] ?? row.sensitivity)]),
     ),
     mapping.more > 0 && h('p', { class: 'quiet small' }, `and ${count(mapping.more, 'more row')}`),
+    mapping.values !== undefined && h('p', { class: 'strong' }, 'What it did to this message'),
+    mapping.values !== undefined && table(
+      'What the mapping did to this message',
+      [{ title: 'Field' }, { title: 'Value' }, { title: 'From' }, { title: 'Steps' }, { title: 'Rule' }, { title: 'Sensitivity' }],
+      mapping.values.map((value) => [
+        h('span', { class: 'mono' }, value.target),
+        h('span', { class: value.error === undefined ? 'mono' : 'bad' }, value.error ?? plain(value.result)),
+        h('span', { class: 'mono' }, value.source),
+        value.steps.map((step) => `${step.name} → ${plain(step.value)}`).join(', '),
+        `row ${value.row}: ${value.rule}`,
+        value.sensitivity === null ? '' : (sensitivityWords[value.sensitivity] ?? value.sensitivity),
+      ]),
+    ),
+    mapping.moreValues > 0 && h('p', { class: 'quiet small' }, `and ${count(mapping.moreValues, 'more value')}`),
   );
 }

@@ -144,6 +144,7 @@ const changeWords = {
   'deadletter.replay-cancelled': 'stopped a replay',
   'deadletter.discarded': 'discarded dead letters',
   'deadletter.revealed': 'opened a payload',
+  'message.revealed': 'opened a document',
   'deadletter.assigned': 'assigned a cause',
   'queue.paused': 'paused a queue',
   'queue.resumed': 'resumed a queue',

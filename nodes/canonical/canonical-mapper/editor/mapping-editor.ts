@@ -3,12 +3,15 @@
  * every row makes of the sample while it is being edited. It works on a copy; the node keeps what "Done" hands back.
  */
 import { debounced, get, post } from './api.ts';
+import { type DifferenceAnswer, type DryRunAnswer, showDifference, showDryRun } from './comparison-panel.ts';
 import { showFindings, showResult } from './preview-panel.ts';
 import { RowsTable } from './rows-table.ts';
 import type { Field, Mapping, PreviewAnswer, Row, TransformInfo, Translate } from './types.ts';
 
 export interface MappingEditorOptions {
   t: Translate;
+  /** Id of the node in the flow. */
+  node: string;
   mode: string;
   /** Mapping of the library to start from. */
   id: string;
@@ -215,7 +218,7 @@ class MappingEditor {
     this.#suggestions = $('<div>').attr('id', 'hf-mapper-editor-suggestions').appendTo(right);
     this.#findings = $('<div>').attr({ id: 'hf-mapper-editor-findings', 'aria-live': 'polite' }).appendTo(right);
     body.on('keydown', (event) => {
-      if (!(event.ctrlKey || event.metaKey) || $(event.target).is('input, textarea, select')) return;
+      if (!(event.ctrlKey || event.metaKey) || $(event.target).is('input, textarea')) return;
       if (event.key === 'z' && !event.shiftKey) this.#step(this.#past, this.#future);
       else if (event.key === 'y' || (event.key === 'z' && event.shiftKey)) this.#step(this.#future, this.#past);
       else return;
@@ -292,6 +295,8 @@ class MappingEditor {
     this.#redo = button('redo', 'fa-repeat', () => this.#step(this.#future, this.#past));
     button('add', 'fa-plus', () => this.#addRow({ from: '', to: '' }));
     button('suggest', 'fa-lightbulb-o', () => this.#suggest());
+    button('difference', 'fa-exchange', () => this.#difference());
+    button('dryRun', 'fa-play', () => this.#dryRun());
     button('export', 'fa-table', () => this.#exportSheet());
     button('import', 'fa-upload', () => this.#importSheet());
     this.#coverage = $('<span>').attr('id', 'hf-mapper-editor-coverage').css({ marginLeft: 'auto' }).appendTo(bar);
@@ -534,6 +539,32 @@ class MappingEditor {
           .text(`${Math.round(suggestion.score * 100)} % ${suggestion.reasons.join(', ')}`)
           .appendTo(line);
       }
+    }, tell);
+  }
+
+  #difference(): void {
+    const { t, node } = this.#options;
+    post<DifferenceAnswer>('difference', {
+      node,
+      mapping: JSON.stringify(this.#mapping),
+      sample: this.#sample,
+    }).then((answer) => showDifference(this.#suggestions.empty(), answer, t), tell);
+  }
+
+  #dryRun(): void {
+    const { t, node } = this.#options;
+    post<DryRunAnswer>('dry-run', { node, mapping: JSON.stringify(this.#mapping) }).then(
+      (answer) => showDryRun(this.#suggestions.empty(), answer, t, (key, reason) => this.#openKept(key, reason)),
+      tell,
+    );
+  }
+
+  /** A document that the node keeps becomes the sample. */
+  #openKept(key: string, reason: string): void {
+    post<{ sample: string }>('open', { node: this.#options.node, key, reason }).then(({ sample }) => {
+      this.#sample = sample;
+      $('#hf-mapper-editor-sample').val(sample);
+      this.#refresh();
     }, tell);
   }
 

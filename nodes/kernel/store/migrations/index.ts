@@ -14,6 +14,7 @@ import { approvals } from './0009-approvals.ts';
 import { causeOwners } from './0010-cause-owners.ts';
 import { reconciliation } from './0011-reconciliation.ts';
 import { messagingSafety } from './0012-messaging-safety.ts';
+import { controlNumbers } from './0013-control-numbers.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -29,6 +30,7 @@ export const migrations: readonly Migration[] = [
   causeOwners,
   reconciliation,
   messagingSafety,
+  controlNumbers,
 ];
 
 export type { Migration, SqlTypes } from './migration.ts';
