@@ -124,6 +124,13 @@ function keptSecret(name: string, make: () => string): string {
   return readFileSync(file, 'utf8');
 }
 
+/** What the environment has, else a secret of this installation. */
+const given = (variable: string, name: string, make: () => string): string =>
+  process.env[variable] ?? keptSecret(name, make);
+
+/** As Standard Webhooks has them. */
+const newWebhookSecret = (): string => `whsec_${randomBytes(24).toString('base64')}`;
+
 interface FlowNode {
   id: string;
   type: string;
@@ -131,7 +138,7 @@ interface FlowNode {
 }
 
 /** In the order in which a document goes through them; the editor opens with the first. Others follow by name. */
-const tabs = ['procurement.json', 'procurement-bills.json'];
+const tabs = ['procurement.json', 'procurement-bills.json', 'billing.json'];
 
 /** The reference flows as one. They share their config nodes, so the same id appears in several files. */
 function referenceFlows(): FlowNode[] {
@@ -215,7 +222,7 @@ async function main(): Promise<void> {
   writeFileSync(lockFile, JSON.stringify({ pid: process.pid, editor, ordersUrl } satisfies Lock));
 
   const odoo = await odooAccess();
-  const webhookSecret = keptSecret('webhook-secret', () => `whsec_${randomBytes(24).toString('base64')}`);
+  const webhookSecret = keptSecret('webhook-secret', newWebhookSecret);
   const amqp = options.rabbitmq ?? process.env.HEALTHFLOWS_AMQP_URL;
   const postgres = options.postgres ?? process.env.HEALTHFLOWS_POSTGRES_URL;
   const partners = await partnerAccess(editor, webhookSecret);
@@ -298,20 +305,24 @@ interface PartnerAccess {
 
 /** Partners that stand in for those of which no address was given. */
 async function partnerAccess(editor: string, webhookSecret: string): Promise<PartnerAccess> {
-  const { CABINET_URL: cabinet } = process.env;
+  const { CABINET_URL: cabinet, PAYER_URL: payer } = process.env;
   const supplier = options.supplier ?? process.env.SUPPLIER_URL;
   const supplierKey =
     supplier === undefined
       ? keptSecret('supplier-api-key', () => randomBytes(24).toString('hex'))
       : (process.env.SUPPLIER_API_KEY ?? '');
   const env = {
+    HEALTHFLOWS_URL: editor.slice(0, -1),
     SUPPLIER_API_KEY: supplierKey,
-    CABINET_WEBHOOK_SECRET:
-      process.env.CABINET_WEBHOOK_SECRET ??
-      keptSecret('cabinet-secret', () => `whsec_${randomBytes(24).toString('base64')}`),
+    CABINET_WEBHOOK_SECRET: given('CABINET_WEBHOOK_SECRET', 'cabinet-secret', newWebhookSecret),
+    CHARGES_WEBHOOK_SECRET: given('CHARGES_WEBHOOK_SECRET', 'charges-secret', newWebhookSecret),
+    PAYER_WEBHOOK_SECRET: given('PAYER_WEBHOOK_SECRET', 'payer-secret', newWebhookSecret),
+    HEALTHFLOWS_PSEUDONYM_KEY: given('HEALTHFLOWS_PSEUDONYM_KEY', 'pseudonym-key', () =>
+      randomBytes(32).toString('hex'),
+    ),
   };
-  if (supplier !== undefined && cabinet !== undefined) {
-    return { url: undefined, env: { ...env, SUPPLIER_URL: supplier, CABINET_URL: cabinet } };
+  if (supplier !== undefined && cabinet !== undefined && payer !== undefined) {
+    return { url: undefined, env: { ...env, SUPPLIER_URL: supplier, CABINET_URL: cabinet, PAYER_URL: payer } };
   }
   console.log('Starting the sandbox partners …');
   const port = await choosePort(options['partners-port'], 8070, '--partners-port');
@@ -319,18 +330,18 @@ async function partnerAccess(editor: string, webhookSecret: string): Promise<Par
     'The sandbox partners',
     'sandbox-partners.log',
     [join(root, 'sandbox/partners/cli.ts'), '--port', String(port)],
-    {
-      ...env,
-      HEALTHFLOWS_URL: editor,
-      SUPPLIER_WEBHOOK_SECRET: webhookSecret,
-      CABINET_FILE: join(runtime, 'sandbox-cabinet.json'),
-    },
+    { ...env, SUPPLIER_WEBHOOK_SECRET: webhookSecret, CABINET_FILE: join(runtime, 'sandbox-cabinet.json') },
   );
   const url = `http://127.0.0.1:${port}`;
   await ready('The sandbox partners', host, url);
   return {
     url,
-    env: { ...env, SUPPLIER_URL: supplier ?? `${url}/supplier`, CABINET_URL: cabinet ?? `${url}/cabinet` },
+    env: {
+      ...env,
+      SUPPLIER_URL: supplier ?? `${url}/supplier`,
+      CABINET_URL: cabinet ?? `${url}/cabinet`,
+      PAYER_URL: payer ?? `${url}/payer`,
+    },
   };
 }
 
@@ -380,6 +391,7 @@ Running. Everything listens on this machine only, and therefore asks for no logi
   Odoo          ${odoo.url}${odoo.isSandbox ? '/  (sandbox: a stand-in, not Odoo)' : ''}
   Supplier      ${partners.env.SUPPLIER_URL}${isSandbox(partners, 'SUPPLIER_URL')}
   Cabinet       ${partners.env.CABINET_URL}${isSandbox(partners, 'CABINET_URL')}
+  Payer         ${partners.env.PAYER_URL}${isSandbox(partners, 'PAYER_URL')}
   Store         ${postgres === undefined ? `SQLite in ${shown}/` : withoutPassword(postgres)}
   Queue         ${amqp === undefined ? 'embedded' : withoutPassword(amqp)}
   Orders go to  ${ordersUrl}

@@ -57,6 +57,13 @@ export const products = [
   { sku: 'MORPH-10', name: 'Morphine 10 mg/ml, ampoule', price: '1.90', unit: 'Units', tracking: 'lot' },
 ] as const;
 
+/** What a hospital bills; no supplier sells it. */
+export const services = [
+  { sku: 'SVC-VISIT', name: 'Consultation, 30 minutes', price: '120.00' },
+  { sku: 'SVC-XRAY', name: 'Chest X-ray, two views', price: '90.00' },
+  { sku: 'SVC-PHYSIO', name: 'Physiotherapy, 45 minutes', price: '60.00' },
+] as const;
+
 export const apiKeys = {
   /** The integration's own user: purchasing, stock, accounting, sales. */
   bot: 'sandbox-key',
@@ -307,6 +314,17 @@ export function seed(env: Env): void {
     }
   }
   wards(env, unit, make);
+  for (const { sku, name, price } of services) {
+    make(`sandbox.product_${sku.toLowerCase().replace(/\W/g, '_')}`, 'product.template', {
+      name,
+      default_code: sku,
+      type: 'service',
+      uom_id: unit.Units,
+      ...(profile.version === '19' ? {} : { uom_po_id: unit.Units }),
+      list_price: price,
+      purchase_ok: false,
+    });
+  }
   for (const name of env.db.models.keys()) {
     const model = env.db.get(name);
     env.create('ir.model', { name: model.description, model: name, transient: model.transient ?? false });

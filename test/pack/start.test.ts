@@ -14,7 +14,8 @@ describe('npm start', () => {
   const folder = temporaryDirectory('start');
   const runtime = join(folder, 'runtime');
   const env: NodeJS.ProcessEnv = { ...process.env, HEALTHFLOWS_RUNTIME: runtime, NODE_TEST_CONTEXT: undefined };
-  for (const name of ['ODOO_URL', 'HEALTHFLOWS_AMQP_URL', 'HEALTHFLOWS_POSTGRES_URL', 'CABINET_URL']) delete env[name];
+  for (const name of ['ODOO_URL', 'HEALTHFLOWS_AMQP_URL', 'HEALTHFLOWS_POSTGRES_URL', 'CABINET_URL', 'PAYER_URL'])
+    delete env[name];
   let product: OwnedProcess;
   let ports: string[];
 

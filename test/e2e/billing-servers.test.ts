@@ -1,0 +1,3 @@
+import { billingPromises } from './billing.ts';
+
+billingPromises('servers');
