@@ -60,6 +60,13 @@ export interface Movement {
   at?: Date;
 }
 
+export interface AlarmOptions {
+  /** Message id; the same for a repetition. */
+  id?: string;
+  at?: Date;
+  flaw?: Flaw;
+}
+
 export class Cabinet implements Partner {
   readonly name = 'cabinet';
   readonly #options: CabinetOptions;
@@ -107,7 +114,11 @@ export class Cabinet implements Partner {
     };
   }
 
-  alarm(item: string, level: string, id = `alarm_${randomUUID()}`, flaw?: Flaw): Promise<Sent> {
+  alarm(
+    item: string,
+    level: string,
+    { id = `alarm_${randomUUID()}`, at = new Date(), flaw }: AlarmOptions = {},
+  ): Promise<Sent> {
     return this.#post(
       '/inventory/thresholds',
       id,
@@ -118,7 +129,7 @@ export class Cabinet implements Partner {
         level,
         unit: 'EA',
         packSize: '1',
-        at: new Date().toISOString(),
+        at: at.toISOString(),
       },
       flaw,
     );
@@ -218,7 +229,7 @@ export const scenarios: Readonly<Record<string, (cabinet: Cabinet) => Promise<Se
   'over-budget': async (cabinet) => [await cabinet.alarm('CATH-18', '0')],
   controlled: async (cabinet) => [await cabinet.alarm('MORPH-10', '8')],
   'no-rule': async (cabinet) => [await cabinet.alarm('GAUZE-10', '1')],
-  'bad-signature': async (cabinet) => [await cabinet.alarm('GLOVE-M', '12', undefined, 'bad-signature')],
+  'bad-signature': async (cabinet) => [await cabinet.alarm('GLOVE-M', '12', { flaw: 'bad-signature' })],
   consumption: (cabinet) => cabinet.move({ kind: 'consumption', item: 'SALINE-500', quantity: 2, lot: 'SAL-2601' }),
   transfer: (cabinet) =>
     cabinet.move({ kind: 'transfer', item: 'SALINE-500', quantity: 3, lot: 'SAL-2601', to: theatre }),

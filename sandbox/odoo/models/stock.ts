@@ -219,6 +219,7 @@ export function defineStock(db: Database): void {
     fields: {
       picking_id: many2one('stock.picking', 'Transfer', { ondelete: 'cascade' }),
       move_id: many2one('stock.move', 'Stock Operation', { ondelete: 'cascade' }),
+      reference: related(char('Reference'), 'move_id', 'reference'),
       product_id: many2one('product.product', 'Product'),
       quantity: float('Quantity', { digits: 2 }),
       product_uom_id: many2one('uom.uom', 'Unit', { default: 1 }),

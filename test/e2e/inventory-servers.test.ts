@@ -1,0 +1,3 @@
+import { inventoryPromises } from './inventory.ts';
+
+inventoryPromises('servers');
