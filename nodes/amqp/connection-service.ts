@@ -39,6 +39,8 @@ import { StandingOrders } from './standing-orders.ts';
 export interface ConnectionOptions {
   /** Id of the config node. */
   id: string;
+  /** As its metrics call it. Default its id. */
+  label?: string;
   namespace: string;
   engine: MessagingEngine;
   /** Of the outbox; with the embedded engine also of the queues. */
@@ -64,6 +66,14 @@ const purgeSlice = 20;
 
 /** Milliseconds. */
 const gaugeInterval = 10_000;
+const queueGauges = ['queue_depth', 'queue_oldest_seconds', 'inflight'];
+const connectionGauges = [
+  'connection_up',
+  'messaging_stopped',
+  'outbox_oldest_seconds',
+  'outbox_unpublished',
+  'retry_budget_available',
+];
 /** Milliseconds that a publish waits for declarations under way. */
 const declarationTime = 3_000;
 /** Milliseconds between two questions for a body while the store does not answer. */
@@ -83,6 +93,7 @@ export interface RunningConnection {
 
 export function startConnection(options: ConnectionOptions): RunningConnection {
   const { id, namespace, engine, store } = options;
+  const label = options.label ?? id;
   const policies = new Map<string, RetryPolicy>();
   const settledListeners = new Map<string, Set<(tag: string, settlement: Settlement) => void>>();
   /** Deliveries that the store has counted, by handle. */
@@ -373,7 +384,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
     if (disposition === 'done') budget.succeeded();
     else if (disposition === 'retry') budget.retried();
     if (budget.state.spent === spent) return;
-    if (!spent) telemetry.count('retry_budget_spent_total', { connection: id });
+    if (!spent) telemetry.count('retry_budget_spent_total', { connection: label });
     void intake.apply().catch(() => undefined);
   }
 
@@ -396,30 +407,44 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
   const gauges = setInterval(() => void measure().catch(() => undefined), gaugeInterval);
   gauges.unref();
 
+  /** Queues of which the gauges tell. */
+  const told = new Set<string>();
+
+  function forgetQueue(queue: string): void {
+    for (const name of queueGauges) telemetry.forget(name, { queue });
+    telemetry.forget('queue_depth', { queue: `${queue}.dead` });
+    told.delete(queue);
+  }
+
   /** What the dashboards show. A broker or store that does not answer says so elsewhere. */
   async function measure(): Promise<void> {
-    telemetry.gauge('retry_budget_available', { connection: id }, budget.state.available);
-    telemetry.gauge('messaging_stopped', { connection: id }, orders.stop === undefined ? 0 : 1);
+    telemetry.gauge('retry_budget_available', { connection: label }, budget.state.available);
+    telemetry.gauge('messaging_stopped', { connection: label }, orders.stop === undefined ? 0 : 1);
     // What came and went with a channel is counted as its redelivery comes.
     for (const handle of counted.keys()) if (engine.open(handle) === undefined) counted.delete(handle);
+    const consumed = new Set(intake.queues);
+    for (const queue of told) if (!consumed.has(queue)) forgetQueue(queue);
     if (engine.state.kind !== 'ready') return;
     for (const queue of intake.queues) {
+      told.add(queue);
       telemetry.gauge('inflight', { queue }, engine.openDeliveries(queue).length);
       const { ready, oldestAge } = await engine.depth(queue);
       telemetry.gauge('queue_depth', { queue }, ready);
+      // RabbitMQ does not tell the age of a message.
+      if (engine.kind === 'embedded') telemetry.gauge('queue_oldest_seconds', { queue }, (oldestAge ?? 0) / 1000);
       const dead = `${queue}.dead`;
       // Letters that no dead-letter node takes would pile up unseen.
-      if (!queue.endsWith('.dead') && !intake.consumed(dead)) {
+      if (queue.endsWith('.dead')) continue;
+      if (intake.consumed(dead)) telemetry.forget('queue_depth', { queue: dead });
+      else {
         const left = await engine.depth(dead).catch(() => undefined);
         if (left !== undefined) telemetry.gauge('queue_depth', { queue: dead }, left.ready);
       }
-      // RabbitMQ does not tell the age of a message.
-      if (engine.kind === 'embedded') telemetry.gauge('queue_oldest_seconds', { queue }, (oldestAge ?? 0) / 1000);
     }
     const outbox = await forwarder?.status();
     if (outbox !== undefined) {
-      telemetry.gauge('outbox_unpublished', { connection: id }, outbox.depth);
-      telemetry.gauge('outbox_oldest_seconds', { connection: id }, outbox.lag / 1000);
+      telemetry.gauge('outbox_unpublished', { connection: label }, outbox.depth);
+      telemetry.gauge('outbox_oldest_seconds', { connection: label }, outbox.lag / 1000);
     }
   }
 
@@ -432,6 +457,8 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       intake.close();
       await forwarder?.close();
       await engine.close();
+      for (const queue of told) forgetQueue(queue);
+      for (const name of connectionGauges) telemetry.forget(name, { connection: label });
     },
   };
 }

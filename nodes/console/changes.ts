@@ -71,13 +71,15 @@ export class ChangeLog {
   #look(RED: RuntimeApi): void {
     const ids: string[] = [];
     RED.nodes.eachNode(({ id }) => ids.push(id));
-    const down = new Map(unavailable(ids).map((one: Dependency) => [one.id, one.name]));
+    // What a person took out of service is told as their act.
+    const lost = unavailable(ids).filter((one: Dependency) => !one.isolated);
+    const down = new Map(lost.map(({ id, name }) => [id, name]));
     for (const [id, name] of down) {
       if (!this.#down.has(id)) this.#add({ at: Date.now(), kind: 'down', what: `${name} cannot be reached` });
     }
     for (const [id, name] of this.#down) {
       // Gone with its flow is not back.
-      if (!down.has(id) && dependency(id) !== undefined)
+      if (!down.has(id) && dependency(id)?.availability.kind === 'available')
         this.#add({ at: Date.now(), kind: 'back', what: `${name} is back` });
     }
     this.#down = down;

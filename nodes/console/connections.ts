@@ -2,7 +2,8 @@
 import type { OutboxStatus } from '../amqp/index.ts';
 import { type RuntimeApi, serviceOf } from '../node/index.ts';
 import { consumedQueues, runningConnections } from './messaging.ts';
-import { brokerParts, odooParts, type PartNow, storeParts, within } from './now.ts';
+import { brokerParts, odooParts, type PartNow, partnerParts, storeParts, within } from './now.ts';
+import { dependency } from '../kernel/resilience/dependencies.ts';
 import type { Routes } from './routes.ts';
 
 export interface ConnectionPart extends PartNow {
@@ -11,6 +12,8 @@ export interface ConnectionPart extends PartNow {
   key?: { name: string; days: number };
   environment?: string;
   outbox?: OutboxStatus;
+  /** Of a system that can be taken out of service by hand: whether it is. */
+  isolated?: boolean;
 }
 
 export interface ConnectionQueue {
@@ -47,21 +50,25 @@ export function connectionRoutes(routes: Routes): void {
         ),
       ),
     );
-    const parts = [...brokerParts(RED), ...odooParts(RED), ...storeParts(RED)].map((part): ConnectionPart => {
-      const odoo = serviceOf<{ key?: { name: string; days: number }; environment?: string }>(
-        RED,
-        { type: 'odoo-server' },
-        part.id,
-      );
-      const outbox = outboxes.get(part.id);
-      return {
-        ...part,
-        usedBy: [...(flows.get(part.id) ?? [])].sort(),
-        ...(odoo?.key === undefined ? {} : { key: { name: odoo.key.name, days: odoo.key.days } }),
-        ...(odoo?.environment === undefined ? {} : { environment: odoo.environment }),
-        ...(outbox === undefined ? {} : { outbox }),
-      };
-    });
+    const parts = [...brokerParts(RED), ...odooParts(RED), ...partnerParts(RED), ...storeParts(RED)].map(
+      (part): ConnectionPart => {
+        const odoo = serviceOf<{ key?: { name: string; days: number }; environment?: string }>(
+          RED,
+          { type: 'odoo-server' },
+          part.id,
+        );
+        const outbox = outboxes.get(part.id);
+        const isolated = dependency(part.id)?.isolated;
+        return {
+          ...part,
+          usedBy: [...(flows.get(part.id) ?? [])].sort(),
+          ...(odoo?.key === undefined ? {} : { key: { name: odoo.key.name, days: odoo.key.days } }),
+          ...(odoo?.environment === undefined ? {} : { environment: odoo.environment }),
+          ...(outbox === undefined ? {} : { outbox }),
+          ...(isolated === undefined ? {} : { isolated }),
+        };
+      },
+    );
     return { parts, queues: await queuesOf(RED), keys: partnerKeys(RED) };
   });
 }

@@ -12,6 +12,7 @@ import { nowTeller } from './now.ts';
 import { pageRoutes } from './page.ts';
 import { Routes } from './routes.ts';
 import { sessionRoutes } from './session.ts';
+import { systemRoutes } from './systems.ts';
 import { trailRoutes } from './trail.ts';
 
 export default function installConsole(RED: RuntimeApi): void {
@@ -26,6 +27,7 @@ export default function installConsole(RED: RuntimeApi): void {
   messageRoutes(routes, startJournal(RED));
   letterRoutes(routes);
   messagingRoutes(routes);
+  systemRoutes(routes);
   trailRoutes(routes);
   metricsRoute(RED, telemetry);
   RED.plugins?.registerPlugin('healthflows-console', { type: 'healthflows-console' });

@@ -61,17 +61,22 @@ export function metricsRoute(RED: RuntimeApi, { registry }: Telemetry): void {
 }
 
 async function readGauges(RED: RuntimeApi, registry: MetricsRegistry): Promise<void> {
-  for (const name of ['queue_depth', 'queue_oldest_seconds', 'inflight', 'outbox_unpublished']) registry.reset(name);
   await Promise.all(
     consumedQueues(RED).map(async ({ queue, connection: { service } }) => {
       registry.gauge('inflight', { queue }, service.openDeliveries(queue).length);
       const depth = await service.depth(queue).catch(() => undefined);
       if (depth === undefined) return;
       registry.gauge('queue_depth', { queue }, depth.ready);
-      if (depth.oldestAge !== undefined) registry.gauge('queue_oldest_seconds', { queue }, depth.oldestAge / 1_000);
+      // RabbitMQ does not tell the age of a message.
+      if (service.engine === 'embedded') {
+        registry.gauge('queue_oldest_seconds', { queue }, (depth.oldestAge ?? 0) / 1_000);
+      }
     }),
   );
   for (const { name, service } of runningConnections(RED)) {
+    // A broker that refuses more for now is there.
+    const up = service.state.kind === 'ready' || service.state.kind === 'blocked';
+    registry.gauge('connection_up', { connection: name }, up ? 1 : 0);
     const outbox = await service.outbox().catch(() => undefined);
     if (outbox === undefined) continue;
     registry.gauge('outbox_unpublished', { connection: name }, outbox.depth);
@@ -79,6 +84,7 @@ async function readGauges(RED: RuntimeApi, registry: MetricsRegistry): Promise<v
   }
   for (const { name, store } of runningStores(RED)) {
     const status = store.status();
+    registry.gauge('store_up', { store: name }, status.state === 'down' ? 0 : 1);
     registry.gauge('store_pending', { store: name }, status.pending);
     if (status.size !== undefined) registry.gauge('store_size_bytes', { store: name }, status.size);
   }

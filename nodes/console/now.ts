@@ -47,7 +47,7 @@ export interface QueueNow {
 export interface PartNow {
   id: string;
   name: string;
-  kind: 'store' | 'broker' | 'odoo';
+  kind: 'store' | 'broker' | 'odoo' | 'partner';
   health: Health;
   /** For people. */
   state: string;
@@ -126,7 +126,7 @@ async function look(RED: RuntimeApi, rates: RecentRates, memory: Memory): Promis
   const stores = runningStores(RED);
   return {
     flows: [...flows.values()].sort((a, b) => a.label.localeCompare(b.label)),
-    parts: [...storeParts(RED), ...brokerParts(RED), ...odooParts(RED)],
+    parts: [...storeParts(RED), ...brokerParts(RED), ...odooParts(RED), ...partnerParts(RED)],
     waiting: [...letters.values()].reduce((sum, count) => sum + count, 0),
     episodes: (await Promise.all(stores.map(({ store }) => within(store.run(listGroups, {})))))
       .flatMap((groups) => groups ?? [])
@@ -285,7 +285,7 @@ const breakerWords: Record<string, [Health, string]> = {
   closed: ['good', 'calls pass'],
   open: ['bad', 'calls stopped'],
   'half-open': ['attention', 'trying again'],
-  isolated: ['paused', 'closed by a person'],
+  isolated: ['paused', 'taken out of service'],
 };
 
 export function odooParts(RED: RuntimeApi): PartNow[] {
@@ -298,6 +298,22 @@ export function odooParts(RED: RuntimeApi): PartNow[] {
     const name = typeof config.name === 'string' && config.name !== '' ? config.name : 'Odoo';
     const cause = client.breaker?.cause === undefined ? '' : ` after ${client.breaker.cause}`;
     parts.push({ id: config.id, name, kind: 'odoo', health, state, detail: `${client.url ?? ''}${cause}` });
+  });
+  return parts;
+}
+
+/** Systems behind `partner-endpoint` nodes. */
+export function partnerParts(RED: RuntimeApi): PartNow[] {
+  const parts: PartNow[] = [];
+  RED.nodes.eachNode((config) => {
+    if (config.type !== 'partner-endpoint') return;
+    const known = dependency(config.id);
+    if (known === undefined) return;
+    const { availability, isolated, name } = known;
+    const down = availability.kind === 'unavailable';
+    const [health, state] = breakerWords[isolated ? 'isolated' : down ? 'open' : 'closed']!;
+    const detail = down && availability.cause !== undefined ? `after ${availability.cause}` : '';
+    parts.push({ id: config.id, name, kind: 'partner', health, state, detail });
   });
   return parts;
 }

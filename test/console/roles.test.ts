@@ -115,6 +115,8 @@ const routes: [method: string, path: string, may: Role[]][] = [
   ['POST', 'console/api/edit-replay', editors],
   ['POST', 'console/api/queues/x/pause', operators],
   ['POST', 'console/api/queues/x/resume', operators],
+  ['POST', 'console/api/systems/x/isolate', operators],
+  ['POST', 'console/api/systems/x/release', operators],
   ['POST', 'console/api/letters/x/reveal', revealers],
   ['GET', 'metrics', ['scraper', ...all]],
   ['GET', 'integration-store/auto', configurators],

@@ -68,6 +68,8 @@ export async function startStack(options: {
   port?: number;
   /** Added to the environment of Node-RED. */
   env?: Record<string, string>;
+  /** Added to settings.js. */
+  settings?: Record<string, unknown>;
 }): Promise<Stack> {
   const odoo = await startSandboxOdoo({ version: '19' });
   const servers = options.engines === 'servers';
@@ -78,7 +80,7 @@ export async function startStack(options: {
     flows,
     ...(options.port === undefined ? {} : { port: options.port }),
     // The tests press the console's buttons without a login.
-    settings: { healthflows: { allowUnauthenticatedOperations: true } },
+    settings: { healthflows: { allowUnauthenticatedOperations: true }, ...options.settings },
     env: {
       ODOO_URL: odoo.url,
       ODOO_DB: 'sandbox',

@@ -7,22 +7,22 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { inParallel, post } from '../e2e/sender.ts';
-import { orderPost, type Stack, startStack } from '../e2e/stack.ts';
+import { type Engines, orderPost, type Stack, startStack } from '../e2e/stack.ts';
 import { type NodeRedVersion, packageRoot } from '../support/node-red.ts';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../support/otlp.ts';
 import { waitUntil } from '../support/processes.ts';
 
 const kinds = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const;
 
-export function tracePromises(version: NodeRedVersion): void {
-  describe(`traces on Node-RED ${version}`, { timeout: 300_000 }, () => {
+export function tracePromises(version: NodeRedVersion, engines: Engines = 'embedded'): void {
+  describe(`traces on Node-RED ${version}, engines ${engines}`, { timeout: 300_000 }, () => {
     let receiver: OtlpReceiver;
     let stack: Stack;
 
     before(async () => {
       receiver = await startOtlpReceiver();
       stack = await startStack({
-        engines: 'embedded',
+        engines,
         version,
         env: {
           NODE_OPTIONS: `--require ${join(packageRoot, 'deploy/otel-setup.example.cjs')}`,

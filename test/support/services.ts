@@ -139,6 +139,13 @@ const chromiumTool: Tool = {
     ),
 };
 
+const prometheusTool: Tool = {
+  title: 'Prometheus',
+  debianPackage: 'prometheus',
+  variable: 'PROMETHEUS_PATH',
+  find: () => findExecutable(['prometheus'], ['/usr/bin/prometheus', '/opt/prometheus/prometheus']),
+};
+
 /** The tool's path; installs Debian's package when it is missing and this process is root. */
 async function locate(tool: Tool): Promise<string> {
   const found = tool.find();
@@ -181,6 +188,12 @@ async function install(name: string): Promise<void> {
 /** The path of Chromium (or Chrome) for the editor tests. `CHROMIUM_PATH` wins. */
 export async function findChromium(): Promise<string> {
   return process.env.CHROMIUM_PATH ?? (await locate(chromiumTool));
+}
+
+/** Prometheus and its promtool, which is in the same folder. `PROMETHEUS_PATH` wins. */
+export async function findPrometheus(): Promise<{ prometheus: string; promtool: string }> {
+  const prometheus = process.env.PROMETHEUS_PATH ?? (await locate(prometheusTool));
+  return { prometheus, promtool: join(prometheus, '..', 'promtool') };
 }
 
 /** Both servers refuse or dislike root, so as root they run as the first of these users that exists. */

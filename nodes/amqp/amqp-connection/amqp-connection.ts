@@ -26,6 +26,8 @@ export default defineConfigNode<AmqpConnectionConfig, AmqpConnectionService>(
     });
     const running: RunningConnection = startConnection({
       id,
+      // As the console names it.
+      label: name || settings.kind,
       namespace: config.namespace,
       engine,
       outboxLimit: config.outboxLimit,

@@ -3,7 +3,7 @@ import { get, post } from './api.js';
 import { askReason } from './dialogs.js';
 import { badge, count, empty, errorBox, h, head, instant, loading, render, table, toast } from './dom.js';
 
-const actions = ['message.accepted', 'message.rejected', 'message.settled', 'deadletter.replayed', 'deadletter.edited-and-replayed', 'deadletter.replay-finished', 'deadletter.replay-cancelled', 'deadletter.discarded', 'deadletter.revealed', 'message.revealed', 'deadletter.assigned', 'queue.paused', 'queue.resumed', 'messaging.stopped', 'messaging.started', 'audit.exported'];
+const actions = ['message.accepted', 'message.rejected', 'message.settled', 'deadletter.replayed', 'deadletter.edited-and-replayed', 'deadletter.replay-finished', 'deadletter.replay-cancelled', 'deadletter.discarded', 'deadletter.revealed', 'message.revealed', 'deadletter.assigned', 'queue.paused', 'queue.resumed', 'messaging.stopped', 'messaging.started', 'system.isolated', 'system.released', 'audit.exported'];
 
 /** Hashes and long ids by their beginning; whole in the tooltip or the export. */
 const short = (text) => (text.length > 24 && !text.includes(' ') ? `${text.slice(0, 14)}…` : text);

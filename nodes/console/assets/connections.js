@@ -1,9 +1,10 @@
 // Brokers, Odoo servers and stores; queues to pause; keys that end; sections of other slices.
-import { poll } from './api.js';
-import { badge, count, duration, empty, errorBox, h, head, instant, loading, render, table } from './dom.js';
+import { poll, post } from './api.js';
+import { askReason } from './dialogs.js';
+import { badge, count, duration, empty, errorBox, h, head, icon, instant, loading, render, table, toast } from './dom.js';
 import { pauseButton } from './now.js';
 
-const kinds = { broker: 'Message broker', odoo: 'Odoo server', store: 'Integration store' };
+const kinds = { broker: 'Message broker', odoo: 'Odoo server', partner: 'Partner’s system', store: 'Integration store' };
 
 export default function connectionsPage(main, session) {
   const content = h('div', {}, loading());
@@ -42,7 +43,7 @@ function show(content, { parts, queues, keys }, session) {
   render(
     content,
     h('h2', {}, 'Systems'),
-    parts.length === 0 ? empty('No store, broker or Odoo server is deployed', 'Import an example flow in the editor and deploy it.', 'connections') : h('div', { class: 'cards' }, [...parts].sort((a, b) => order[a.health] - order[b.health]).map(card)),
+    parts.length === 0 ? empty('No store, broker or Odoo server is deployed', 'Import an example flow in the editor and deploy it.', 'connections') : h('div', { class: 'cards' }, [...parts].sort((a, b) => order[a.health] - order[b.health]).map((part) => card(part, session))),
     queues.length > 0 && [
       h('h2', {}, 'Queues'),
       table(
@@ -77,7 +78,26 @@ function keyState(until) {
   return days <= 0 ? badge('bad', 'ended') : days <= 30 ? badge('attention', `ends in ${count(days, 'day')}`) : badge('good', `valid for ${count(days, 'day')}`);
 }
 
-function card(part) {
+async function isolateOrRelease(part, session) {
+  const done = await askReason({
+    title: part.isolated ? `Put ${part.name} back into service` : `Take ${part.name} out of service`,
+    text: part.isolated
+      ? 'Calls pass again, and the queues of the flows behind it are worked off.'
+      : `Nothing calls ${part.name} until somebody puts it back; messages wait in their queues and lose no tries. It also ends when Node-RED restarts or the connection is deployed anew.`,
+    button: part.isolated ? 'Put back' : 'Take out',
+    danger: !part.isolated,
+    session,
+    act: (act) => post(`systems/${encodeURIComponent(part.id)}/${part.isolated ? 'release' : 'isolate'}`, act),
+  });
+  if (done !== undefined) toast(done.isolated ? `${done.name} is out of service.` : `${done.name} is in service.`);
+}
+
+function isolateButton(part, session) {
+  if (part.isolated === undefined || !session.may.pause || session.operations === 'locked') return false;
+  return h('div', { class: 'actions' }, h('button', { type: 'button', class: 'small-button', 'data-key': `system-${part.id}`, onclick: () => isolateOrRelease(part, session) }, icon(part.isolated ? 'play' : 'paused'), part.isolated ? 'Put back into service…' : 'Take out of service…'));
+}
+
+function card(part, session) {
   const facts = [];
   if (part.key) facts.push(['API key', [h('span', { class: 'mono' }, part.key.name), ' ', part.key.days <= 30 ? badge('attention', `ends in ${count(part.key.days, 'day')}`) : `ends in ${count(part.key.days, 'day')}`]]);
   if (part.outbox) facts.push(['Outbox', `${part.outbox.depth.toLocaleString()} of ${part.outbox.limit.toLocaleString()}${part.outbox.depth > 0 ? `, oldest ${duration(part.outbox.lag)}` : ''}${part.outbox.problem ? `: ${part.outbox.problem}` : ''}`]);
@@ -89,6 +109,7 @@ function card(part) {
     h('p', { class: 'quiet small' }, kinds[part.kind], part.environment ? `, ${part.environment}` : ''),
     part.detail !== '' && h('p', { class: 'quiet small' }, part.detail),
     h('dl', { class: 'facts small' }, facts.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])),
+    isolateButton(part, session),
   );
 }
 

@@ -68,7 +68,7 @@ function list(main, _session, query) {
           [badge(...(states[message.outcome] ?? ['unknown', message.outcome])), message.failure && message.outcome !== 'done' && clip(message.failure.code, 'quiet')],
           duration(message.changedAt - message.startedAt),
           Math.max(1, message.attempts),
-          message.odoo === null ? '' : h('span', { class: 'mono nowrap' }, `${message.odoo.model} ${message.odoo.ids.join(', ')}`),
+          message.odoo === null ? '' : [h('span', { class: 'clip narrow mono' , title: message.odoo.ids.join(', ') }, message.odoo.ids.join(', ')), clip(message.odoo.model, 'quiet narrow')],
         ]),
       ),
       next !== undefined && h('div', { class: 'actions' }, h('button', { type: 'button', onclick: () => load(next) }, 'Show more')),

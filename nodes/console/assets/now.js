@@ -138,6 +138,8 @@ async function pauseOrResume(queue, session) {
 
 const changeSigns = { act: 'user', deploy: 'deploy', down: 'bad', back: 'good' };
 const changeWords = {
+  'system.isolated': 'took out of service',
+  'system.released': 'put back into service',
   'deadletter.replayed': 'replayed dead letters',
   'deadletter.edited-and-replayed': 'edited and replayed',
   'deadletter.replay-finished': 'replay finished',

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Sensitivity, sensitivities } from '../../canonical/index.ts';
 import { Failure } from '../../kernel/failure.ts';
+import { logLine } from '../../kernel/telemetry/log.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import { addTelemetrySink } from '../../kernel/telemetry/telemetry.ts';
 import { onFlowsStopping, type RuntimeApi } from '../../node/index.ts';
@@ -69,7 +70,9 @@ export function startJournal(RED: RuntimeApi): JournalSettings | undefined {
   try {
     settings = journalSettings(RED);
   } catch (error) {
-    RED.log.error(`${(error as Failure).message} Nothing is journalled until it is corrected.`);
+    RED.log.error(
+      logLine('journal', { problem: `${(error as Failure).message} Nothing is journalled until it is corrected.` }),
+    );
     return undefined;
   }
   if (settings === undefined || running) return settings;

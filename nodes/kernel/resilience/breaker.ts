@@ -7,7 +7,7 @@ export type BreakerState =
   | { kind: 'open'; since: number; until: number; cause: string }
   /** A few probes pass; all of them must succeed to close, one failure opens again. */
   | { kind: 'half-open'; since: number; running: number; succeeded: number }
-  /** A person closed the line; only a person opens it again. */
+  /** A person took it out of service; only a person puts it back. */
   | { kind: 'isolated'; since: number };
 
 export interface BreakerOptions {

@@ -17,6 +17,12 @@ export interface Dependency {
   /** As an operator knows it. */
   readonly name: string;
   readonly availability: Availability;
+  /** True while a person has taken it out of service. */
+  readonly isolated: boolean;
+  /** A person takes it out of service: calls are refused and nothing probes it, until {@link release}. */
+  isolate(): void;
+  /** Calls pass again; when it is down after all, the breaker opens by itself. */
+  release(): void;
 }
 
 const stateNumbers: Record<BreakerState['kind'], number> = { closed: 0, 'half-open': 1, open: 2, isolated: 3 };
@@ -37,6 +43,11 @@ export function registerDependency(id: string, name: string, breaker: Breaker): 
     get availability() {
       return availability;
     },
+    get isolated() {
+      return breaker.state.kind === 'isolated';
+    },
+    isolate: () => breaker.isolate(),
+    release: () => breaker.release(),
   };
   dependencies.set(id, dependency);
   telemetry.gauge('breaker_state', { dependency: name }, stateNumbers[breaker.state.kind]);

@@ -116,7 +116,7 @@ export const catalogue: Record<string, MetricDefinition> = {
   },
   breaker_state: {
     kind: 'gauge',
-    help: 'State of a circuit breaker: 0 closed, 1 half-open, 2 open, 3 closed by a person.',
+    help: 'State of a circuit breaker: 0 closed, 1 half-open, 2 open, 3 taken out of service by a person.',
     labels: ['dependency'],
   },
   breaker_transitions_total: {
@@ -157,6 +157,11 @@ export const catalogue: Record<string, MetricDefinition> = {
   queue_depth: { kind: 'gauge', help: 'Messages waiting in a queue.', labels: ['queue'] },
   queue_oldest_seconds: { kind: 'gauge', help: 'Age of the oldest message waiting in a queue.', labels: ['queue'] },
   inflight: { kind: 'gauge', help: 'Messages taken from a queue and not settled yet.', labels: ['queue'] },
+  connection_up: {
+    kind: 'gauge',
+    help: '1 while the broker of a connection can be reached, also when it refuses more for now.',
+    labels: ['connection'],
+  },
   outbox_unpublished: { kind: 'gauge', help: 'Messages accepted and not yet at the broker.', labels: ['connection'] },
   outbox_oldest_seconds: {
     kind: 'gauge',
@@ -208,6 +213,7 @@ export const catalogue: Record<string, MetricDefinition> = {
   approvals_failed: { kind: 'gauge', help: 'Decided messages that could not go on.', labels: ['process'] },
   approvals_review: { kind: 'gauge', help: 'Emergencies that wait for their review.', labels: ['process'] },
   approvals_oldest_seconds: { kind: 'gauge', help: 'Age of the oldest open request.', labels: ['process'] },
+  store_up: { kind: 'gauge', help: '0 while a store cannot be reached.', labels: ['store'] },
   store_pending: { kind: 'gauge', help: 'Store operations that wait for a transaction.', labels: ['store'] },
   store_size_bytes: { kind: 'gauge', help: 'Size of the store on disk.', labels: ['store'] },
   store_rows: {
@@ -248,6 +254,8 @@ export const catalogue: Record<string, MetricDefinition> = {
         'resume',
         'stop',
         'start',
+        'isolate',
+        'release',
         'verify',
         'assign',
         'export',

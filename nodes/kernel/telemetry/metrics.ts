@@ -72,6 +72,8 @@ export class MetricsRegistry implements TelemetrySink {
   define(name: string, definition: MetricDefinition): void {
     if (!namePattern.test(name)) throw new TypeError(`"${name}" is no metric name.`);
     this.#metrics.set(name, { definition, series: new Map(), seen: definition.labels.map(() => new Set()) });
+    // A counter that appears with its first event has not increased for Prometheus: the event that matters is unseen.
+    if (definition.kind === 'counter') for (const labels of closedLabels(definition)) this.count(name, labels, 0);
   }
 
   /** Called before each scrape, for gauges that are read rather than reported. @returns a function that removes it */
@@ -134,9 +136,10 @@ export class MetricsRegistry implements TelemetrySink {
     series.value += 1;
   }
 
-  /** Forgets the series of a gauge whose subjects may disappear (a queue that is gone), before they are set anew. */
-  reset(name: string): void {
-    this.#metrics.get(name)?.series.clear();
+  forget(name: string, labels: Record<string, string>): void {
+    const metric = this.#metrics.get(this.#nameOf(name));
+    if (metric?.definition.kind !== 'gauge') return;
+    metric.series.delete(seriesKey(metric.definition.labels.map((label) => labels[label] ?? '')));
   }
 
   /** Prometheus text exposition format 0.0.4. */
@@ -181,12 +184,12 @@ export class MetricsRegistry implements TelemetrySink {
       known.add(value);
       return value;
     });
-    const key = values.join('\u0000');
+    const key = seriesKey(values);
     const existing = metric.series.get(key);
     if (existing !== undefined) return existing;
     if (metric.series.size >= this.#limits.series) {
       const folded = values.map(() => overflow);
-      const foldedKey = folded.join('\u0000');
+      const foldedKey = seriesKey(folded);
       const fold = metric.series.get(foldedKey) ?? { labels: folded, value: 0 };
       metric.series.set(foldedKey, fold);
       return fold;
@@ -195,6 +198,19 @@ export class MetricsRegistry implements TelemetrySink {
     metric.series.set(key, created);
     return created;
   }
+}
+
+const seriesKey = (values: readonly string[]): string => values.join('\u0000');
+
+/** All combinations of labels that are closed sets; none when a label is open, or when they would be many. */
+function closedLabels({ labels, values = {} }: MetricDefinition): Record<string, string>[] {
+  let combinations: Record<string, string>[] = [{}];
+  for (const label of labels) {
+    const closed = values[label];
+    if (closed === undefined || combinations.length * closed.length > 60) return [];
+    combinations = combinations.flatMap((known) => closed.map((value) => ({ ...known, [label]: value })));
+  }
+  return combinations;
 }
 
 function namedLabels({ definition }: Metric, series: Series): Record<string, string> {

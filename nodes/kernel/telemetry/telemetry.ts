@@ -28,6 +28,8 @@ export interface TelemetrySink {
   /** Seconds for durations, plain numbers otherwise; the metric's name carries the unit. */
   observe?(name: string, labels: Record<string, string>, value: number): void;
   gauge?(name: string, labels: Record<string, string>, value: number): void;
+  /** What a gauge spoke of is gone: its last value must not stand for ever. */
+  forget?(name: string, labels: Record<string, string>): void;
 }
 
 /** A code as this package writes them: few, of ours or a flow's own, never a value of a document. */
@@ -65,5 +67,8 @@ export const telemetry = {
   },
   gauge(name: string, labels: Record<string, string>, value: number): void {
     for (const sink of sinks) sink.gauge?.(name, labels, value);
+  },
+  forget(name: string, labels: Record<string, string>): void {
+    for (const sink of sinks) sink.forget?.(name, labels);
   },
 };

@@ -42,7 +42,7 @@ const odooServer = defineConfigNode<OdooServerConfig, OdooServer>(
         look: () => keyExpiry(client),
         onDays: (expiry) => {
           key = expiry;
-          telemetry.gauge('odoo_key_days', { server: id }, expiry.days);
+          telemetry.gauge('odoo_key_days', { server: name || 'Odoo' }, expiry.days);
           show();
         },
         onWarning: ({ name, days }) =>

@@ -9,7 +9,7 @@ import {
   defaultRetryPolicy,
   type IncomingDelivery,
 } from '../../amqp/index.ts';
-import { type Failure, toFailure } from '../../kernel/failure.ts';
+import { type Failure, failureClasses, toFailure } from '../../kernel/failure.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import { telemetry } from '../../kernel/telemetry/telemetry.ts';
 import type { PayloadCipher } from './cipher.ts';
@@ -57,6 +57,9 @@ export class LetterCollector {
   }
 
   start(): void {
+    for (const name of failureClasses) {
+      telemetry.count('dead_letters_total', { queue: this.#options.queue, class: name }, 0);
+    }
     void this.#track(this.#consume());
     this.look();
   }

@@ -4,7 +4,7 @@ import { Failure } from '../../kernel/failure.ts';
 import { attribute } from '../../kernel/telemetry/semconv.ts';
 import { defineNode, describe } from '../../node/index.ts';
 import { openDesks } from '../desk.ts';
-import { discharge, type MessageSettlement } from '../discharge.ts';
+import { discharge, type MessageSettlement, startTransactions } from '../discharge.ts';
 import { isOutcome } from '../intent.ts';
 import { deliverySource } from '../sources.ts';
 import { settleDefinition } from './settle.def.ts';
@@ -28,6 +28,8 @@ export default defineNode(settleDefinition, ({ id, flowId, config, log, status, 
   if (!isOutcome(outcome)) {
     throw new Failure('configuration', 'SETTLE_OUTCOME', 'This settle node has no outcome. Open it and pick one.');
   }
+  const label = flowId === undefined ? undefined : flowLabel(RED, flowId);
+  startTransactions(label);
   const tally: Tally = { done: 0, retried: 0, dead: 0, anomalies: 0 };
   const reach = {
     store: (storeId: string) => resolve(integrationStore, storeId).store,
@@ -37,7 +39,7 @@ export default defineNode(settleDefinition, ({ id, flowId, config, log, status, 
       openDesks().find((desk) => desk.queue === queue && desk.connection === connection),
     node: id,
     // The editor's name of the flow, which metrics and the console show.
-    ...(flowId === undefined ? {} : { flowId: flowLabel(RED, flowId) }),
+    ...(label === undefined ? {} : { flowId: label }),
     defect: (error: unknown) => log.error('defect', { stack: describe(error) }),
   };
   return {

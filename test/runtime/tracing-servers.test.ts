@@ -1,0 +1,3 @@
+import { tracePromises } from './tracing.ts';
+
+tracePromises('5.0', 'servers');
