@@ -9,6 +9,7 @@ import { cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSy
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { compiledSources } from '../nodes/canonical/model/ajv.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
@@ -61,6 +62,10 @@ for (const editor of globSync('nodes/**/*.editor.ts').sort()) {
 for (const asset of globSync('nodes/**/assets')) {
   cpSync(asset, join(building, relative('nodes', asset)), { recursive: true });
 }
+// The model's validators as code, so that a running Node-RED needs no compiler for them.
+const validators = join(building, 'canonical/model/compiled');
+mkdirSync(validators, { recursive: true });
+for (const [file, source] of compiledSources()) writeFileSync(join(validators, file), source);
 if (existsSync('flows')) {
   for (const flow of globSync('flows/*.json')) {
     mkdirSync('examples/00 Reference flows', { recursive: true });

@@ -3,14 +3,14 @@
  * produce (no unknown keys, only listed values) and `tolerant` for what we consume, so that a partner's additive
  * minor version does not break us.
  */
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import type { ErrorObject } from 'ajv/dist/2020.js';
 import { Failure } from '../../kernel/failure.ts';
-import { isGln, isGtin14, isSscc } from '../schemas/check-digits.ts';
-import { commonSchema, type EntitySchema, entities, type JsonSchema } from '../schemas/index.ts';
+import type { EntitySchema } from '../schemas/index.ts';
+import { compiledValidator, type Reading } from './ajv.ts';
 import { entityNamed } from './fields.ts';
 import { formats } from './formats.ts';
 
-export type Reading = 'strict' | 'tolerant';
+export { type Reading, variant } from './ajv.ts';
 
 /** One rule that a document breaks, told without quoting the document. */
 export interface Violation {
@@ -33,83 +33,8 @@ const violationLimit = 50;
 /** Members in all that a document may have; it bounds what collecting all errors can cost. */
 const memberLimit = 500_000;
 
-const checks: Record<string, { test(value: string): boolean; expected: string }> = {
-  GLN: { test: isGln, expected: formats.gln!.expected },
-  GTIN: { test: isGtin14, expected: formats.gtin14!.expected },
-  SSCC: { test: isSscc, expected: formats.sscc!.expected },
-};
-
-const instances = new Map<Reading, Ajv2020>();
-
-function instance(reading: Reading): Ajv2020 {
-  const known = instances.get(reading);
-  if (known !== undefined) return known;
-  const ajv = new Ajv2020({
-    strict: true,
-    allErrors: true,
-    ownProperties: true,
-    validateSchema: true,
-    messages: false,
-    inlineRefs: false,
-  });
-  for (const keyword of ['x-sensitivity', 'x-ref', 'x-business-key', 'x-partition-key', 'x-purpose', 'x-retain'])
-    ajv.addKeyword({ keyword });
-  ajv.addKeyword({
-    keyword: 'x-extensible-enum',
-    type: 'string',
-    schemaType: 'array',
-    ...(reading === 'strict' ? extensible : {}),
-  });
-  ajv.addKeyword({ keyword: 'x-check-digit', type: 'object', schemaType: 'string', validate: hasValidCheckDigit });
-  ajv.addKeyword({ keyword: 'x-unique-by', type: 'array', schemaType: 'string', validate: isUniqueBy });
-  for (const [name, { test }] of Object.entries(formats)) ajv.addFormat(name, test);
-  ajv.addSchema(variant(commonSchema(), reading));
-  for (const entity of entities) ajv.addSchema(variant(entity.schema, reading));
-  instances.set(reading, ajv);
-  return ajv;
-}
-
-const extensible = { validate: (values: string[], value: string) => values.includes(value) };
-
-function hasValidCheckDigit(_rule: string, identifier: { type?: unknown; value?: unknown }): boolean {
-  const check =
-    typeof identifier.type === 'string' && Object.hasOwn(checks, identifier.type) ? checks[identifier.type] : undefined;
-  return check === undefined || typeof identifier.value !== 'string' || check.test(identifier.value);
-}
-
-function isUniqueBy(field: string, items: unknown[]): boolean {
-  const seen = new Set<unknown>();
-  for (const item of items) {
-    const value = typeof item === 'object' && item !== null ? (item as Record<string, unknown>)[field] : undefined;
-    if (value === undefined) continue;
-    if (seen.has(value)) return false;
-    seen.add(value);
-  }
-  return true;
-}
-
-/** The strict reading closes every object; the tolerant one is the file as it stands. */
-export function variant(schema: JsonSchema, reading: Reading): JsonSchema {
-  if (reading === 'tolerant') return schema;
-  return close(schema) as JsonSchema;
-}
-
-function close(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(close);
-  if (typeof value !== 'object' || value === null) return value;
-  const record = value as JsonSchema;
-  const copy: JsonSchema = {};
-  for (const [key, inner] of Object.entries(record)) copy[key] = close(inner);
-  if (record.type === 'object' && record.properties !== undefined && record.additionalProperties === undefined) {
-    // Cheaper where no sibling applicator has to be asked what it has evaluated.
-    copy[record.anyOf === undefined ? 'additionalProperties' : 'unevaluatedProperties'] = false;
-  }
-  return copy;
-}
-
 /**
- * Compiles the validators of an entity, which takes about 0.1 s; done when a node starts so that the first message
- * does not pay for it.
+ * The validator of an entity; asked for when a node starts so that the first message does not wait for it.
  * @throws Failure `configuration` for an entity that the model does not have
  */
 export function validatorOf(name: string, reading: Reading): (document: unknown) => Validation {
@@ -117,7 +42,7 @@ export function validatorOf(name: string, reading: Reading): (document: unknown)
   if (entity === undefined) {
     throw new Failure('configuration', 'UNKNOWN_ENTITY', `The canonical model has no entity "${name}".`);
   }
-  const validate = instance(reading).getSchema(entity.id) as ValidateFunction;
+  const validate = compiledValidator(entity, reading);
   return (document) => {
     if (!withinBounds(document)) {
       return {
