@@ -8,6 +8,8 @@ export interface Reversed {
   mapping: Mapping;
   /** Rows that have no way back, with the reason. */
   left: { row: number; to: string; reason: string }[];
+  /** Rows whose table leads several values to one: the way back gives the first, never one of these. */
+  lossy: { row: number; to: string; values: string[] }[];
   /** Share of the rows (constants aside) that have a way back, 0 to 1. */
   coverage: number;
 }
@@ -18,6 +20,7 @@ export interface Reversed {
  */
 export function reverseMapping(mapping: Mapping, tables: ReadonlyMap<string, LookupTable> = new Map()): Reversed {
   const left: Reversed['left'] = [];
+  const lossy: Reversed['lossy'] = [];
   const rows: Row[] = [];
   const lookups: Record<string, LookupTable> = {};
   const loops = loopPairs(mapping.rows);
@@ -54,7 +57,9 @@ export function reverseMapping(mapping: Mapping, tables: ReadonlyMap<string, Loo
         return;
       }
       lookup = `${row.lookup}-reverse`;
-      lookups[lookup] = reverseLookup(table).table;
+      const reversed = reverseLookup(table);
+      lookups[lookup] = reversed.table;
+      if (reversed.lossy.length > 0) lossy.push({ row: i + 1, to: row.to, values: reversed.lossy });
       transformsBack = [];
     }
     const to = firstSource(row);
@@ -83,6 +88,7 @@ export function reverseMapping(mapping: Mapping, tables: ReadonlyMap<string, Loo
       rows,
     },
     left,
+    lossy,
     coverage: candidates === 0 ? 1 : rows.length / candidates,
   };
 }
