@@ -18,6 +18,8 @@ export const permissions = {
   assign: 'healthflows.assign',
   /** Pausing and resuming a queue. */
   pause: 'healthflows.pause',
+  /** Stopping all consumers, and letting them go on. */
+  stop: 'healthflows.stop',
   /** Proving the chain of the audit trail. */
   verify: 'healthflows.verify',
   /** Taking the audit trail away as a file. */

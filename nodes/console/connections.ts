@@ -1,7 +1,7 @@
 /** Connections over HTTP: brokers, Odoo servers, stores and partners' keys, and what each is used by. */
 import type { OutboxStatus } from '../amqp/index.ts';
 import { type RuntimeApi, serviceOf } from '../node/index.ts';
-import { consumedQueues, runningConnections } from './messaging.ts';
+import { consumedQueues, messagingState, runningConnections } from './messaging.ts';
 import { brokerParts, odooParts, type PartNow, partnerParts, storeParts, within } from './now.ts';
 import { dependency } from '../kernel/resilience/dependencies.ts';
 import type { Routes } from './routes.ts';
@@ -69,7 +69,7 @@ export function connectionRoutes(routes: Routes): void {
         };
       },
     );
-    return { parts, queues: await queuesOf(RED), keys: partnerKeys(RED) };
+    return { parts, messaging: messagingState(RED), queues: await queuesOf(RED), keys: partnerKeys(RED) };
   });
 }
 

@@ -96,6 +96,25 @@ export function messagingNow(RED: RuntimeApi): MessagingNow {
   };
 }
 
+/** For the pages: whether a person has stopped everything, and whether there is something to stop. */
+export interface MessagingState {
+  connections: number;
+  /** Whose stop holds; null when messages are taken. */
+  stopped: Order | null;
+  /** A stop ends with a deploy or restart on these connections, because they have no store. */
+  fleeting: string[];
+}
+
+export function messagingState(RED: RuntimeApi): MessagingState {
+  const connections = runningConnections(RED);
+  const stops = connections.flatMap(({ service }) => service.stopped() ?? []);
+  return {
+    connections: connections.length,
+    stopped: stops.sort((a, b) => a.since - b.since)[0] ?? null,
+    fleeting: connections.filter(({ service }) => service.storeId === undefined).map(({ name }) => name),
+  };
+}
+
 /** The stop of everything: all stores, so that no Node-RED and no connection goes on, and connections without one. */
 async function stopOrStart(RED: RuntimeApi, act: PersonalAct, on: boolean, fallback: Store): Promise<void> {
   const connections = runningConnections(RED);
@@ -121,7 +140,7 @@ export function messagingRoutes(routes: Routes): void {
   const { RED } = routes;
   routes.get('messaging', 'view', () => messagingNow(RED));
   for (const action of ['stop', 'start'] as const) {
-    routes.act(`messaging/${action}`, 'operate', action, async (act, request) => {
+    routes.act(`messaging/${action}`, 'stop', action, async (act, request) => {
       await stopOrStart(RED, act, action === 'stop', storeFor(RED, request).store);
       return messagingNow(RED);
     });

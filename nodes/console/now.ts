@@ -7,7 +7,7 @@ import { type LetterGroup, letterTotals, listGroups, openDesks } from '../settle
 import type { Scope } from './access.ts';
 import { BacklogHistory, type Drain } from './backlog.ts';
 import { type Change, ChangeLog, recentActs } from './changes.ts';
-import { consumedQueues, runningConnections } from './messaging.ts';
+import { consumedQueues, type MessagingState, messagingState, runningConnections } from './messaging.ts';
 import { runningStores } from './stores.ts';
 
 export type Health = 'good' | 'attention' | 'bad' | 'paused' | 'unknown';
@@ -57,6 +57,8 @@ export interface PartNow {
 export interface Now {
   flows: FlowNow[];
   parts: PartNow[];
+  /** Null for who sees only some flows. */
+  messaging: MessagingState | null;
   /** Letters that wait for a person. */
   waiting: number;
   /** Causes of dead letters that are not at an end, the youngest first. */
@@ -81,7 +83,7 @@ export function nowTeller(RED: RuntimeApi, rates: RecentRates): (scope: Scope) =
     if (scope.kind === 'all') return now;
     // Nothing but the named flows: parts, causes and acts tell of everybody's.
     const flows = now.flows.filter(({ id }) => scope.flows.includes(id));
-    return { flows, parts: [], waiting: 0, episodes: [], changes: [] };
+    return { flows, parts: [], messaging: null, waiting: 0, episodes: [], changes: [] };
   };
 }
 
@@ -127,6 +129,7 @@ async function look(RED: RuntimeApi, rates: RecentRates, memory: Memory): Promis
   return {
     flows: [...flows.values()].sort((a, b) => a.label.localeCompare(b.label)),
     parts: [...storeParts(RED), ...brokerParts(RED), ...odooParts(RED), ...partnerParts(RED)],
+    messaging: messagingState(RED),
     waiting: [...letters.values()].reduce((sum, count) => sum + count, 0),
     episodes: (await Promise.all(stores.map(({ store }) => within(store.run(listGroups, {})))))
       .flatMap((groups) => groups ?? [])

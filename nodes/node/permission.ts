@@ -14,6 +14,7 @@ const roles: Record<string, readonly string[]> = {
     'healthflows.assign',
     'healthflows.resolve',
     'healthflows.pause',
+    'healthflows.stop',
     'healthflows.verify',
   ],
 };

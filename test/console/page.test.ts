@@ -177,6 +177,26 @@ for (const theme of ['light', 'dark'] as const) {
       await shot('discarded');
     });
 
+    test('all messaging is stopped with a reason, both pages say by whom, and it is started again', async () => {
+      await page.getByRole('link', { name: 'Connections' }).click();
+      await page.getByRole('button', { name: 'Stop all messaging…' }).click();
+      await page.getByLabel('Reason').fill('Odoo books orders twice');
+      await shot('stop');
+      await page.getByRole('button', { name: 'Stop all messaging', exact: true }).click();
+      await page.getByText('All messaging is stopped by').waitFor();
+      await page.getByText('stopped by', { exact: false }).nth(1).waitFor();
+      await shot('connections-stopped');
+      assert.equal(await page.getByRole('button', { name: 'Stop all messaging…' }).count(), 0);
+      await page.getByRole('link', { name: 'Now' }).click();
+      await page.getByText('Odoo books orders twice').first().waitFor();
+      await shot('now-stopped');
+      await page.getByRole('button', { name: 'Start messaging…' }).click();
+      await page.getByLabel('Reason').fill('The mapping is mended');
+      await page.getByRole('button', { name: 'Start messaging', exact: true }).click();
+      await page.getByRole('button', { name: 'Stop all messaging…' }).waitFor();
+      assert.equal(await page.getByText('All messaging is stopped by').count(), 0);
+    });
+
     test('the trail names the acts and its chain is proven', async () => {
       await page.getByRole('link', { name: 'Audit' }).click();
       await page.getByText('deadletter.edited-and-replayed').last().waitFor();

@@ -117,6 +117,9 @@ const routes: [method: string, path: string, may: Role[]][] = [
   ['POST', 'console/api/queues/x/resume', operators],
   ['POST', 'console/api/systems/x/isolate', operators],
   ['POST', 'console/api/systems/x/release', operators],
+  ['GET', 'console/api/messaging', views],
+  ['POST', 'console/api/messaging/start', operators],
+  ['POST', 'console/api/messaging/stop', operators],
   ['POST', 'console/api/letters/x/reveal', revealers],
   ['GET', 'metrics', ['scraper', ...all]],
   ['GET', 'integration-store/auto', configurators],
@@ -205,7 +208,7 @@ test('a partner-scoped user sees the messages of its partner alone, and no page 
     ['now', 'messages'],
   );
   const now = (await (await call('partner', 'GET', 'console/api/now')).json()) as Record<string, unknown>;
-  assert.deepEqual(now, { flows: [], parts: [], waiting: 0, episodes: [], changes: [] });
+  assert.deepEqual(now, { flows: [], parts: [], messaging: null, waiting: 0, episodes: [], changes: [] });
   const facets = (await (await call('partner', 'GET', 'console/api/messages-facets')).json()) as { partners: string[] };
   assert.deepEqual(facets.partners, ['urn:acme']);
 });

@@ -36,6 +36,8 @@ export interface Stack {
   readonly flows: FlowNode[];
   /** Where the supplier posts its orders. */
   readonly ordersUrl: string;
+  /** Starts a Node-RED more on the same servers; whoever starts it stops it. */
+  another(): Promise<NodeRed>;
   /** Asks the operator's console; `act` presses a button there, with a reason. */
   console<T>(path: string, act?: Record<string, unknown>): Promise<T>;
   /** Business keys of the dead letters that wait for a person. */
@@ -75,23 +77,25 @@ export async function startStack(options: {
   const servers = options.engines === 'servers';
   const [rabbitmq, postgres] = servers ? await Promise.all([startPrivateRabbitMq(), startPrivatePostgres()]) : [];
   const flows = (options.flows ?? procurementFlow()).map(hurried);
-  const nodeRed = await startNodeRed({
-    version: options.version ?? '5.0',
-    flows,
-    ...(options.port === undefined ? {} : { port: options.port }),
-    // The tests press the console's buttons without a login.
-    settings: { healthflows: { allowUnauthenticatedOperations: true }, ...options.settings },
-    env: {
-      ODOO_URL: odoo.url,
-      ODOO_DB: 'sandbox',
-      ODOO_LOGIN: 'bot',
-      ODOO_API_KEY: 'sandbox-key',
-      SUPPLIER_WEBHOOK_SECRET: webhookSecret,
-      ...options.env,
-      ...(rabbitmq === undefined ? {} : { HEALTHFLOWS_AMQP_URL: rabbitmq.url }),
-      ...(postgres === undefined ? {} : { HEALTHFLOWS_POSTGRES_URL: postgres.url }),
-    },
-  });
+  const startOne = (port?: number) =>
+    startNodeRed({
+      version: options.version ?? '5.0',
+      flows,
+      ...(port === undefined ? {} : { port }),
+      // The tests press the console's buttons without a login.
+      settings: { healthflows: { allowUnauthenticatedOperations: true }, ...options.settings },
+      env: {
+        ODOO_URL: odoo.url,
+        ODOO_DB: 'sandbox',
+        ODOO_LOGIN: 'bot',
+        ODOO_API_KEY: 'sandbox-key',
+        SUPPLIER_WEBHOOK_SECRET: webhookSecret,
+        ...options.env,
+        ...(rabbitmq === undefined ? {} : { HEALTHFLOWS_AMQP_URL: rabbitmq.url }),
+        ...(postgres === undefined ? {} : { HEALTHFLOWS_POSTGRES_URL: postgres.url }),
+      },
+    });
+  const nodeRed = await startOne(options.port);
 
   const orders = () => odoo.records('purchase.order');
   const effects = () => {
@@ -132,6 +136,7 @@ export async function startStack(options: {
     ...(postgres === undefined ? {} : { postgres }),
     flows,
     ordersUrl: `${nodeRed.url}/procurement/orders`,
+    another: () => startOne(),
     effects,
     confirmed,
     console: ask,

@@ -63,6 +63,27 @@ const campaigns: Record<string, Campaign> = {
     trials: 20,
     unit: 'rounds of each fault',
   },
+  replay: {
+    title: 'Replay of the letters of one cause with an edit, killed three times',
+    file: 'test/faults/amqp/replay.test.ts',
+    variable: 'HEALTHFLOWS_LETTERS',
+    trials: 5_000,
+    unit: 'letters',
+  },
+  backlog: {
+    title: 'A backlog with a slow consumer, order per key, redeploy in the middle',
+    file: 'test/faults/amqp/backlog.test.ts',
+    variable: 'HEALTHFLOWS_BACKLOG',
+    trials: 100_000,
+    unit: 'messages',
+  },
+  shared: {
+    title: 'Two Node-REDs on one RabbitMQ and one PostgreSQL, one killed',
+    file: 'test/e2e/two-servers.test.ts',
+    variable: 'HEALTHFLOWS_SHARED_ORDERS',
+    trials: 4_000,
+    unit: 'orders',
+  },
   messaging: {
     title: 'kill -9 of the publishing and consuming process',
     file: 'test/faults/amqp/crash.test.ts',

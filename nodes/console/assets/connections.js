@@ -2,6 +2,7 @@
 import { poll, post } from './api.js';
 import { askReason } from './dialogs.js';
 import { badge, count, duration, empty, errorBox, h, head, icon, instant, loading, render, table, toast } from './dom.js';
+import { stopButton, stopNotice } from './messaging.js';
 import { pauseButton } from './now.js';
 
 const kinds = { broker: 'Message broker', odoo: 'Odoo server', partner: 'Partner’s system', store: 'Integration store' };
@@ -39,13 +40,14 @@ export default function connectionsPage(main, session) {
 
 const order = { bad: 0, attention: 1, paused: 2, unknown: 3, good: 4 };
 
-function show(content, { parts, queues, keys }, session) {
+function show(content, { parts, messaging, queues, keys }, session) {
   render(
     content,
+    stopNotice(messaging, session),
     h('h2', {}, 'Systems'),
     parts.length === 0 ? empty('No store, broker or Odoo server is deployed', 'Import an example flow in the editor and deploy it.', 'connections') : h('div', { class: 'cards' }, [...parts].sort((a, b) => order[a.health] - order[b.health]).map((part) => card(part, session))),
     queues.length > 0 && [
-      h('h2', {}, 'Queues'),
+      h('div', { class: 'titled' }, h('h2', {}, 'Queues'), stopButton(messaging, session)),
       table(
         'Queues that flows consume',
         [{ title: 'Queue' }, { title: 'Flow' }, { title: 'Connection' }, { title: 'Waiting', number: true }, { title: 'Oldest', number: true }, { title: 'In the flow', number: true }, { title: 'State' }, { title: '', label: 'Pause or resume', class: 'actions-cell' }],

@@ -1,6 +1,7 @@
 // What fails first, then what runs and what waits, then what has changed.
 import { poll, post } from './api.js';
 import { askReason } from './dialogs.js';
+import { stopButton, stopNotice } from './messaging.js';
 import { ago, badge, classBadge, count, duration, empty, errorBox, h, head, icon, loading, render, table, toast } from './dom.js';
 
 export default function nowPage(main, session) {
@@ -17,10 +18,11 @@ function show(main, now, session) {
   const failed = now.flows.reduce((sum, flow) => sum + flow.failed, 0);
   const troubled = now.parts.filter((part) => part.health === 'bad').length;
   const backlog = now.flows.flatMap((flow) => flow.queues).reduce((sum, queue) => sum + (queue.ready ?? 0), 0);
-  const wellNow = now.waiting === 0 && troubled === 0 && failed === 0;
+  const wellNow = now.waiting === 0 && troubled === 0 && failed === 0 && !now.messaging?.stopped;
   render(
     main,
-    head('Now', whole ? (wellNow ? 'Nothing waits for a person.' : 'What needs a person comes first.') : 'The flows that are assigned to you.'),
+    head('Now', whole ? (wellNow ? 'Nothing waits for a person.' : 'What needs a person comes first.') : 'The flows that are assigned to you.', ...(whole ? [stopButton(now.messaging, session)].filter(Boolean) : [])),
+    whole && stopNotice(now.messaging, session),
     whole &&
       h(
         'div',
@@ -150,6 +152,8 @@ const changeWords = {
   'deadletter.assigned': 'assigned a cause',
   'queue.paused': 'paused a queue',
   'queue.resumed': 'resumed a queue',
+  'messaging.stopped': 'stopped all messaging',
+  'messaging.started': 'started messaging again',
   'audit.exported': 'exported the audit trail',
 };
 

@@ -1,5 +1,11 @@
 /** Sending letters again: what the replayer asks of the store. */
-import { defineOperation, query, type Row, type Statement } from '../../kernel/store/operation.ts';
+import {
+  defineOperation,
+  type OperationContext,
+  query,
+  type Row,
+  type Statement,
+} from '../../kernel/store/operation.ts';
 import { moveAll } from './groups.ts';
 
 type Step<R> = Generator<Statement, R, Row[]>;
@@ -57,6 +63,7 @@ export const claimReplays = defineOperation(
       args.queue,
       args.limit,
     );
+    if (rows.length === 0) yield* finishLeftJobs(context);
     const rates = new Map<string, number>();
     const items: ReplayItem[] = [];
     for (const row of rows.sort((a, b) => (a.id < b.id ? -1 : 1))) {
@@ -92,6 +99,45 @@ export const claimReplays = defineOperation(
   },
 );
 
+/** Ends those of the jobs that have nothing left to send. @returns their ids */
+function* finishJobs(jobIds: readonly string[], context: OperationContext): Step<string[]> {
+  const finished: string[] = [];
+  for (const jobId of jobIds) {
+    const rows = yield* query<{ id: string; total: number }>(
+      `UPDATE replay_jobs SET state = 'done', finished_at = $1 WHERE id = $2 AND state = 'running'
+         AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE job_id = $2 AND state = 'replaying')
+       RETURNING id, total`,
+      context.now,
+      jobId,
+    );
+    for (const { id, total } of rows) {
+      finished.push(id);
+      context.audit({
+        action: 'deadletter.replay-finished',
+        outcome: 'success',
+        actor: 'flow',
+        subject: id,
+        detail: { count: Number(total) },
+      });
+    }
+  }
+  return finished;
+}
+
+/** The flow may have ended letters that a killed process had sent and not noted: nobody else ends their jobs. */
+function* finishLeftJobs(context: OperationContext): Step<void> {
+  const jobs = yield* query<{ id: string }>(
+    `SELECT id FROM replay_jobs WHERE state = 'running'
+       AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE job_id = replay_jobs.id AND state = 'replaying')
+     ORDER BY id LIMIT 100`,
+  );
+  if (jobs.length > 0)
+    yield* finishJobs(
+      jobs.map(({ id }) => id),
+      context,
+    );
+}
+
 export interface SentItem {
   id: string;
   generation: number;
@@ -124,27 +170,7 @@ export const noteReplays = defineOperation(
         yield* moveAll(rows, 'replaying', 'failed-again');
       }
     }
-    const finished: string[] = [];
-    for (const jobId of [...new Set(args.items.map((item) => item.jobId))].sort()) {
-      const rows = yield* query<{ id: string; total: number }>(
-        `UPDATE replay_jobs SET state = 'done', finished_at = $1 WHERE id = $2 AND state = 'running'
-           AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE job_id = $2 AND state = 'replaying')
-         RETURNING id, total`,
-        context.now,
-        jobId,
-      );
-      for (const { id, total } of rows) {
-        finished.push(id);
-        context.audit({
-          action: 'deadletter.replay-finished',
-          outcome: 'success',
-          actor: 'flow',
-          subject: id,
-          detail: { count: Number(total) },
-        });
-      }
-    }
-    return finished;
+    return yield* finishJobs([...new Set(args.items.map((item) => item.jobId))].sort(), context);
   },
 );
 
