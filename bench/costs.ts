@@ -1,6 +1,6 @@
 /**
  * What watching and encryption cost the ingress: the same load on Node-REDs that differ in one thing, in interleaved
- * rounds. Embedded engines, 64 connections, consumers switched off.
+ * rounds. Embedded engines, 64 connections; the consumers wait for an Odoo that does not answer.
  *
  * - as shipped: metrics, recent rates, journal of messages
  * - journal off: `healthflows: {journal: false}`

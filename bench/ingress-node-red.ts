@@ -14,7 +14,7 @@ export const bare: readonly FlowNode[] = [
 ];
 
 export interface IngressOptions {
-  /** Where a consumer would send; without it the consumers are switched off. */
+  /** Where the consumers send; without it Odoo does not answer, so that they wait. */
   odoo?: { url: string };
   /** Tabs beside the procurement flow. */
   flows?: readonly FlowNode[];
@@ -32,9 +32,7 @@ export function startIngress(options: IngressOptions): Promise<NodeRed> {
   return startNodeRed({
     flows: [
       ...(options.flows ?? []),
-      ...procurement.map((node) =>
-        node.type !== 'amqp-consume' ? node : odoo === undefined ? { ...node, d: true } : { ...node, prefetch: 100 },
-      ),
+      ...procurement.map((node) => (node.type === 'amqp-consume' ? { ...node, prefetch: 100 } : node)),
     ],
     settings: options.settings ?? {},
     nodeArguments: options.nodeArguments ?? [],
