@@ -395,6 +395,9 @@ export function inventoryPromises(engines: Engines): void {
       await letter('INVENTORY_LOT_RECALLED');
       await press('recall-unknown');
       await told(/outcome: 'not-held'/);
+      const incomplete = await cabinet.recall('SALINE-500', '', 'Particles found');
+      assert.equal(incomplete.status, 422);
+      assert.match(incomplete.body, /INVENTORY_RECALL_INCOMPLETE/);
     });
 
     it('a proposal that nobody decides expires and is told', async () => {
