@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const benches = ['ingress', 'costs', 'memory', 'store', 'amqp', 'mapper', 'odoo', 'console'];
+const benches = ['ingress', 'costs', 'memory', 'store', 'amqp', 'mapper', 'odoo', 'console', 'chains'];
 const wanted = process.argv.slice(2);
 for (const name of wanted) {
   if (!benches.includes(name)) {

@@ -55,6 +55,7 @@ export function ubl(
   price = '4.20',
   net = '42.00',
   quantity = '10',
+  sku = 'GLOVE-M',
 ): string {
   const eur = (amount: string) => ({ amount, currency: 'EUR' });
   const invoice = {
@@ -74,7 +75,7 @@ export function ubl(
       {
         number: '1',
         orderLine: String(line),
-        product: { identifiers: [{ type: 'SKU', value: 'GLOVE-M' }], name: 'Gloves' },
+        product: { identifiers: [{ type: 'SKU', value: sku }], name: 'Gloves' },
         description: 'Nitrile gloves, medium',
         quantity: { value: quantity, unit: '{each}' },
         unitPrice: eur(price),

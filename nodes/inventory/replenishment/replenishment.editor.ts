@@ -35,7 +35,7 @@ RED.nodes.registerType<ReplenishmentFields>('replenishment', {
   labelStyle() {
     return this.name ? 'node_label_italic' : '';
   },
-  paletteLabel: 'replenishment',
+  paletteLabel: 'replenish',
   oneditprepare() {
     for (const fact of facts) $(`#node-input-${fact}`).typedInput({ types: ['msg'], default: 'msg' });
   },
