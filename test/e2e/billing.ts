@@ -246,6 +246,29 @@ export function billingPromises(engines: Engines): void {
       assert.equal(Number((await posted('E2-CR')).amount_residual), 120);
     });
 
+    it('a credit of more than was billed, and a draft of another amount in Odoo, are for the billing office', async () => {
+      await charge({ number: 'L1' });
+      await arrived('L1');
+      await charge({ number: 'L1', kind: 'CR', unit: '130.00' });
+      await exception('FIN', 'billing-office', 'HIS-L1-CR');
+      assert.deepEqual(moves('L1-CR'), []);
+      stack.odoo.engine.transaction((env) => {
+        const [visit] = env.search('product.product', [['default_code', '=', 'SVC-VISIT']]);
+        env.create('account.move', {
+          move_type: 'out_invoice',
+          ref: 'HIS-L2',
+          partner_id: moves('L1')[0]!.partner_id,
+          invoice_line_ids: [[0, 0, { product_id: visit, quantity: 1, price_unit: 99 }]],
+        });
+      });
+      await charge({ number: 'L2' });
+      await exception('FIN', 'billing-office', 'HIS-L2');
+      assert.deepEqual(
+        moves('L2').map(({ state }) => state),
+        ['draft'],
+      );
+    });
+
     it('short-paid, denied, overpaid, taken back and unknown: each with its owner, a note, and an answer to the payer', async () => {
       const services = { G1: ['SVC-XRAY', '90.00'], G2: ['SVC-PHYSIO', '60.00'], G3: ['SVC-VISIT', '120.00'] } as const;
       for (const [number, [code, unit]] of Object.entries(services)) await charge({ number, code, unit });
@@ -267,6 +290,7 @@ export function billingPromises(engines: Engines): void {
       const before = stack.odoo.records('account.payment').length;
       await payer.remit([whole], 'over');
       await exception('PPD', 'treasury', `${whole}, of which`);
+      assert.deepEqual([(await told(whole)).outcome, (await told(whole)).reason], ['overpaid', 'PPD']);
       await payer.remit([whole], 'reversed');
       await exception('PPD', 'treasury', `${whole} back`);
       await payer.remit([whole], 'unknown');
@@ -318,6 +342,31 @@ export function billingPromises(engines: Engines): void {
         const payments = stack.odoo.records('account.payment').filter(({ memo }) => String(memo).includes(name));
         assert.equal(payments.length, 1, name);
       }
+    });
+
+    it('every button sends what it says', async () => {
+      const buttons = stack.flows.filter(({ type }) => type === 'inject');
+      assert.equal(buttons.length, 19);
+      const before = payer.remittances.length;
+      for (const { id, name } of buttons) {
+        const pressed = await stack.nodeRed.admin(`/inject/${id}`, { method: 'POST' });
+        assert.equal(pressed.status, 200, String(name));
+      }
+      const ofButtons = () =>
+        stack.odoo
+          .records('account.move', { state: 'posted', move_type: 'out_invoice' })
+          .filter(({ ref }) => /^(HIS-B\d{4}|F\d{4})/.test(String(ref)));
+      // Paid, three visits, short, denied, reversed, reversed when paid, reversed before, twice, other price, FHIR.
+      await until('the buttons made their invoices', () => (ofButtons().length === 10 ? true : undefined));
+      await until('credits, the manual price and the late charge wait', async () => {
+        const { requests } = await stack.console<{ requests: { title: string }[] }>('approvals/list?as=bea');
+        return requests.filter(({ title }) => /^HIS-B\d{4}/.test(title)).length === 5 ? true : undefined;
+      });
+      await exception('ITM', 'charge-master', 'HIS-B\\d{4}');
+      await exception('FIN', 'billing-office', 'HIS-B\\d{4}');
+      await exception('REF', 'billing-office', 'HIS-B\\d{4}');
+      await until('the payer was asked five times', () => (payer.remittances.length === before + 4 ? true : undefined));
+      assert.equal(ofButtons().length, 10);
     });
 
     it('nothing of the patient is in Odoo, at the payer, in a queue, in the store, in the audit trail or in a log', async () => {
