@@ -138,7 +138,13 @@ interface FlowNode {
 }
 
 /** In the order in which a document goes through them; the editor opens with the first. Others follow by name. */
-const tabs = ['procurement.json', 'procurement-bills.json', 'billing.json'];
+const tabs = [
+  'procurement-requisition.json',
+  'procurement-supply.json',
+  'procurement.json',
+  'procurement-bills.json',
+  'billing.json',
+];
 
 /** The reference flows as one. They share their config nodes, so the same id appears in several files. */
 function referenceFlows(): FlowNode[] {
@@ -316,6 +322,7 @@ async function partnerAccess(editor: string, webhookSecret: string): Promise<Par
     SUPPLIER_API_KEY: supplierKey,
     CABINET_WEBHOOK_SECRET: given('CABINET_WEBHOOK_SECRET', 'cabinet-secret', newWebhookSecret),
     CHARGES_WEBHOOK_SECRET: given('CHARGES_WEBHOOK_SECRET', 'charges-secret', newWebhookSecret),
+    HOSPITAL_WEBHOOK_SECRET: given('HOSPITAL_WEBHOOK_SECRET', 'hospital-secret', newWebhookSecret),
     PAYER_WEBHOOK_SECRET: given('PAYER_WEBHOOK_SECRET', 'payer-secret', newWebhookSecret),
     HEALTHFLOWS_PSEUDONYM_KEY: given('HEALTHFLOWS_PSEUDONYM_KEY', 'pseudonym-key', () =>
       randomBytes(32).toString('hex'),

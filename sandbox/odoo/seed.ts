@@ -325,6 +325,17 @@ export function seed(env: Env): void {
       purchase_ok: false,
     });
   }
+  if (profile.version !== '17') {
+    const gloves = env.search('product.product', [['default_code', '=', 'GLOVE-L']])[0];
+    make('sandbox.blanket_gloves', 'purchase.requisition', {
+      name: 'BO-GLOVES',
+      vendor_id: vendor.NORDIC,
+      date_start: '2026-01-01',
+      date_end: '2030-12-31',
+      line_ids: [[0, 0, { product_id: gloves, product_qty: 100_000, price_unit: '3.95' }]],
+      state: 'confirmed',
+    });
+  }
   for (const name of env.db.models.keys()) {
     const model = env.db.get(name);
     env.create('ir.model', { name: model.description, model: name, transient: model.transient ?? false });

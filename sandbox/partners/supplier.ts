@@ -38,6 +38,12 @@ export const acts = [
   'despatch-over',
   'bill',
   'bill-dearer',
+  // What happens at the hospital's dock when the lorry is there: goods-in counts.
+  'arrive',
+  'arrive-part',
+  'arrive-over',
+  'arrive-refused',
+  'arrive-scrap',
 ] as const;
 export type Act = (typeof acts)[number];
 
@@ -46,6 +52,8 @@ export interface SupplierOptions {
   flowsUrl?: string;
   /** `whsec_…` with which the documents are signed. */
   secret: string;
+  /** `whsec_…` with which goods-in signs its counts; absent: as the documents. */
+  goodsInSecret?: string;
   /** Key that an order has to bring in `X-API-Key`. Absent: anybody may order. */
   apiKey?: string;
   /** Milliseconds after which each step follows by itself. Absent: only when asked. */
@@ -59,9 +67,11 @@ interface Known {
   answered: number;
   despatched: number;
   billed: number;
+  counted: number;
   /** Quantity and price by line, as promised last. */
   promised: Map<string, { quantity: number; price: number }>;
   sent: Map<string, number>;
+  arrived: Map<string, number>;
 }
 
 export interface SentDocument {
@@ -88,6 +98,8 @@ const documents = {
   responses: 'order-response-to-ubl-order-response',
   despatches: 'despatch-to-ubl-despatch',
   bills: 'invoice-to-ubl-invoice',
+  // The canonical receipt, as JSON.
+  receipts: undefined,
 } as const;
 
 /** Documents that are remembered. */
@@ -124,11 +136,12 @@ export class Supplier implements Partner {
 
   state(): unknown {
     return {
-      orders: [...this.orders.values()].map(({ order, promised, sent, ...rest }) => ({
+      orders: [...this.orders.values()].map(({ order, promised, sent, arrived, ...rest }) => ({
         ...rest,
         order,
         promised: Object.fromEntries(promised),
         sent: Object.fromEntries(sent),
+        arrived: Object.fromEntries(arrived),
       })),
       documents: this.sent.map(({ reply, ...document }) => ({ ...document, status: reply?.status })),
     };
@@ -143,20 +156,25 @@ export class Supplier implements Partner {
     const known = number === undefined ? [...this.orders.values()].at(-1) : this.orders.get(number);
     if (known === undefined) return [];
     const { kind, value } = this.#document(act, known);
-    const mapping = this.#library.get(documents[kind]);
-    const { value: tree, violations } = mapping.run(value, {});
-    const { target } = mapping.mapping;
-    if (violations.length > 0 || !('format' in target)) throw new Error(JSON.stringify(violations));
     const document: SentDocument = {
       id: `msg_${String(value.number).replace(/[^A-Za-z0-9_-]/g, '_')}`,
       act,
       order: known.order.number,
       path: `/procurement/${kind}`,
-      body: writeDocument(target.format, tree, target.options),
+      body: this.#write(documents[kind], value),
     };
     this.sent.push(document);
     if (this.sent.length > kept) this.sent.shift();
     return this.#post(document, fault);
+  }
+
+  #write(mappingId: string | undefined, value: Record<string, unknown>): string {
+    if (mappingId === undefined) return JSON.stringify(value);
+    const mapping = this.#library.get(mappingId);
+    const { value: tree, violations } = mapping.run(value, {});
+    const { target } = mapping.mapping;
+    if (violations.length > 0 || !('format' in target)) throw new Error(JSON.stringify(violations));
+    return writeDocument(target.format, tree, target.options);
   }
 
   /** The last document once more, under the id of its message. */
@@ -193,7 +211,15 @@ export class Supplier implements Partner {
     const known = this.orders.get(order.number);
     this.orders.delete(order.number);
     this.orders.set(order.number, {
-      ...(known ?? { answered: 0, despatched: 0, billed: 0, promised: new Map(), sent: new Map() }),
+      ...(known ?? {
+        answered: 0,
+        despatched: 0,
+        billed: 0,
+        counted: 0,
+        promised: new Map(),
+        sent: new Map(),
+        arrived: new Map(),
+      }),
       order,
       revision: known === undefined ? 0 : known.revision + 1,
     });
@@ -234,6 +260,7 @@ export class Supplier implements Partner {
     this.#later(stepsAfter, () => this.act(fault ?? 'accept', number));
     if (fault !== undefined) return;
     this.#later(3 * stepsAfter, () => this.act('despatch', number));
+    this.#later(5 * stepsAfter, () => this.act('arrive', number));
     this.#later(8 * stepsAfter, () => this.act('bill', number));
   }
 
@@ -246,17 +273,22 @@ export class Supplier implements Partner {
   }
 
   async #post(document: SentDocument, { flaw, times = 1 }: { flaw?: Flaw; times?: number }): Promise<DeliveryReply[]> {
-    const { flowsUrl, secret } = this.#options;
+    const { flowsUrl, secret, goodsInSecret = secret } = this.#options;
     if (flowsUrl === undefined) return [];
+    const isCount = document.act.startsWith('arrive');
     const delivery: Delivery = {
       id: document.id,
       body: document.body,
-      contentType: 'application/xml',
+      contentType: isCount ? 'application/json' : 'application/xml',
       ...(flaw === undefined ? {} : { flaw }),
     };
     const replies = await send(
       Array.from({ length: Math.min(10, times) }, () => delivery),
-      { url: new URL(document.path, flowsUrl).href, secret, tries: flaw === undefined ? 5 : 1 },
+      {
+        url: new URL(document.path, flowsUrl).href,
+        secret: isCount ? goodsInSecret : secret,
+        tries: flaw === undefined ? 5 : 1,
+      },
     );
     document.reply = replies[0]!;
     return replies;
@@ -269,8 +301,8 @@ export class Supplier implements Partner {
     const parties = {
       order: { identifiers: [{ type: 'ORDER', value: ours }] },
       supplier: order.supplier,
-      ...(order.buyer === undefined ? {} : { buyer: order.buyer }),
     };
+    const buyer = order.buyer === undefined ? {} : { buyer: order.buyer };
     const asked = (line: PlacedOrder['lines'][number]) =>
       promised.get(line.number) ?? {
         quantity: Number(line.quantity.value),
@@ -292,6 +324,7 @@ export class Supplier implements Partner {
           issueDate: today,
           expectedDate: today,
           ...parties,
+          ...buyer,
           lines: lines
             .filter(({ quantity }) => quantity > 0)
             .map(({ line, quantity, rest }) => ({
@@ -302,6 +335,41 @@ export class Supplier implements Partner {
               quantity: { ...line.quantity, value: String(quantity) },
               ...(rest > 0 ? { backordered: { ...line.quantity, value: String(rest) } } : {}),
             })),
+        },
+      };
+    }
+    if (act.startsWith('arrive')) {
+      known.counted += 1;
+      const { arrived } = known;
+      const lines = order.lines.map((line, at) => {
+        const due = (sent.get(line.number) ?? asked(line).quantity) - (arrived.get(line.number) ?? 0);
+        const counted = act === 'arrive-part' ? Math.floor(due / 2) : act === 'arrive-over' ? due + 2 : due;
+        const damaged = at === 0 && (act === 'arrive-refused' || act === 'arrive-scrap') ? Math.min(2, counted) : 0;
+        return { line, accepted: counted - damaged, damaged };
+      });
+      for (const { line, accepted } of lines) arrived.set(line.number, (arrived.get(line.number) ?? 0) + accepted);
+      return {
+        kind: 'receipts',
+        value: {
+          number: `GR-${ours}-${known.counted}`,
+          ...parties,
+          receivedAt: new Date().toISOString(),
+          lines: lines.map(({ line, accepted, damaged }) => ({
+            number: line.number,
+            orderLine: line.number,
+            product: line.product,
+            accepted: { ...line.quantity, value: String(accepted) },
+            ...(damaged === 0
+              ? {}
+              : {
+                  rejected: { ...line.quantity, value: String(damaged) },
+                  reason: {
+                    system: 'urn:healthflows:receipt-reason',
+                    code: act === 'arrive-scrap' ? 'scrap' : 'return',
+                    display: 'damaged',
+                  },
+                }),
+          })),
         },
       };
     }
@@ -369,6 +437,7 @@ export class Supplier implements Partner {
         issueDate: today,
         currency: order.currency,
         ...parties,
+        ...buyer,
         lines,
       },
     };

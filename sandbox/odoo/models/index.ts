@@ -1,4 +1,5 @@
 import type { Database } from '../orm.ts';
+import { defineAgreement } from './agreement.ts';
 import { defineAutomation } from './automation.ts';
 import { defineBase } from './base.ts';
 import { defineAccount } from './account.ts';
@@ -15,6 +16,7 @@ export function defineModels(db: Database): void {
   defineStock(db);
   defineInventory(db);
   definePurchase(db);
+  defineAgreement(db);
   defineSale(db);
   defineAutomation(db);
 }

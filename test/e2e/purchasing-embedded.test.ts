@@ -1,0 +1,3 @@
+import { purchasingPromises } from './purchasing.ts';
+
+purchasingPromises('embedded');
