@@ -23,7 +23,7 @@ export const fill = defineOperation(
     yield* query(
       `INSERT INTO idempotency_keys (${columns})
        SELECT ${hash}, 'orders', 'PO-2026-' || n${text}, '${'f'.repeat(64)}', 'completed', n, 'gate-1', 1, CAST($3 AS BIGINT), 60000,
-         CAST($4 AS BIGINT), CAST($5 AS BIGINT), CASE WHEN n % 10 = 0 THEN CAST($6 AS BIGINT) + (n % 1000) ELSE CAST($7 AS BIGINT) + n END FROM (${numbers}) AS numbers`,
+         CAST($4 AS BIGINT), CAST($5 AS BIGINT), CASE WHEN n % 10 = 0 THEN CAST($6 AS BIGINT) + (n % 1000) ELSE CAST($7 AS BIGINT) + n END FROM (${numbers}) AS numbers ORDER BY 1`,
       from,
       from + count,
       now,

@@ -1,6 +1,7 @@
 /** The operator console as a Node-RED plugin: its routes are there once, whatever is deployed. */
 import type { RuntimeApi } from '../node/index.ts';
 import { scopeOf } from './access.ts';
+import { watchConfiguration } from './configuration/configuration.ts';
 import { connectionRoutes } from './connections.ts';
 import { startJournal } from './journal/journal.ts';
 import { letterRoutes } from './letters.ts';
@@ -29,6 +30,7 @@ export default function installConsole(RED: RuntimeApi): void {
   messagingRoutes(routes);
   systemRoutes(routes);
   trailRoutes(routes);
+  watchConfiguration(RED);
   metricsRoute(RED, telemetry);
   RED.plugins?.registerPlugin('healthflows-console', { type: 'healthflows-console' });
 }

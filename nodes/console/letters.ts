@@ -23,12 +23,13 @@ import {
   openDesks,
   parseFilter,
   previewAct,
+  recordPreview,
   revealLetter,
   sealContext,
   startEditedReplay,
   startReplay,
 } from '../settlement/index.ts';
-import { allowed, requirePerson } from './access.ts';
+import { actorOf, allowed, requirePerson } from './access.ts';
 import { applyChange, type Change, changeOf } from './bulk-edit.ts';
 import { outline } from './outline.ts';
 import { objectOf, type PersonalAct, queryText, type Routes } from './routes.ts';
@@ -182,7 +183,15 @@ export function letterRoutes(routes: Routes): void {
     requirePerson(request, RED);
     const { id: storeId, store } = storeFor(RED, request);
     const body = objectOf(request.body);
-    const plan = await planEdit(store, storeId, parseFilter(body.filter), changeOf(body.change));
+    const filter = parseFilter(body.filter);
+    const change = changeOf(body.change);
+    const { count } = await store.run(previewAct, { filter });
+    await store.run(recordPreview, {
+      actor: actorOf(request),
+      change: `set ${change.pointer}`,
+      letters: Math.min(count, editLimit),
+    });
+    const plan = await planEdit(store, storeId, filter, change);
     return plan.told;
   });
 

@@ -1,5 +1,13 @@
 /** The audit trail over HTTP: pages, proof of the chain. */
-import { type AuditFilter, exportAudit, listAudit, verifyAudit } from '../kernel/audit/index.ts';
+import {
+  type AuditFilter,
+  auditKeys,
+  checkpointEnds,
+  exportAudit,
+  listAudit,
+  problemWords,
+  verifyAudit,
+} from '../kernel/audit/index.ts';
 import type { AdminRequest } from '../node/index.ts';
 import { recordAct } from '../settlement/index.ts';
 import { queryNumber, queryText, type Routes } from './routes.ts';
@@ -24,19 +32,25 @@ export function trailRoutes(routes: Routes): void {
 
   // The file leaves the system, so who took it, and why, is in the trail before its first byte.
   routes.act('audit/export', 'export', 'export', async (act, request) => {
-    const { store } = storeFor(RED, request);
+    const { store, name } = storeFor(RED, request);
+    const format = queryText(request, 'format') === 'fhir' ? 'fhir' : 'jsonl';
     await store.run(recordAct, {
       token: act.token,
       actor: act.actor,
       reason: act.reason,
       action: 'audit.exported',
       outcome: 'success',
+      subject: format,
     });
     const filter = filterOf(request);
     const lines: string[] = [];
     let size = 0;
     let whole = true;
-    for await (const line of exportAudit(store, filter)) {
+    for await (const line of exportAudit(
+      store,
+      filter,
+      format === 'fhir' ? { kind: 'fhir', observer: name } : { kind: 'jsonl' },
+    )) {
       size += line.length;
       if (size > exportLimit) {
         whole = false;
@@ -49,7 +63,19 @@ export function trailRoutes(routes: Routes): void {
 
   routes.ask('audit/verify', 'verify', async (request) => {
     const { store, name } = storeFor(RED, request);
-    return { ...(await verifyAudit(store)), store: name };
+    const verdict = await verifyAudit(store);
+    return { ...verdict, store: name, ...(verdict.kind === 'broken' ? { words: problemWords[verdict.problem] } : {}) };
+  });
+
+  routes.get('audit/keeping', 'view', async (request) => {
+    const { current, retention } = auditKeys();
+    const { last, purged } = await storeFor(RED, request).store.run(checkpointEnds, undefined);
+    return {
+      key: current?.id ?? null,
+      retentionDays: retention / 86_400_000,
+      last: last === undefined ? null : { seq: last.seq, at: last.at, key: last.keyId },
+      first: (purged?.seq ?? 0) + 1,
+    };
   });
 }
 

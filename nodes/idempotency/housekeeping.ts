@@ -1,14 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type AuditKeys, keepAudit } from '../kernel/audit/index.ts';
 import { toFailure } from '../kernel/failure.ts';
 import type { Store } from '../kernel/store/store.ts';
 import { countRows, listTables } from '../kernel/store/transfer/tables.ts';
 import { telemetry } from '../kernel/telemetry/telemetry.ts';
+import type { Log } from '../node/index.ts';
 import { purge } from './keys.ts';
 
-/** Keys removed in one transaction: claims wait a few milliseconds for it, not longer. */
-const slice = 200;
-/** Milliseconds between slices, so that claims go first. */
-const pause = 50;
+/**
+ * Keys removed in one transaction, and milliseconds until the next: claims wait for one transaction at most. 200 every
+ * 50 ms remove as many and cost claims more (docs/store.md).
+ */
+const slice = 50;
+const pause = 12;
 /** Milliseconds between rounds. */
 const interval = 60_000;
 
@@ -25,11 +29,19 @@ export async function reportGrowth(store: Store, label: string): Promise<void> {
   for (const [table, rows] of Object.entries(counts)) telemetry.gauge('store_rows', { store: label, table }, rows);
 }
 
+export interface HousekeepingOptions {
+  /** Of the store, in the metrics. */
+  label: string;
+  /** That the audit trail is signed with. */
+  keys: AuditKeys;
+  log: Pick<Log, 'info' | 'warn' | 'error'>;
+}
+
 /**
- * Purges keys past their retention and reports the store's size, every minute until stopped. A failure ends the round;
- * the store tells its own troubles.
+ * Purges keys past their retention, signs the audit trail and lets its beginning go, and reports the store's size, every
+ * minute until stopped. A failure ends the round; the store tells its own troubles.
  */
-export function keepHouse(store: Store, label: string, onFailure: (code: string) => void): { stop(): Promise<void> } {
+export function keepHouse(store: Store, { label, keys, log }: HousekeepingOptions): { stop(): Promise<void> } {
   const abort = new AbortController();
   const done = (async () => {
     for (;;) {
@@ -40,7 +52,17 @@ export function keepHouse(store: Store, label: string, onFailure: (code: string)
         }
       } catch (error) {
         if (abort.signal.aborted) return;
-        onFailure(toFailure(error).code);
+        log.warn('store.purge_failed', { code: toFailure(error).code });
+      }
+      try {
+        const kept = await keepAudit(store, { keys, actor: 'housekeeping', signal: abort.signal });
+        // Kept elsewhere with the log, this state shows a tail that was cut.
+        if (kept.kind === 'kept' && kept.checkpoint !== undefined) log.info('audit.checkpoint', kept.checkpoint);
+        if (kept.kind === 'broken')
+          log.error('audit.broken', { entry: kept.verdict.seq, problem: kept.verdict.problem });
+      } catch (error) {
+        if (abort.signal.aborted) return;
+        log.warn('audit.keeping_failed', { code: toFailure(error).code });
       }
       await reportGrowth(store, label).catch(() => {});
     }

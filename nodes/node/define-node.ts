@@ -176,7 +176,15 @@ function registration<C extends object>(definition: NodeDefinition<C>): unknown 
   return definition.credentials === undefined ? undefined : { credentials: definition.credentials };
 }
 
+const types = new Set<string>();
+
+/** The palette types of this package that are installed. */
+export function definedTypes(): ReadonlySet<string> {
+  return types;
+}
+
 function install<C extends object>(RED: RuntimeApi, definition: NodeDefinition<C>, options: InstallOptions): void {
+  types.add(definition.type);
   attachLifecycle(RED);
   options.install?.(RED);
   const guarded =

@@ -55,6 +55,13 @@ export interface Router {
   use(...handlers: (string | AdminHandler)[]): void;
 }
 
+export interface LogEntry {
+  level: number;
+  event?: string;
+  error?: string;
+  user?: { username?: string };
+}
+
 export interface RuntimeApi {
   version(): string | Promise<string>;
   nodes: {
@@ -69,7 +76,14 @@ export interface RuntimeApi {
   httpAdmin: Router;
   httpNode: Router;
   auth: { needsPermission(permission: string): AdminHandler };
-  log: { info(text: unknown): void; warn(text: unknown): void; error(text: unknown): void; debug(text: unknown): void };
+  log: {
+    info(text: unknown): void;
+    warn(text: unknown): void;
+    error(text: unknown): void;
+    debug(text: unknown): void;
+    /** For every entry, whatever its level; those of the level "audit" carry an event and the user. */
+    addHandler?(handler: { emit(event: 'log', entry: LogEntry): void }): void;
+  };
   comms: { publish(topic: string, data: unknown, retain?: boolean): void };
   util: {
     cloneMessage<T>(message: T): T;

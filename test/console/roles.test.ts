@@ -103,6 +103,7 @@ const routes: [method: string, path: string, may: Role[]][] = [
   ['GET', 'console/api/letters/x', views],
   ['GET', 'console/api/jobs', views],
   ['GET', 'console/api/audit', views],
+  ['GET', 'console/api/audit/keeping', views],
   ['POST', 'console/api/preview', views],
   ['POST', 'console/api/audit/verify', operators],
   ['POST', 'console/api/audit/export', all],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
@@ -8,8 +8,9 @@ import { storeCommand } from '../../nodes/idempotency/command/command.ts';
 import { enter } from '../../nodes/idempotency/gate/enter.ts';
 import { backUp } from '../../nodes/idempotency/integration-store/backup.ts';
 import { claim, complete, find } from '../../nodes/idempotency/index.ts';
-import { listAudit, verifyAudit } from '../../nodes/kernel/audit/index.ts';
+import { auditKeys, auditKeyVariable, keepAudit, listAudit, verifyAudit } from '../../nodes/kernel/audit/index.ts';
 import { openPrivateStore, type Store } from '../../nodes/kernel/store/index.ts';
+import { record } from '../kernel/audit/operations.ts';
 import { sql } from '../kernel/store/operations.ts';
 import { removeDirectory, temporaryDirectory } from '../support/processes.ts';
 import { storesUnderTest } from '../support/store.ts';
@@ -217,7 +218,8 @@ test('a move that fails leaves nothing at the target', { ...postgresql.options }
       for (const table of ['audit_trail', 'idempotency_keys', 'messaging_outbox']) {
         assert.deepEqual(await store.run(sql, { text: `SELECT 1 AS one FROM ${table} LIMIT 1` }), []);
       }
-      assert.deepEqual(await verifyAudit(store), { kind: 'intact', entries: 0, hash: '00'.repeat(32) });
+      const audit = await verifyAudit(store);
+      assert.deepEqual([audit.kind, audit.kind === 'intact' && audit.entries], ['intact', 0]);
     });
   }),
 );
@@ -228,5 +230,53 @@ test('keys past their retention are purged by command', async () => {
     Promise.all(Array.from({ length: 1500 }, (_, index) => store.run(claim, wanted(`k${index}`, 0)))),
   );
   const purged = await command('purge', '--store', `sqlite:${old}`);
-  assert.equal(purged.output, '1500 keys removed.', purged.errors);
+  assert.match(purged.output, /^1500 keys removed\.\nNo audit entry is removed/, purged.errors);
+});
+
+test('the audit trail is signed, purged, proven with a kept state and exported by command', async () => {
+  const kept = join(folder, 'kept.sqlite');
+  const store = ['--store', `sqlite:${kept}`] as const;
+  process.env[auditKeyVariable] = '11'.repeat(32);
+  try {
+    const entry = { action: 'message.accepted', outcome: 'success', actor: 'flow' } as const;
+    const [last] = await using({ engine: 'sqlite', file: kept }, async (open) => {
+      await open.run(record, [entry, entry, entry]);
+      const sixYearsAgo = Date.now() - 2200 * 86_400_000;
+      await keepAudit(open, { keys: auditKeys(), actor: 'house', now: sixYearsAgo });
+      await open.run(record, [entry]);
+      return (await open.run(listAudit, { limit: 1 })).records;
+    });
+    const purged = await command('purge', ...store);
+    assert.match(purged.output, /3 audit entries removed/, purged.errors);
+    const verified = await command('verify', ...store, '--anchor', `4:${last!.hash}`);
+    assert.match(
+      verified.output,
+      /intact, from entry 4 to 5; .*\n?.*Signed through entry 4 with key \w{8}\./,
+      verified.errors,
+    );
+    const wrong = await command('verify', ...store, '--anchor', `4:${'00'.repeat(32)}`);
+    assert.match(wrong.errors, /STORE_AUDIT_BROKEN: .*entry 4 has another hash/);
+    assert.match((await command('verify', ...store, '--anchor', 'x')).errors, /ANCHOR_INVALID/);
+
+    const publicKey = /public key is (\w{64})/.exec((await command('keys', ...store)).output)![1]!;
+    delete process.env[auditKeyVariable];
+    assert.match((await command('verify', ...store)).output, /not known here/);
+    assert.match((await command('verify', ...store, '--audit-key', publicKey)).output, /with key \w{8}\.$/);
+    const foreign = await command('verify', ...store, '--audit-key', '11'.repeat(32));
+    assert.match(foreign.errors, /signed by a key that is none of ours/);
+
+    for (const format of ['jsonl', 'fhir']) {
+      const to = join(folder, `trail.${format}`);
+      const exported = await command('export', ...store, '--to', to, '--format', format);
+      assert.equal(exported.code, 0, exported.errors);
+      const lines = readFileSync(to, 'utf8').trimEnd().split('\n');
+      const newest = JSON.parse(lines.at(-1)!) as { action: string; subtype?: { code: string }[] };
+      assert.equal(newest.subtype?.[0]?.code ?? newest.action, 'audit.exported');
+      assert.match((await command('export', ...store, '--to', to)).errors, /EXPORT_EXISTS/);
+    }
+    assert.equal((await command('export', ...store, '--to', join(folder, 'x'), '--format', 'xml')).code, 1);
+    assert.equal(existsSync(join(folder, 'x')), false);
+  } finally {
+    delete process.env[auditKeyVariable];
+  }
 });

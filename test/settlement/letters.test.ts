@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IncomingDelivery } from '../../nodes/amqp/index.ts';
-import { discardLetters, revealLetter, startReplay, cancelReplay } from '../../nodes/settlement/letters/act.ts';
+import { listAudit } from '../../nodes/kernel/audit/index.ts';
+import {
+  cancelReplay,
+  discardLetters,
+  recordPreview,
+  revealLetter,
+  startEditedReplay,
+  startReplay,
+} from '../../nodes/settlement/letters/act.ts';
+import { assignCauses, causeOwners, causeStory, causeTrends } from '../../nodes/settlement/letters/causes.ts';
 import { collectLetter, purgeLetters } from '../../nodes/settlement/letters/collect.ts';
 import { letterTotals, listGroups, takeAnnouncements } from '../../nodes/settlement/letters/groups.ts';
 import { getLetter, listLetters, previewAct } from '../../nodes/settlement/letters/inspect.ts';
@@ -96,6 +105,91 @@ for (const under of storesUnderTest()) {
       assert.equal(letter!.routingKey, 'order.created');
     },
   );
+
+  test(
+    name('a cause has an owner, a trend by the hour, and the story of how one like it ended'),
+    under.options,
+    async () => {
+      await using fixture = await under.fresh();
+      const { store } = fixture;
+      const solved = death({ messageId: '1', message: 'Ward X is closed.' });
+      await store.run(collectLetter, solved);
+      await store.run(discardLetters, { ...act('d1'), filter: { ids: [solved.id] } });
+      for (const messageId of ['2', '3']) await store.run(collectLetter, death({ messageId }));
+      const groups = await store.run(listGroups, {});
+      const open = groups.find(({ unresolved }) => unresolved === 2)!;
+      const cause = { queue, fingerprint: open.fingerprint };
+
+      const assigned = { ...act('a1'), causes: [cause], assignee: 'pharmacy' };
+      assert.deepEqual(await store.run(assignCauses, assigned), { count: 1 });
+      assert.deepEqual(await store.run(assignCauses, assigned), { count: 1 }, 'a repeated press is the first');
+      const owners = await store.run(causeOwners, undefined);
+      assert.deepEqual(
+        owners.map(({ assignee, by, fingerprint }) => [assignee, by, fingerprint]),
+        [['pharmacy', 'ward.operator', open.fingerprint]],
+      );
+      const { records } = await store.run(listAudit, { filter: { action: 'deadletter.assigned' } });
+      assert.deepEqual(
+        records.map(({ actor, detail }) => [actor, detail]),
+        [['ward.operator', { causes: 1, queue, to: 'pharmacy' }]],
+      );
+      await store.run(assignCauses, { ...act('a2'), causes: [cause], assignee: '' });
+      assert.deepEqual(await store.run(causeOwners, undefined), []);
+
+      const trend = (await store.run(causeTrends, undefined)).find(
+        ({ fingerprint }) => fingerprint === open.fingerprint,
+      );
+      assert.equal(trend!.hours.length, 24);
+      assert.equal(
+        trend!.hours.reduce((sum, letters) => sum + letters, 0),
+        2,
+      );
+      fixture.setClock(2 * 86_400_000);
+      assert.deepEqual(await store.run(causeTrends, undefined), []);
+      fixture.setClock(0);
+
+      const story = await store.run(causeStory, cause);
+      assert.equal(story.sample?.messageId, '3');
+      assert.deepEqual(
+        story.past.map(({ discarded, resolved, reason, actor }) => ({ discarded, resolved, reason, actor })),
+        [{ discarded: 1, resolved: 0, reason: act('').reason, actor: 'ward.operator' }],
+      );
+      assert.deepEqual(await store.run(causeStory, { queue, fingerprint: 'unknown' }), { sample: null, past: [] });
+    },
+  );
+
+  test(name('several letters are replayed with a body of their own, once for a token'), under.options, async () => {
+    await using fixture = await under.fresh();
+    const { store } = fixture;
+    const letters = ['1', '2'].map((messageId) => death({ messageId }));
+    for (const letter of letters) await store.run(collectLetter, letter);
+    await store.run(recordPreview, { actor: 'ward.operator', change: 'set /unit', letters: 2 });
+    const edits = letters.map(({ id }, index) => ({
+      id,
+      body: Buffer.from(`{"edited":${index}}`),
+      bodyKey: null,
+      contentType: 'application/json',
+      originalHash: 'a',
+      editedHash: `b${index}`,
+    }));
+    const request = { ...act('e1'), jobId: 'j1', rate: 100, change: 'set /unit', edits };
+    assert.deepEqual(await store.run(startEditedReplay, request), { jobId: 'j1', count: 2 });
+    assert.deepEqual(await store.run(startEditedReplay, { ...request, jobId: 'j2' }), { jobId: 'j1', count: 2 });
+    for (const [index, { id }] of letters.entries()) {
+      const letter = (await store.run(getLetter, { id }))!;
+      assert.deepEqual([letter.state, letter.generation], ['replaying', 1]);
+      assert.equal(Buffer.from(letter.edited!.body).toString(), `{"edited":${index}}`);
+    }
+    await assert.rejects(store.run(startEditedReplay, { ...request, token: 'e2' }), { code: 'NOTHING_TO_REPLAY' });
+    const { records } = await store.run(listAudit, { order: 'oldest-first' });
+    assert.deepEqual(
+      records.filter(({ actor }) => actor === 'ward.operator').map(({ action, detail }) => [action, detail]),
+      [
+        ['deadletter.previewed', { change: 'set /unit', letters: 2 }],
+        ['deadletter.edited-and-replayed', { change: 'set /unit', count: 2, job: 'j1' }],
+      ],
+    );
+  });
 
   test(name('a replay is sent once for each letter, and its result is told by the flow'), under.options, async () => {
     await using fixture = await under.fresh();

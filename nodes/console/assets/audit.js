@@ -3,15 +3,26 @@ import { get, post } from './api.js';
 import { askReason } from './dialogs.js';
 import { badge, count, empty, errorBox, h, head, instant, loading, render, table, toast } from './dom.js';
 
-const actions = ['message.accepted', 'message.rejected', 'message.settled', 'deadletter.replayed', 'deadletter.edited-and-replayed', 'deadletter.replay-finished', 'deadletter.replay-cancelled', 'deadletter.discarded', 'deadletter.revealed', 'message.revealed', 'deadletter.assigned', 'queue.paused', 'queue.resumed', 'messaging.stopped', 'messaging.started', 'system.isolated', 'system.released', 'audit.exported'];
+const actions = ['message.accepted', 'message.rejected', 'message.settled', 'deadletter.replayed', 'deadletter.edited-and-replayed', 'deadletter.replay-finished', 'deadletter.replay-cancelled', 'deadletter.discarded', 'deadletter.revealed', 'message.revealed', 'deadletter.assigned', 'queue.paused', 'queue.resumed', 'messaging.stopped', 'messaging.started', 'system.isolated', 'system.released', 'audit.exported', 'deadletter.previewed', 'audit.purged', 'configuration.added', 'configuration.changed', 'configuration.removed'];
 
 /** Hashes and long ids by their beginning; whole in the tooltip or the export. */
 const short = (text) => (text.length > 24 && !text.includes(' ') ? `${text.slice(0, 14)}…` : text);
+
+const signedText = ({ checkpoints, through, keys, trusted }) =>
+  checkpoints === 0 ? 'no part of it is signed.' : `signed through entry ${through} with key ${keys.join(', ')}${trusted ? '.' : ', which is not known here: signatures were checked with the key that stands beside them.'}`;
+
+/** What signs the trail and how long it is kept. */
+function keepingText({ key, retentionDays, last, first }) {
+  if (key === null) return 'No audit key is set (HEALTHFLOWS_AUDIT_KEY), so nothing is signed and no entry is ever removed.';
+  const signed = last === null ? 'not signed yet' : [`signed through entry ${last.seq} with key ${last.key}, `, instant(last.at)];
+  return ['Entries are kept ', count(retentionDays, 'day'), '; ', signed, first > 1 ? `; those before ${first} were removed after that time.` : '.'];
+}
 
 export default function auditPage(main, session, query) {
   const filter = { action: query.get('action') ?? '', actor: query.get('actor') ?? '', subject: query.get('subject') ?? '', correlationId: query.get('correlationId') ?? '' };
   const list = h('div', {});
   const verdict = h('div', { role: 'status', 'aria-live': 'polite' });
+  const keeping = h('p', { class: 'quiet' });
   let records = [];
   let next;
   let ended = false;
@@ -45,17 +56,17 @@ export default function auditPage(main, session, query) {
       },
     }));
 
-  async function takeAway() {
+  async function takeAway(format) {
     const parameters = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== ''));
     const done = await askReason({
       title: 'Export the audit trail',
-      text: parameters.size === 0 ? 'All entries, oldest first, one JSON line each with its hash.' : 'The entries of the filter, oldest first, one JSON line each with its hash.',
+      text: `${parameters.size === 0 ? 'All entries' : 'The entries of the filter'}, oldest first, ${format === 'fhir' ? 'a FHIR R4 AuditEvent a line' : 'one JSON line each'}, with the hash.`,
       button: 'Export',
       session,
-      act: (act) => post(`audit/export?${parameters}`, act),
+      act: (act) => post(`audit/export?${new URLSearchParams([...parameters, ['format', format]])}`, act),
     });
     if (done === undefined) return;
-    const link = h('a', { href: URL.createObjectURL(new Blob([done.lines], { type: 'application/x-ndjson' })), download: `audit-${new Date().toISOString().slice(0, 10)}.jsonl` });
+    const link = h('a', { href: URL.createObjectURL(new Blob([done.lines], { type: format === 'fhir' ? 'application/fhir+ndjson' : 'application/x-ndjson' })), download: `audit-${new Date().toISOString().slice(0, 10)}.${format === 'fhir' ? 'ndjson' : 'jsonl'}` });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
     toast(`${count(done.entries, 'entry', 'entries')} exported${done.whole ? '' : '; the file is at its limit, take the rest with a later start'}.`);
@@ -71,8 +82,8 @@ export default function auditPage(main, session, query) {
       render(
         verdict,
         result.kind === 'intact'
-          ? h('p', {}, badge('good', 'intact'), ` ${count(result.entries, 'entry', 'entries')} of ${result.store}, the last with hash `, h('span', { class: 'mono' }, result.hash.slice(0, 16)), '…')
-          : h('p', { class: 'error' }, badge('bad', 'broken'), ` Entry ${result.seq} is ${result.problem === 'missing' ? 'missing' : result.problem === 'changed' ? 'not what was written' : 'unknown to the head of the chain'}. Call the security officer; keep the database as it is.`),
+          ? h('p', {}, badge('good', 'intact'), ` Entries ${result.first} to ${result.entries} of ${result.store}, the last with hash `, h('span', { class: 'mono' }, result.hash.slice(0, 16)), `…; ${signedText(result.signed)}`)
+          : h('p', { class: 'error' }, badge('bad', 'broken'), ` Entry ${result.seq} ${result.words}. Call the security officer; keep the database as it is.`),
       );
     } catch (error) {
       render(verdict, errorBox(error));
@@ -109,7 +120,8 @@ export default function auditPage(main, session, query) {
     head(
       'Audit',
       'Who did what, in a chain that shows every later change.',
-      session.may.export && mayAct && h('button', { type: 'button', onclick: takeAway }, 'Export…'),
+      session.may.export && mayAct && h('button', { type: 'button', onclick: () => takeAway('jsonl') }, 'Export…'),
+      session.may.export && mayAct && h('button', { type: 'button', onclick: () => takeAway('fhir') }, 'Export as FHIR…'),
       session.may.verify && h('button', { type: 'button', class: 'primary', onclick: verify }, 'Verify the chain'),
     ),
     h(
@@ -121,11 +133,13 @@ export default function auditPage(main, session, query) {
       typed('correlationId', 'Correlation id'),
       h('button', { type: 'button', onclick: () => load() }, 'Reload'),
     ),
+    keeping,
     verdict,
     list,
   );
   render(list, loading());
   void load();
+  get('audit/keeping').then((state) => render(keeping, keepingText(state)), () => {});
   return () => {
     ended = true;
   };

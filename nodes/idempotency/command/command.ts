@@ -1,14 +1,15 @@
 /** `healthflows-store`: what an administrator does with a store while Node-RED is stopped. */
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { verifyAudit } from '../../kernel/audit/index.ts';
+import { auditKeys, exportAudit, keepAudit, verifyAudit } from '../../kernel/audit/index.ts';
 import { Failure } from '../../kernel/failure.ts';
 import { payloadKeys } from '../../kernel/payload-key.ts';
 import { openPrivateStore, type PostgresqlOptions, type Store, type StoreOptions } from '../../kernel/store/index.ts';
 import { keysInUse } from '../../kernel/store/keys-in-use.ts';
 import { auditBroken, moveStore } from '../../kernel/store/transfer/move.ts';
+import { recordExport } from '../../kernel/audit/operations.ts';
 import { countRows, digestOfSqlite, listTables } from '../../kernel/store/transfer/tables.ts';
 import { purge } from '../keys.ts';
 
@@ -17,10 +18,13 @@ const usage = `Usage: healthflows-store <command> …       (in a checkout: npm 
   move   --from sqlite:<file> --to postgres://<host>/<database>
                                  copies a store into an empty PostgreSQL schema and verifies it
   info   --store <address>       schema, size and rows of each table
-  verify --store <address>       the audit trail, and the file itself on SQLite
   backup --store sqlite:<file> --to <file>
-  purge  --store <address>       idempotency keys past their retention
-  keys   --store <address>       with which keys payloads are encrypted, and how many rows with each
+  verify --store <address>       the audit trail, and the file itself on SQLite
+         [--anchor <entry>:<hash>]   a state that you kept elsewhere   [--audit-key <public key> …]   keys to trust
+  export --store <address> --to <file> [--format jsonl|fhir]
+                                 the audit trail as JSON Lines or as FHIR R4 AuditEvent, one a line
+  purge  --store <address>       idempotency keys, and audit entries under a signed checkpoint, past their retention
+  keys   --store <address>       with which keys payloads are encrypted, how many rows with each; the audit's public key
 
 An address is sqlite:<file> or postgres://<user>@<host>:<port>/<database>; the password may come from PGPASSWORD.
 --schema <name> names the PostgreSQL schema; without it "healthflows". Stop Node-RED first: a SQLite store serves one
@@ -31,7 +35,12 @@ interface Arguments {
   from?: string;
   to?: string;
   schema?: string;
+  anchor?: string;
+  'audit-key'?: string;
+  format?: string;
 }
+
+type Given = Required<Pick<Arguments, 'store' | 'from' | 'to'>> & Arguments;
 
 type Print = (line: string) => void;
 
@@ -43,7 +52,16 @@ export async function storeCommand(argv: readonly string[], print: Print, compla
     parsed = parseArgs({
       args: [...argv],
       allowPositionals: true,
-      options: { store: text, from: text, to: text, schema: text, help: { type: 'boolean' } },
+      options: {
+        store: text,
+        from: text,
+        to: text,
+        schema: text,
+        anchor: text,
+        'audit-key': text,
+        format: text,
+        help: { type: 'boolean' },
+      },
     });
   } catch (error) {
     complain(`${(error as Error).message}\n\n${usage}`);
@@ -61,7 +79,7 @@ export async function storeCommand(argv: readonly string[], print: Print, compla
     return 2;
   }
   try {
-    await command.run(values as Required<Arguments>, print);
+    await command.run(values as Given, print);
     return 0;
   } catch (error) {
     complain(error instanceof Failure ? `${error.code}: ${error.message}` : String(error));
@@ -71,7 +89,7 @@ export async function storeCommand(argv: readonly string[], print: Print, compla
 
 interface Command {
   needs: readonly (keyof Arguments)[];
-  run(args: Required<Arguments>, print: Print): Promise<void>;
+  run(args: Given, print: Print): Promise<void>;
 }
 
 const commands: Record<string, Command> = {
@@ -110,7 +128,9 @@ const commands: Record<string, Command> = {
   },
   verify: {
     needs: ['store'],
-    run: async ({ store: address, schema }, print) => {
+    run: async ({ store: address, schema, anchor, 'audit-key': key }, print) => {
+      const keys = auditKeys(process.env, key);
+      const kept = anchor === undefined ? {} : { anchor: anchorOf(anchor) };
       await using source = await opened(optionsOf(address, schema), true);
       if (source.store.engine === 'sqlite') {
         for (const table of await source.store.run(listTables, undefined)) {
@@ -118,9 +138,36 @@ const commands: Record<string, Command> = {
           print(`${table.name.padEnd(24)} ${rowsText(rows)}  ${hash.slice(0, 16)}`);
         }
       }
-      const audit = await verifyAudit(source.store);
+      const audit = await verifyAudit(source.store, { keys, ...kept });
       if (audit.kind === 'broken') throw auditBroken(audit);
-      print(`The audit trail of ${audit.entries} entries is intact; its head is ${audit.hash}.`);
+      const { entries, first, hash, signed } = audit;
+      print(
+        `The audit trail is intact, from entry ${first} to ${entries}; its head is ${hash}.${first > 1 ? ` Entries before ${first} were removed after their retention, which is signed.` : ''}`,
+      );
+      if (signed.checkpoints === 0) print('No part of it is signed: set HEALTHFLOWS_AUDIT_KEY for signed checkpoints.');
+      else {
+        print(
+          `Signed through entry ${signed.through} with key ${signed.keys.join(', ')}${signed.trusted ? '.' : ', which is not known here: whoever made the signatures also wrote that key into the store. Compare it, and give it with --audit-key.'}`,
+        );
+      }
+    },
+  },
+  export: {
+    needs: ['store', 'to'],
+    run: async ({ store: address, schema, to, format = 'jsonl' }, print) => {
+      if (format !== 'jsonl' && format !== 'fhir') throw invalid(format, 'a format is jsonl or fhir');
+      const file = resolve(to);
+      if (existsSync(file))
+        throw new Failure('configuration', 'EXPORT_EXISTS', `${file} is there already; an export replaces nothing.`);
+      await using source = await opened(optionsOf(address, schema));
+      const { store } = source;
+      await store.run(recordExport, { actor: userInfo().username, format });
+      const lines = exportAudit(
+        store,
+        {},
+        format === 'fhir' ? { kind: 'fhir', observer: 'healthflows-store' } : { kind: 'jsonl' },
+      );
+      print(`${await written(lines, file)} entries written to ${file}.`);
     },
   },
   backup: {
@@ -141,6 +188,13 @@ const commands: Record<string, Command> = {
         purged = await source.store.run(purge, { limit });
       }
       print(`${total} keys removed.`);
+      const audit = await keepAudit(source.store, { keys: auditKeys(), actor: userInfo().username, pause: 0 });
+      if (audit.kind === 'broken') throw auditBroken(audit.verdict);
+      print(
+        audit.kind === 'no-key'
+          ? 'No audit entry is removed: without HEALTHFLOWS_AUDIT_KEY nobody could tell it from a deletion.'
+          : `${audit.removed} audit entries removed.`,
+      );
     },
   },
   keys: {
@@ -160,9 +214,43 @@ const commands: Record<string, Command> = {
       for (const id of keys.byId.keys())
         if (id !== keys.current?.id && !used.has(id)) print(`Nothing needs the former key ${id}: it may be removed.`);
       if (uses.length === 0) print('There are no payloads in this store.');
+      const audit = auditKeys().current;
+      print(
+        audit === undefined
+          ? 'The audit trail is not signed: HEALTHFLOWS_AUDIT_KEY is not set.'
+          : `The audit trail is signed with key ${audit.id}; its public key is ${audit.publicKey.toString('hex')}.`,
+      );
     },
   },
 };
+
+/** Writes a file that is whole or not there. @returns its lines */
+async function written(lines: AsyncIterable<string>, file: string): Promise<number> {
+  const partial = `${file}.partial`;
+  const handle = openSync(partial, 'w', 0o600);
+  let count = 0;
+  try {
+    for await (const line of lines) {
+      writeSync(handle, line);
+      count++;
+    }
+    fsyncSync(handle);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
+  } finally {
+    closeSync(handle);
+  }
+  renameSync(partial, file);
+  return count;
+}
+
+function anchorOf(text: string): { seq: number; hash: Buffer } {
+  const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/i.exec(text) ?? [];
+  if (seq === undefined || hash === undefined)
+    throw new Failure('configuration', 'ANCHOR_INVALID', 'An anchor is <entry>:<hash of 64 hexadecimal digits>.');
+  return { seq: Number(seq), hash: Buffer.from(hash, 'hex') };
+}
 
 function rowsText(rows: number): string {
   return `${String(rows).padStart(10)} rows`;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { auditKeys } from '../../kernel/audit/index.ts';
 import { Failure } from '../../kernel/failure.ts';
 import { payloadKeys } from '../../kernel/payload-key.ts';
 import { openStore } from '../../kernel/store/index.ts';
@@ -18,6 +19,7 @@ export default defineConfigNode(
   ({ id, name, config, credentials, log, RED }) => {
     // A key that cannot be used is told now, not with the first message.
     payloadKeys();
+    const keys = auditKeys();
     const store = openStore(storeOptionsOf(config, credentials, surroundings(RED)));
     let shown: string | undefined;
     store.onStatus(({ state, version, problem }) => {
@@ -26,7 +28,7 @@ export default defineConfigNode(
       if (problem === undefined) log.info('store.ready', { state, version });
       else log.warn('store.problem', { state, problem });
     });
-    const house = keepHouse(store, name === '' ? id : name, (code) => log.warn('store.purge_failed', { code }));
+    const house = keepHouse(store, { label: name === '' ? id : name, keys, log });
     const service: IntegrationStoreService = { id, store, retention: config.retention * day };
     return {
       service,

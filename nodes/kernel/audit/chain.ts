@@ -2,7 +2,7 @@
  * The hash chain of the audit trail. Each row's hash is SHA-256 over the hash before it and the row's own canonical
  * JSON, so a changed, deleted, inserted or reordered row breaks the chain at its sequence number. The head row holds
  * count and last hash, so a truncated tail shows too. Who can rewrite every row and the head can still forge the
- * chain: keep an exported head elsewhere where that matters.
+ * chain; signed checkpoints (checkpoints.ts) and a head that is kept elsewhere show that.
  */
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../json.ts';
@@ -16,6 +16,9 @@ export interface AuditRecord extends AuditEntry {
   /** Milliseconds since the epoch. */
   at: number;
 }
+
+/** Columns that {@link recordOfRow} reads, and the hash. */
+export const auditColumns = 'seq, at, action, outcome, actor, subject, correlation_id, node, reason, detail, hash';
 
 /** What the first entry is chained to. */
 export const genesis = Buffer.alloc(32);

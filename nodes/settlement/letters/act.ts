@@ -299,6 +299,16 @@ export const revealLetter = defineOperation(
   },
 );
 
+/** Says in the audit trail, before payloads are read, that a person tries a change on them. */
+export const recordPreview = defineOperation(
+  import.meta.url,
+  'recordPreview',
+  // biome-ignore lint/correctness/useYield: the audit entry is all of it
+  function* ({ actor, change, letters }: { actor: string; change: string; letters: number }, context) {
+    context.audit({ action: 'deadletter.previewed', outcome: 'success', actor, detail: { change, letters } });
+  },
+);
+
 /** Records an act of a person that touches no letter (pausing a queue), or one that was refused. */
 export const recordAct = defineOperation(
   import.meta.url,

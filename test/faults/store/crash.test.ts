@@ -30,10 +30,13 @@ test('SQLite: kill -9 under load loses nothing that was acknowledged, and the fi
   const options: StoreOptions = { engine: 'sqlite', file: join(folder, 'store.sqlite') };
   let output = '';
   for (let round = 0; round < rounds; round++) {
-    output += await killedWriter(options, `r${round}`, 100 + Math.floor(Math.random() * 1000));
+    const told = await killedWriter(options, `r${round}`, 100 + Math.floor(Math.random() * 1000));
+    output += told;
+    // What earlier rounds were told is looked at again at the end.
+    const asked = round === rounds - 1 ? output : told;
     const store = openStore(options);
-    assert.deepEqual(await lost(store, acknowledgedIn(output)), []);
-    await store.close();
+    const wrong = await lost(store, acknowledgedIn(asked)).finally(() => store.close());
+    assert.deepEqual(wrong, []);
   }
   t.diagnostic(`campaign: ${rounds} kills, ${acknowledgedIn(output).claimed.size} acknowledged claims, 0 lost`);
   removeDirectory(folder);
@@ -47,8 +50,9 @@ test('PostgreSQL: kill -9 of a writer loses nothing that was acknowledged and bl
   const { clockOffset: _, ...options } = fixture.options;
   let output = '';
   for (let round = 0; round < rounds; round++) {
-    output += await killedWriter(options, `r${round}`, 100 + Math.floor(Math.random() * 500));
-    assert.deepEqual(await lost(fixture.store, acknowledgedIn(output)), []);
+    const told = await killedWriter(options, `r${round}`, 100 + Math.floor(Math.random() * 500));
+    output += told;
+    assert.deepEqual(await lost(fixture.store, acknowledgedIn(round === rounds - 1 ? output : told)), []);
   }
   t.diagnostic(`campaign: ${rounds} kills, ${acknowledgedIn(output).claimed.size} acknowledged claims, 0 lost`);
 });

@@ -15,6 +15,8 @@ import { causeOwners } from './0010-cause-owners.ts';
 import { reconciliation } from './0011-reconciliation.ts';
 import { messagingSafety } from './0012-messaging-safety.ts';
 import { controlNumbers } from './0013-control-numbers.ts';
+import { auditCheckpoints } from './0014-audit-checkpoints.ts';
+import { configuration } from './0015-configuration.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -31,6 +33,8 @@ export const migrations: readonly Migration[] = [
   reconciliation,
   messagingSafety,
   controlNumbers,
+  auditCheckpoints,
+  configuration,
 ];
 
 export type { Migration, SqlTypes } from './migration.ts';

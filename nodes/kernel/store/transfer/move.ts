@@ -4,7 +4,7 @@
  */
 import pg from 'pg';
 import { appendAudit } from '../../audit/chain.ts';
-import { type AuditVerdict, verifyAuditSlice } from '../../audit/operations.ts';
+import { type AuditVerdict, problemWords, verifyTrail } from '../../audit/verify.ts';
 import { Failure } from '../../failure.ts';
 import { drive } from '../drive.ts';
 import type { OperationContext, Row, SqlValue } from '../operation.ts';
@@ -165,22 +165,18 @@ async function digestOf(client: pg.Client, { name, columns }: Table): Promise<Ta
   return digest.value;
 }
 
-/** The chain as it stands in the transaction. */
-async function verify(client: pg.Client): Promise<AuditVerdict> {
+/** The trail as it stands in the transaction. */
+function verify(client: pg.Client): Promise<AuditVerdict> {
   const context: OperationContext = { now: Date.now(), dialect: 'postgresql', audit: () => {} };
-  let from: { seq?: number; hash?: Uint8Array } = {};
-  for (;;) {
-    const body = verifyAuditSlice.body({ ...from, limit: 1000 }, context);
-    const verdict = await drive(body, (statement) => execute(client, statement));
-    if (verdict.kind !== 'continue') return verdict;
-    from = verdict;
-  }
+  return verifyTrail((operation, args) =>
+    drive(operation.body(args, context), (statement) => execute(client, statement)),
+  );
 }
 
 export function auditBroken({ seq, problem }: AuditVerdict & { kind: 'broken' }): Failure {
   return new Failure(
     'configuration',
     'STORE_AUDIT_BROKEN',
-    `The audit trail of the store does not verify: entry ${seq} is ${problem}. Keep the file as evidence and find out who changed it.`,
+    `The audit trail of the store does not verify: entry ${seq} ${problemWords[problem]}. Keep the file as evidence and find out who changed it.`,
   );
 }
