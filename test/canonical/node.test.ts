@@ -124,6 +124,14 @@ describe('canonical-mapper in Node-RED', () => {
     assert.equal(JSON.parse(preview.result).number, 'PO-1001');
   });
 
+  test('previews a mapping whose key is missing with a warning that says which', async () => {
+    const sample = JSON.stringify({ resourceType: 'ChargeItem', account: [{ identifier: { value: 'A-1' } }] });
+    const { status, body } = await endpoint('preview', { id: 'fhir-charge-item-to-billing-charge', sample });
+    assert.equal(status, 200);
+    assert.match(JSON.stringify(body.problems), /HEALTHFLOWS_PSEUDONYM_KEY/);
+    assert.ok('source' in body, 'what the sample holds is shown all the same');
+  });
+
   test('answers a bad sample or mapping with what is wrong, never with a crash', async () => {
     for (const body of [
       {},

@@ -10,6 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { Browser, Locator } from 'playwright-core';
 import { apiKeys, type SandboxOdoo, startSandboxOdoo } from '../../sandbox/odoo/index.ts';
+import { type PartnerHost, startPartners } from '../../sandbox/partners/host.ts';
 import { orderDocument } from '../../sandbox/supplier/order.ts';
 import { post } from '../e2e/sender.ts';
 import { launchBrowser, type OpenedEditor, openEditor } from '../editor/editor.ts';
@@ -25,6 +26,7 @@ describe('a new user with the README and the packed package', { timeout: 600_000
   let browser: Browser;
   let nodeRed: NodeRed;
   let odoo: SandboxOdoo;
+  let partners: PartnerHost;
 
   before(async () => {
     ensureBuilt();
@@ -39,6 +41,7 @@ describe('a new user with the README and the packed package', { timeout: 600_000
       cwd: userDir,
     });
     odoo = await startSandboxOdoo();
+    partners = await startPartners([]);
     [browser, nodeRed] = await Promise.all([
       launchBrowser(),
       startNodeRed({ userDir, packageFrom: 'userDir', flows: [] }),
@@ -48,21 +51,28 @@ describe('a new user with the README and the packed package', { timeout: 600_000
     await browser?.close();
     await nodeRed?.stop();
     await odoo?.close();
+    await partners?.close();
   });
 
   const fill = async (dialog: Locator, values: Record<string, string>) => {
     for (const [field, value] of Object.entries(values)) await dialog.locator(field).fill(value);
   };
 
-  /** What the README says to type: the Odoo of this hospital, and a secret for each webhook. */
+  /** What the README says to type: the Odoo of this hospital, its partners, and a secret for each webhook. */
   async function configure(editor: OpenedEditor, { nodes }: FlowFile): Promise<void> {
-    for (const { id, type } of nodes) {
+    for (const { id, type, credentials } of nodes) {
       if (type === 'odoo-server') {
         await fill(await editor.openConfig(type, id), {
           '#node-config-input-url': odoo.url,
           '#node-config-input-database': odoo.database,
           '#node-config-input-login': 'bot',
           '#node-config-input-apiKey': apiKeys.bot,
+        });
+        await editor.done();
+      } else if (type === 'partner-endpoint') {
+        await fill(await editor.openConfig(type, id), {
+          '#node-config-input-url': partners.url,
+          ...(credentials?.secret === undefined ? {} : { '#node-config-input-secret': secret }),
         });
         await editor.done();
       } else if (type === 'webhook-verifier') {

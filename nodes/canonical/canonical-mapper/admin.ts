@@ -126,8 +126,19 @@ export function admin({ get, post, RED }: AdminRoutes): void {
     const uncovered = Array.isArray(draft?.rows) ? safeRequired(draft) : [];
     const answer = { problems, uncovered };
     if (sample.trim() === '') response.json(answer);
-    else if (compiled !== undefined) response.json({ ...answer, preview: await previewed(compiled, sample) });
-    else response.json({ ...answer, source: sourceOf(draft?.source, sample) });
+    else if (compiled === undefined) response.json({ ...answer, source: sourceOf(draft?.source, sample) });
+    else
+      response.json(
+        await previewed(compiled, sample).then(
+          (preview) => ({ ...answer, preview }),
+          (error: unknown) => {
+            // Something that this Node-RED lacks (the key of pseudonyms): told beside the rows, which can still be edited.
+            if (!(error instanceof Failure && error.class === 'configuration')) throw error;
+            const lacks = { message: error.message, severity: 'warning' as const };
+            return { ...answer, problems: [...problems, lacks], source: sourceOf(draft?.source, sample) };
+          },
+        ),
+      );
   });
 
   post('difference', configure, async (request, response) => {
