@@ -72,7 +72,7 @@ describe('a new user with the README and the packed package', { timeout: 600_000
       } else if (type === 'partner-endpoint') {
         await fill(await editor.openConfig(type, id), {
           '#node-config-input-url': partners.url,
-          ...(credentials?.secret === undefined ? {} : { '#node-config-input-secret': secret }),
+          ...((credentials?.secret ?? '') === '' ? {} : { '#node-config-input-secret': secret }),
         });
         await editor.done();
       } else if (type === 'webhook-verifier') {
