@@ -281,7 +281,13 @@ for (const { title, engine, skip } of engines) {
       assert.match(response.headers.get('content-type') ?? '', /^text\/plain;.* version=0\.0\.4/);
       const text = await response.text();
       const letters = text.split('\n').filter((line) => line.includes('dead_letters_total{') && line.includes(queue));
-      assert.deepEqual(letters, [`healthflows_dead_letters_total{queue="${queue}",class="data-quality"} 4`]);
+      // A class that nothing has met yet stands at 0: an increase from nothing would not be seen.
+      assert.ok(
+        letters.includes(`healthflows_dead_letters_total{queue="${queue}",class="defect"} 0`),
+        letters.join('\n'),
+      );
+      const met = letters.filter((line) => !line.endsWith(' 0'));
+      assert.deepEqual(met, [`healthflows_dead_letters_total{queue="${queue}",class="data-quality"} 4`]);
       assert.match(text, /healthflows_transactions_total\{flow="Settling",outcome="succeeded"\} \d+/);
       assert.match(text, /healthflows_operator_actions_total\{action="discard",outcome="refused"\} \d/);
     });
