@@ -75,8 +75,8 @@ export function describeJourneys(version: NodeRedVersion, theme: Theme): void {
       await editor.close();
     });
 
-    // The dark theme changes how dialogs look, not what they do: there, each type once.
-    for (const file of theme === 'light' ? flowFiles() : filesThatShowEveryType()) {
+    // Every file once; the dark theme and 4.1 change how dialogs look, not what a file holds: there, each type once.
+    for (const file of version === '5.0' && theme === 'light' ? flowFiles() : filesThatShowEveryType()) {
       const title = basename(file.path, '.json');
 
       test(`${title}: imported from the menu, it deploys as it is; each dialog takes a change and keeps it`, async () => {
