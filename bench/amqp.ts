@@ -1,11 +1,13 @@
 /**
- * Publishing and consuming with our engines, against raw amqplib with the same guarantee in the same run.
+ * Publishing and consuming with our engines and with our nodes, against raw amqplib with the same guarantee in the same
+ * run.
  *
- *     AMQP_URL=amqp://… node bench/amqp.ts [--count 10000] [--rounds 5]
+ *     npm run bench -- amqp      or      node bench/amqp.ts [--count 5000] [--rounds 5] [--part engines|nodes]
  *
- * Raw amqplib: confirm channel, mandatory, persistent, a window of 100 unconfirmed; consumer with prefetch 100 and an
- * acknowledgement for each message. 1 KB bodies. Rounds are interleaved; prints JSON lines, then medians and the
- * median of the ratios within a round. Compare ratios, not rates.
+ * Raw amqplib: confirm channel, mandatory, persistent, a window of 100 or 500 unconfirmed; consumer with prefetch 100
+ * and an acknowledgement for each message. 1 KB bodies. Rounds are interleaved; prints JSON lines, then medians and the
+ * median of the ratios within a round. Compare ratios, not rates. A private RabbitMQ is started unless AMQP_URL names
+ * one. The nodes are in amqp-node-red.ts.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -18,47 +20,34 @@ import type { MessagingEngine, OutgoingMessage } from '../nodes/amqp/engines/eng
 import { parseAddresses } from '../nodes/amqp/engines/rabbitmq/connection.ts';
 import { RabbitMqEngine } from '../nodes/amqp/engines/rabbitmq/engine.ts';
 import { openStore, type Store } from '../nodes/kernel/store/index.ts';
+import { startPrivateRabbitMq } from '../test/support/services.ts';
+import { type Contender, prefetch, settling, stopwatch, type Taken, windowed } from './amqp-contender.ts';
+import { nodeRedContenders } from './amqp-node-red.ts';
+import { median, print, publish } from './report.ts';
 
 const { values: flags } = parseArgs({
-  options: { count: { type: 'string', default: '10000' }, rounds: { type: 'string', default: '5' } },
+  options: {
+    count: { type: 'string', default: '5000' },
+    rounds: { type: 'string', default: '5' },
+    part: { type: 'string' },
+  },
 });
 const count = Number(flags.count);
 const rounds = Number(flags.rounds);
-const window = 100;
-const prefetch = 100;
-const url = process.env.AMQP_URL;
-if (url === undefined) throw new Error('Set AMQP_URL to a RabbitMQ that the bench may use.');
+const windows = [100, 500];
+const broker = process.env.AMQP_URL === undefined ? await startPrivateRabbitMq() : undefined;
+const url = process.env.AMQP_URL ?? broker!.url;
 
 const run = randomBytes(4).toString('hex');
 const folder = mkdtempSync(join(process.cwd(), '.bench-amqp-'));
-const body = Buffer.from(JSON.stringify({ text: 'x'.repeat(1000) }));
+const payload = { text: 'x'.repeat(1000) };
+const body = Buffer.from(JSON.stringify(payload));
 const headers = { 'cloudEvents:type': 'order.placed', 'cloudEvents:source': '/bench' };
-
-interface Contender {
-  name: string;
-  /** The one whose rate is 1 in the ratios. */
-  reference?: string;
-  /** Resolves when `count` messages are safe. */
-  publish(): Promise<void>;
-  /** Resolves when `count` messages are settled; absent where there is nothing to consume. */
-  consume?(): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** Keeps `window` calls under way. */
-async function windowed(one: () => Promise<unknown>): Promise<void> {
-  let left = count;
-  await Promise.all(
-    Array.from({ length: window }, async () => {
-      while (left-- > 0) await one();
-    }),
-  );
-}
 
 async function raw(type: 'quorum' | 'classic'): Promise<Contender> {
   const queue = `bench.${run}.raw.${type}`;
   // noDelay is off by default in amqplib.
-  const [publishing, consuming] = [await connect(url!, { noDelay: true }), await connect(url!, { noDelay: true })];
+  const [publishing, consuming] = [await connect(url, { noDelay: true }), await connect(url, { noDelay: true })];
   const channel: ConfirmChannel = await publishing.createConfirmChannel();
   await channel.assertQueue(queue, { arguments: { 'x-queue-type': type } });
   const options = { persistent: true, mandatory: true, contentType: 'application/json', headers };
@@ -70,18 +59,18 @@ async function raw(type: 'quorum' | 'classic'): Promise<Contender> {
     });
   return {
     name: `raw amqplib, ${type}`,
-    publish: () => windowed(one),
-    async consume() {
+    publish: (messages, window) => windowed(messages, window, one),
+    async consume(messages) {
       const receiver = await consuming.createChannel();
       await receiver.prefetch(prefetch);
-      let done = 0;
-      await new Promise<void>((resolve) => {
-        void receiver.consume(queue, (message) => {
-          receiver.ack(message!);
-          if (++done === count) resolve();
-        });
+      const { settled, all } = settling(messages);
+      await receiver.consume(queue, (message) => {
+        receiver.ack(message!);
+        settled();
       });
+      const taken = await all;
       await receiver.close();
+      return taken;
     },
     async close() {
       await channel.deleteQueue(queue);
@@ -106,7 +95,7 @@ function outgoing(queue: string): OutgoingMessage {
 
 async function ours(
   name: string,
-  reference: string | undefined,
+  reference: string,
   engine: MessagingEngine,
   queue: string,
   type: 'quorum' | 'classic',
@@ -115,21 +104,16 @@ async function ours(
   await engine.declare({ exchanges: [], queues: [{ name: queue, type, bindings: [] }] });
   return {
     name,
-    ...(reference === undefined ? {} : { reference }),
-    publish: () => windowed(() => engine.publish(outgoing(queue))),
-    async consume() {
-      let done = 0;
-      let finish = () => {};
-      const all = new Promise<void>((resolve) => {
-        finish = resolve;
-      });
+    references: { 'to raw': reference },
+    publish: (messages, window) => windowed(messages, window, () => engine.publish(outgoing(queue))),
+    async consume(messages) {
+      const { settled, all } = settling(messages);
       const consumer = await engine.consume({ queue, prefetch }, (delivery) => {
-        void engine.settle(delivery.handle, { kind: 'done' }).then(() => {
-          if (++done === count) finish();
-        });
+        void engine.settle(delivery.handle, { kind: 'done' }).then(settled);
       });
-      await all;
+      const taken = await all;
       await consumer.close();
+      return taken;
     },
     async close() {
       await engine.close();
@@ -141,7 +125,7 @@ async function ours(
 const rabbit = () => new RabbitMqEngine({ addresses: parseAddresses(url), name: 'bench' });
 
 async function deleteQueue(queue: string): Promise<void> {
-  const model = await connect(url!);
+  const model = await connect(url);
   await (await model.createChannel()).deleteQueue(queue);
   await model.close();
 }
@@ -160,10 +144,12 @@ async function outbox(store: Store): Promise<Contender> {
   });
   return {
     name: 'ours, outbox to quorum, accepted and forwarded',
-    reference: 'raw amqplib, quorum',
-    async publish() {
-      await windowed(() => service.accept({ message: outgoing(queue) }, 'outbox'));
+    references: { 'to raw': 'raw amqplib, quorum' },
+    async publish(messages, window) {
+      const stop = stopwatch();
+      await windowed(messages, window, () => service.accept({ message: outgoing(queue) }, 'outbox'));
       while ((await service.outbox())!.depth > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      return stop();
     },
     async close() {
       await close();
@@ -179,75 +165,80 @@ function sqlite(name: string): Store {
   return store;
 }
 
-const contenders: Contender[] = [await raw('quorum'), await raw('classic')];
-for (const type of ['quorum', 'classic'] as const) {
-  const queue = `bench.${run}.ours.${type}`;
-  const reference = `raw amqplib, ${type}`;
-  contenders.push(await ours(`ours, ${type}`, reference, rabbit(), queue, type, () => deleteQueue(queue)));
-}
-contenders.push(await outbox(sqlite('outbox')));
-const embedded = new EmbeddedEngine(sqlite('embedded'));
-contenders.push(
-  await ours('ours, embedded on SQLite', 'raw amqplib, quorum', embedded, 'bench', 'classic', async () => undefined),
-);
-if (process.env.POSTGRES_URL !== undefined) {
-  const store = openStore({ engine: 'postgresql', url: process.env.POSTGRES_URL, schema: `bench_${run}` });
-  stores.push(store);
-  const engine = new EmbeddedEngine(store);
-  contenders.push(
-    await ours(
-      'ours, embedded on PostgreSQL',
-      'raw amqplib, quorum',
-      engine,
-      'bench',
-      'classic',
-      async () => undefined,
-    ),
-  );
-}
-
-type Verb = 'publish' | 'consume';
-const rates = new Map<string, number[]>();
-
-async function measured(contender: Contender, verb: Verb): Promise<void> {
-  const work = contender[verb]?.bind(contender);
-  if (work === undefined) return;
-  const cpu = process.cpuUsage();
-  const started = performance.now();
-  await work();
-  const perSecond = (count / (performance.now() - started)) * 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  const key = `${verb} ${contender.name}`;
-  rates.set(key, [...(rates.get(key) ?? []), perSecond]);
-  const cpuPerMessage = Math.round(((user + system) / count) * 10) / 10;
-  console.log(JSON.stringify({ verb, contender: contender.name, perSecond: Math.round(perSecond), cpuPerMessage }));
-}
-
-for (let round = 0; round < rounds; round++) {
-  for (const verb of ['publish', 'consume'] as const) {
-    for (const contender of contenders) await measured(contender, verb);
+async function engines(): Promise<Contender[]> {
+  const found: Contender[] = [await raw('quorum'), await raw('classic')];
+  for (const type of ['quorum', 'classic'] as const) {
+    const queue = `bench.${run}.ours.${type}`;
+    found.push(await ours(`ours, ${type}`, `raw amqplib, ${type}`, rabbit(), queue, type, () => deleteQueue(queue)));
   }
+  found.push(await outbox(sqlite('outbox')));
+  const embedded = (name: string, store: Store) =>
+    ours(name, 'raw amqplib, quorum', new EmbeddedEngine(store), 'bench', 'classic', async () => undefined);
+  found.push(await embedded('ours, embedded on SQLite', sqlite('embedded')));
+  if (process.env.POSTGRES_URL !== undefined) {
+    const store = openStore({ engine: 'postgresql', url: process.env.POSTGRES_URL, schema: `bench_${run}` });
+    stores.push(store);
+    found.push(await embedded('ours, embedded on PostgreSQL', store));
+  }
+  return found;
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+async function measure(title: string, contenders: readonly Contender[]): Promise<object[]> {
+  const verbs = [...windows.map((window) => `publish, window ${window}`), 'consume'];
+  const taken = new Map<string, Taken[]>();
+  const note = (verb: string, { name }: Contender, one: Taken, round: number) => {
+    // The first round warms up.
+    if (round < 0) return;
+    const key = `${verb} ${name}`;
+    taken.set(key, [...(taken.get(key) ?? []), one]);
+    console.log(JSON.stringify({ verb, contender: name, perSecond: Math.round((count / one.milliseconds) * 1000) }));
+  };
+  for (let round = -1; round < rounds; round++) {
+    for (const window of windows) {
+      for (const contender of contenders) {
+        note(`publish, window ${window}`, contender, await contender.publish(count, window), round);
+        if (contender.consume !== undefined) note('consume', contender, await contender.consume(count), round);
+      }
+    }
+  }
+  const rows = verbs.flatMap((verb) =>
+    contenders.flatMap(({ name, references }) => {
+      const own = taken.get(`${verb} ${name}`);
+      if (own === undefined) return [];
+      const ratios = Object.entries(references ?? {}).flatMap(([column, reference]) => {
+        const base = taken.get(`${verb} ${reference}`);
+        if (base === undefined) return [];
+        const ratio = median(own.map(({ milliseconds }, round) => base[round]!.milliseconds / milliseconds));
+        return [[column, Number(ratio.toFixed(2))] as const];
+      });
+      return {
+        verb,
+        contender: name,
+        'per second': Math.round(median(own.map(({ milliseconds }) => (count / milliseconds) * 1000))),
+        'CPU µs': Math.round(median(own.map(({ cpu }) => cpu / count))),
+        ...Object.fromEntries(ratios),
+      };
+    }),
+  );
+  print(title, rows);
+  return rows;
+}
 
-console.table(
-  (['publish', 'consume'] as const).flatMap((verb) =>
-    contenders
-      .filter((contender) => contender[verb] !== undefined)
-      .map(({ name, reference }) => {
-        const own = rates.get(`${verb} ${name}`)!;
-        const base = rates.get(`${verb} ${reference ?? name}`)!;
-        return {
-          verb,
-          contender: name,
-          'per second': Math.round(median(own)),
-          ratio: median(own.map((rate, round) => rate / base[round]!)).toFixed(2),
-        };
-      }),
-  ),
-);
-
-for (const contender of contenders) await contender.close();
-for (const store of stores) await store.close();
-rmSync(folder, { recursive: true, force: true });
+const figures: Record<string, object[]> = {};
+try {
+  if (flags.part !== 'engines') {
+    const { contenders, close } = await nodeRedContenders({ url, run, folder, payload });
+    figures.nodes = await measure(`In Node-RED: medians of ${rounds} rounds of ${count} messages`, contenders);
+    await close();
+  }
+  if (flags.part !== 'nodes') {
+    const contenders = await engines();
+    figures.engines = await measure(`Engines: medians of ${rounds} rounds of ${count} messages`, contenders);
+    for (const contender of contenders) await contender.close();
+  }
+  publish('amqp', { rounds, count, ...figures });
+} finally {
+  for (const store of stores) await store.close();
+  await broker?.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
