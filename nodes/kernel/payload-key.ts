@@ -5,6 +5,7 @@
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { Failure } from './failure.ts';
+import { keyBytes } from './key-bytes.ts';
 
 export const payloadKeyVariable = 'HEALTHFLOWS_PAYLOAD_KEY';
 export const formerKeysVariable = 'HEALTHFLOWS_PAYLOAD_KEYS_FORMER';
@@ -40,15 +41,8 @@ export function payloadKeys(
 }
 
 function keyOf(text: string | undefined, variable: string): PayloadKey | undefined {
-  if (text === undefined || text.trim() === '') return undefined;
-  const trimmed = text.trim();
-  const bytes = /^[0-9a-f]{64}$/i.test(trimmed) ? Buffer.from(trimmed, 'hex') : Buffer.from(trimmed, 'base64');
-  if (bytes.length === 32) return { id: createHash('sha256').update(bytes).digest('hex').slice(0, 8), bytes };
-  throw new Failure(
-    'configuration',
-    'PAYLOAD_KEY_INVALID',
-    `${variable} must be 32 bytes, as 64 hexadecimal digits or as base64. Make a key with: openssl rand -hex 32`,
-  );
+  const bytes = keyBytes(text, variable, 'PAYLOAD_KEY_INVALID');
+  return bytes && { id: createHash('sha256').update(bytes).digest('hex').slice(0, 8), bytes };
 }
 
 /** @param context bound to the bytes: sealed for one place, they open for no other */

@@ -1,15 +1,10 @@
 /** The page a newcomer opens to see the order arrive. Read-only, refreshes itself. */
+import { escapeHtml, htmlPage, shown, table } from '../html.ts';
 import type { CallLog } from './calls.ts';
 import type { Engine } from './engine.ts';
 import type { Row } from './fields.ts';
 import type { Reply } from './http.ts';
 import { number, text } from './orm.ts';
-import { plainText } from './values.ts';
-
-const shown = 50;
-
-const escapeHtml = (value: unknown): string =>
-  plainText(value ?? '').replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 type Column = readonly [heading: string, cell: (row: Row) => unknown, numeric?: boolean];
 
@@ -24,27 +19,12 @@ export function page(engine: Engine, log: CallLog): Reply {
   const state = (model: string, row: Row) =>
     engine.db.get(model).fields.state?.selection?.find(([key]) => key === row.state)?.[1] ?? row.state;
 
-  const table = (title: string, model: string, domain: unknown[], columns: readonly Column[]): string => {
+  const recordsOf = (title: string, model: string, domain: unknown[], columns: readonly Column[]): string => {
     const found = engine.model(model) ? env.search(model, domain, { order: 'id desc', limit: shown }) : [];
     const total = engine.model(model) ? env.search(model, domain).length : 0;
-    const rows = found.map((id) => env.one(model, id));
-    const head = columns
-      .map(([name, , numeric]) => `<th${numeric ? ' class="n"' : ''}>${escapeHtml(name)}</th>`)
-      .join('');
-    const body = rows
-      .map(
-        (row) =>
-          `<tr>${columns.map(([, cell, numeric]) => `<td${numeric ? ' class="n"' : ''}>${escapeHtml(cell(row))}</td>`).join('')}</tr>`,
-      )
-      .join('\n');
-    const more = total > shown ? ` <small>latest ${shown} of ${total}</small>` : ` <small>${total}</small>`;
-    return (
-      `<section><h2>${escapeHtml(title)}${more}</h2>` +
-      (rows.length === 0
-        ? '<p>None yet.</p>'
-        : `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`) +
-      '</section>'
-    );
+    const rows = found.map((id) => env.one(model, id)).map((row) => columns.map(([, cell]) => cell(row)));
+    const headings = columns.map(([heading, , numeric = false]) => ({ heading, numeric }));
+    return table(title, headings, rows, total);
   };
 
   const lines = (order: Row) =>
@@ -58,7 +38,7 @@ export function page(engine: Engine, log: CallLog): Reply {
       })
       .join(', ');
 
-  const orders = table(
+  const orders = recordsOf(
     'Purchase orders',
     'purchase.order',
     [],
@@ -72,7 +52,7 @@ export function page(engine: Engine, log: CallLog): Reply {
       ['Created (UTC)', (row) => text(row, 'create_date').slice(0, 19)],
     ],
   );
-  const pickings = table(
+  const pickings = recordsOf(
     'Transfers',
     'stock.picking',
     [],
@@ -84,7 +64,7 @@ export function page(engine: Engine, log: CallLog): Reply {
       ['Moves', (row) => env.lines(row, 'move_ids').length, true],
     ],
   );
-  const bills = table(
+  const bills = recordsOf(
     'Vendor bills',
     'account.move',
     [['move_type', 'in', ['in_invoice', 'in_refund']]],
@@ -97,35 +77,13 @@ export function page(engine: Engine, log: CallLog): Reply {
     ],
   );
 
-  const body = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="3">
-<title>Sandbox Odoo (stand-in, not Odoo)</title>
-<style>
-  :root { color-scheme: light dark; --line: #8885; --soft: #8881; }
-  body { font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 76rem; padding: 1.5rem; }
-  h1 { font-size: 1.35rem; margin: 0; }
-  h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
-  small, .lead { opacity: .75; font-weight: 400; }
-  .scroll { overflow-x: auto; }
-  table { border-collapse: collapse; width: 100%; }
-  th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top; }
-  th { background: var(--soft); white-space: nowrap; }
-  .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-</style>
-</head>
-<body>
-<h1>Sandbox Odoo (stand-in, not Odoo)</h1>
-<p class="lead">Plays Odoo ${escapeHtml(engine.profile.serie)} for development and tests. Database “${escapeHtml(engine.databases[0])}”,
-requests so far: ${log.counters.requests}. This page is read-only and refreshes every 3 seconds.</p>
-${orders}
+  const body = htmlPage(
+    'Sandbox Odoo (stand-in, not Odoo)',
+    `Plays Odoo ${escapeHtml(engine.profile.serie)} for development and tests. Database “${escapeHtml(engine.databases[0])}”,
+requests so far: ${log.counters.requests}. This page is read-only and refreshes every 3 seconds.`,
+    `${orders}
 ${pickings}
-${bills}
-</body>
-</html>
-`;
+${bills}`,
+  );
   return { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' }, body };
 }

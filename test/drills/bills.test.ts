@@ -1,15 +1,13 @@
 /** Drills with suppliers' bills: packs, price lists, look-alike numbers, a locked period, and orders in their thousands beside them. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe } from 'node:test';
 import { OdooClient } from '../../nodes/odoo/index.ts';
 import { apiKeys } from '../../sandbox/odoo/index.ts';
 import { confirmedOrder, ubl } from '../e2e/bill-documents.ts';
 import { Ledger } from '../e2e/ledger.ts';
 import { deliver, inParallel, post } from '../e2e/sender.ts';
-import { orderPost, procurementFlow, type Stack, startStack } from '../e2e/stack.ts';
-import { type FlowNode, packageRoot } from '../support/node-red.ts';
+import { orderPost, type Stack, startStack, referenceFlows } from '../e2e/stack.ts';
+
 import { waitUntil } from '../support/processes.ts';
 import { drill, engines, keys, size } from './drill.ts';
 
@@ -17,11 +15,10 @@ describe(`drills with bills, ${engines} engines`, { timeout: 1_800_000 }, () => 
   let stack: Stack;
   let client: OdooClient;
   before(async () => {
-    const bills = JSON.parse(readFileSync(join(packageRoot, 'flows/procurement-bills.json'), 'utf8')) as FlowNode[];
+    const flows = referenceFlows('procurement', 'procurement-bills');
     // What was told is read where the flow shows it.
-    for (const node of bills) if (node.id === 'hf-b-show' || node.id === 'hf-b-mail') node.console = true;
-    const nodes = new Map([...procurementFlow(), ...bills].map((node) => [node.id, node]));
-    stack = await startStack({ engines, flows: [...nodes.values()] });
+    for (const node of flows) if (node.id === 'hf-b-show' || node.id === 'hf-b-mail') node.console = true;
+    stack = await startStack({ engines, flows });
     client = new OdooClient({ url: stack.odoo.url, database: 'sandbox', apiKey: apiKeys.bot, protocol: 'json2' });
   });
   after(async () => {

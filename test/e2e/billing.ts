@@ -6,9 +6,9 @@ import { after, before, describe, it } from 'node:test';
 import { startPartners, type PartnerHost } from '../../sandbox/partners/host.ts';
 import { Payer } from '../../sandbox/partners/payer.ts';
 import { freePort, waitUntil } from '../support/processes.ts';
-import { type FlowNode, packageRoot } from '../support/node-red.ts';
+
 import { post, webhookSecret } from './sender.ts';
-import { type Engines, type Stack, startStack } from './stack.ts';
+import { type Engines, type Stack, startStack, referenceFlows } from './stack.ts';
 
 /** In every field of the patient that a charge can bring. */
 const marks = [
@@ -68,7 +68,7 @@ export function billingPromises(engines: Engines): void {
     let payer: Payer;
     let partners: PartnerHost;
     before(async () => {
-      const flows = JSON.parse(readFileSync(join(packageRoot, 'flows/billing.json'), 'utf8')) as FlowNode[];
+      const flows = referenceFlows('billing');
       // What was published is read where the flow shows it.
       for (const node of flows) if (node.id === 'hf-be-show') node.console = true;
       const port = await freePort();

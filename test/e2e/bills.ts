@@ -1,22 +1,20 @@
 /** The flow of bills: what agrees is booked once, what does not is somebody's with a reason, and both are told. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { act, OdooClient } from '../../nodes/odoo/index.ts';
 import { apiKeys } from '../../sandbox/odoo/index.ts';
-import { type FlowNode, packageRoot } from '../support/node-red.ts';
+
 import { waitUntil } from '../support/processes.ts';
 import { confirmedOrder, ubl } from './bill-documents.ts';
 import { post } from './sender.ts';
-import { type Engines, type Stack, startStack } from './stack.ts';
+import { type Engines, type Stack, startStack, referenceFlows } from './stack.ts';
 
 export function billPromises(engines: Engines): void {
   describe(`the flow of bills, ${engines} engines`, { timeout: 600_000 }, () => {
     let stack: Stack;
     let client: OdooClient;
     before(async () => {
-      const flows = JSON.parse(readFileSync(join(packageRoot, 'flows/procurement-bills.json'), 'utf8')) as FlowNode[];
+      const flows = referenceFlows('procurement-bills');
       // What was published is read where the flow shows it.
       for (const node of flows) if (node.id === 'hf-b-show') node.console = true;
       stack = await startStack({ engines, flows });

@@ -1,21 +1,16 @@
 /** Plays chains of documents against the running flows and judges what stands in Odoo in the end. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { act, OdooClient } from '../../nodes/odoo/index.ts';
 import type { Chain } from '../../sandbox/chains.ts';
 import { apiKeys } from '../../sandbox/odoo/index.ts';
-import { type FlowNode, packageRoot } from '../support/node-red.ts';
+import type { FlowNode } from '../support/node-red.ts';
 import { waitUntil } from '../support/processes.ts';
 import { ubl } from './bill-documents.ts';
 import { inParallel, post } from './sender.ts';
-import { messageId, procurementFlow, type Stack } from './stack.ts';
+import { messageId, type Stack, referenceFlows } from './stack.ts';
 
 /** The flows that a chain runs through. */
-export function chainFlows(): FlowNode[] {
-  const bills = JSON.parse(readFileSync(join(packageRoot, 'flows/procurement-bills.json'), 'utf8')) as FlowNode[];
-  return [...new Map([...procurementFlow(), ...bills].map((node) => [node.id, node])).values()];
-}
+export const chainFlows = (): FlowNode[] => referenceFlows('procurement', 'procurement-bills');
 
 export interface Verdict {
   chain: Chain;

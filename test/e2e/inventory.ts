@@ -1,7 +1,5 @@
 /** The inventory flow: low shelves, movements in order, the nightly comparison, a recall. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { OdooClient, searchRead, upsert, write } from '../../nodes/odoo/index.ts';
 import { apiKeys } from '../../sandbox/odoo/index.ts';
@@ -16,10 +14,10 @@ import {
   ward,
 } from '../../sandbox/partners/cabinet.ts';
 import { type PartnerHost, startPartners } from '../../sandbox/partners/host.ts';
-import { type FlowNode, packageRoot } from '../support/node-red.ts';
+
 import { freePort, waitUntil } from '../support/processes.ts';
 import { webhookSecret } from './sender.ts';
-import { type DeadLetter, type Engines, type Stack, startStack } from './stack.ts';
+import { type DeadLetter, type Engines, type Stack, startStack, referenceFlows } from './stack.ts';
 
 const debugs = ['hf-inv-t-5-show', 'hf-inv-m-6-show', 'hf-inv-n-2-show', 'hf-inv-r-3-show'];
 
@@ -30,7 +28,7 @@ export function inventoryPromises(engines: Engines): void {
     let cabinet: Cabinet;
     let client: OdooClient;
     before(async () => {
-      const flows = JSON.parse(readFileSync(join(packageRoot, 'flows/inventory.json'), 'utf8')) as FlowNode[];
+      const flows = referenceFlows('inventory');
       for (const node of flows) {
         // What was published is read where the flow shows it.
         if (debugs.includes(node.id)) node.console = true;

@@ -1,16 +1,14 @@
 /** From requisition to received goods: one order, priced, approved, answered, received as counted; each exception somebody's. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { act, OdooClient } from '../../nodes/odoo/index.ts';
 import { apiKeys } from '../../sandbox/odoo/index.ts';
 import { type PartnerHost, startPartners } from '../../sandbox/partners/host.ts';
 import { type Act, Supplier } from '../../sandbox/partners/supplier.ts';
-import { type FlowNode, packageRoot } from '../support/node-red.ts';
+
 import { freePort, waitUntil } from '../support/processes.ts';
 import { post, webhookSecret } from './sender.ts';
-import { type Engines, type Stack, startStack } from './stack.ts';
+import { type Engines, type Stack, startStack, referenceFlows } from './stack.ts';
 
 interface Request {
   id: string;
@@ -19,8 +17,6 @@ interface Request {
 
 const today = new Date().toISOString();
 const inTwoWeeks = new Date(Date.now() + 14 * 86_400_000).toISOString().slice(0, 10);
-
-const flow = (name: string) => JSON.parse(readFileSync(join(packageRoot, `flows/${name}.json`), 'utf8')) as FlowNode[];
 
 export function purchasingPromises(engines: Engines): void {
   describe(`from requisition to receipt, ${engines} engines`, { timeout: 600_000 }, () => {
@@ -32,8 +28,7 @@ export function purchasingPromises(engines: Engines): void {
       const port = await freePort();
       supplier = new Supplier({ flowsUrl: `http://127.0.0.1:${port}/`, secret: webhookSecret, apiKey: 'supplier-key' });
       host = await startPartners([supplier]);
-      const nodes = [...flow('procurement-requisition'), ...flow('procurement-supply'), ...flow('procurement-bills')];
-      const flows = [...new Map(nodes.map((node) => [node.id, node])).values()];
+      const flows = referenceFlows('procurement-requisition', 'procurement-supply', 'procurement-bills');
       // What was published is read where the flows show it.
       for (const node of flows) if (['hf-r-show', 'hf-s-show', 'hf-b-show'].includes(node.id)) node.console = true;
       for (const node of flows) if (node.type === 'odoo-changes') node.interval = 1;

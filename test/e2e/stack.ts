@@ -54,9 +54,15 @@ export interface Stack {
   close(): Promise<void>;
 }
 
-export function procurementFlow(): FlowNode[] {
-  return JSON.parse(readFileSync(join(packageRoot, 'flows/procurement.json'), 'utf8')) as FlowNode[];
+/** Reference flows as one. They share their config nodes, so the same id stands in several files. */
+export function referenceFlows(...names: string[]): FlowNode[] {
+  const nodes = names.flatMap(
+    (name) => JSON.parse(readFileSync(join(packageRoot, `flows/${name}.json`), 'utf8')) as FlowNode[],
+  );
+  return [...new Map(nodes.map((node) => [node.id, node])).values()];
 }
+
+export const procurementFlow = (): FlowNode[] => referenceFlows('procurement');
 
 /** The flow as it is shipped, except that a retry does not wait half a minute for a test to see it. */
 const hurried = (node: FlowNode): FlowNode => (node.type === 'amqp-consume' ? { ...node, steps: '1s 2s 5s' } : node);

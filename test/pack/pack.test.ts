@@ -1,44 +1,20 @@
 /** The tarball as users get it: what is in it, and that both Node-RED versions run with it. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { globSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { globSync } from 'node:fs';
+import { basename } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { promisify } from 'node:util';
-import {
-  ensureBuilt,
-  type NodeRed,
-  nodeRedVersions,
-  packageRoot,
-  paletteTypes,
-  startNodeRed,
-} from '../support/node-red.ts';
+import { type NodeRed, nodeRedVersions, packageRoot, paletteTypes, startNodeRed } from '../support/node-red.ts';
 import { flowFiles, manifest, paletteNodes } from '../support/palette.ts';
-import { temporaryDirectory } from '../support/processes.ts';
+import { installInto, pack } from './packed.ts';
 
-const run = promisify(execFile);
 const name = '@healthflows/node-red-integration';
-
-interface Packed {
-  filename: string;
-  files: { path: string }[];
-}
 
 describe('the packed package', () => {
   let tarball: string;
   let paths: Set<string>;
 
   before(async () => {
-    ensureBuilt();
-    const folder = temporaryDirectory('pack');
-    // Without prepack: dist/ is what npm test has just built, and other tests are reading it.
-    const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
-      cwd: packageRoot,
-      maxBuffer: 64 * 1024 * 1024,
-    });
-    const [packed] = JSON.parse(stdout) as [Packed];
-    tarball = join(folder, basename(packed.filename));
-    paths = new Set(packed.files.map((file) => file.path));
+    ({ tarball, paths } = await pack());
   });
 
   test('holds for each node its code, dialog, icon and locale', () => {
@@ -76,12 +52,7 @@ describe('the packed package', () => {
       let nodeRed: NodeRed;
 
       before(async () => {
-        const userDir = temporaryDirectory('user-directory');
-        writeFileSync(
-          join(userDir, 'package.json'),
-          JSON.stringify({ name: 'flows', version: '0.0.1', private: true }),
-        );
-        await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', tarball], { cwd: userDir });
+        const userDir = await installInto(tarball);
         nodeRed = await startNodeRed({ version, userDir, packageFrom: 'userDir' });
       });
       after(() => nodeRed?.stop());

@@ -3,22 +3,19 @@
  * menu, its Odoo and its secret are typed into the dialogs, Deploy is pressed, and a document arrives in Odoo.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { promisify } from 'node:util';
 import type { Browser, Locator } from 'playwright-core';
 import { apiKeys, type SandboxOdoo, startSandboxOdoo } from '../../sandbox/odoo/index.ts';
 import { type PartnerHost, startPartners } from '../../sandbox/partners/host.ts';
 import { orderDocument } from '../../sandbox/supplier/order.ts';
 import { post } from '../e2e/sender.ts';
 import { launchBrowser, type OpenedEditor, openEditor } from '../editor/editor.ts';
-import { ensureBuilt, type NodeRed, packageRoot, startNodeRed } from '../support/node-red.ts';
+import { type NodeRed, startNodeRed } from '../support/node-red.ts';
 import { type FlowFile, flowFiles } from '../support/palette.ts';
-import { temporaryDirectory, waitUntil } from '../support/processes.ts';
+import { waitUntil } from '../support/processes.ts';
+import { installInto, pack } from './packed.ts';
 
-const run = promisify(execFile);
 const secret = `whsec_${Buffer.from('a secret that the reader has made up').toString('base64')}`;
 const referenceFlows = flowFiles().filter(({ path }) => path.startsWith('flows/'));
 
@@ -29,17 +26,7 @@ describe('a new user with the README and the packed package', { timeout: 600_000
   let partners: PartnerHost;
 
   before(async () => {
-    ensureBuilt();
-    const [folder, userDir] = [temporaryDirectory('reader-pack'), temporaryDirectory('reader')];
-    const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
-      cwd: packageRoot,
-      maxBuffer: 64 * 1024 * 1024,
-    });
-    const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
-    writeFileSync(join(userDir, 'package.json'), JSON.stringify({ name: 'flows', version: '0.0.1', private: true }));
-    await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', join(folder, basename(filename))], {
-      cwd: userDir,
-    });
+    const userDir = await installInto((await pack()).tarball);
     odoo = await startSandboxOdoo();
     partners = await startPartners([]);
     [browser, nodeRed] = await Promise.all([

@@ -5,6 +5,7 @@
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { Failure } from '../failure.ts';
+import { keyBytes } from '../key-bytes.ts';
 
 export const auditKeyVariable = 'HEALTHFLOWS_AUDIT_KEY';
 export const formerAuditKeysVariable = 'HEALTHFLOWS_AUDIT_KEYS_FORMER';
@@ -44,7 +45,7 @@ export const auditKeyId = (publicKey: Uint8Array): string =>
  * @throws Failure `configuration` `AUDIT_KEY_INVALID`, `AUDIT_RETENTION_INVALID`
  */
 export function auditKeys(env: Readonly<Record<string, string | undefined>> = process.env, more = ''): AuditKeys {
-  const seed = bytesOf(env[auditKeyVariable] ?? '', auditKeyVariable);
+  const seed = bytesOf(env[auditKeyVariable], auditKeyVariable);
   const current = seed === undefined ? undefined : keyOf(seed);
   const former = [env[formerAuditKeysVariable] ?? '', more]
     .flatMap((list) => list.split(','))
@@ -60,17 +61,13 @@ function keyOf(seed: Buffer): AuditKey {
   return { id: auditKeyId(publicKey), publicKey, sign: (statement) => sign(null, statement, key) };
 }
 
-function bytesOf(text: string, variable: string): Buffer | undefined {
-  const trimmed = text.trim();
-  if (trimmed === '') return undefined;
-  const bytes = /^[0-9a-f]{64}$/i.test(trimmed) ? Buffer.from(trimmed, 'hex') : Buffer.from(trimmed, 'base64');
-  if (bytes.length === 32) return bytes;
-  throw new Failure(
-    'configuration',
+const bytesOf = (text: string | undefined, variable: string): Buffer | undefined =>
+  keyBytes(
+    text,
+    variable,
     'AUDIT_KEY_INVALID',
-    `${variable} must be 32 bytes, as 64 hexadecimal digits or as base64. Make a key with: openssl rand -hex 32. Former keys are given as public keys, which healthflows-store keys prints.`,
+    '. Former keys are given as public keys, which healthflows-store keys prints.',
   );
-}
 
 function retentionOf(text: string | undefined): number {
   if (text === undefined || text.trim() === '') return defaultRetention * day;
