@@ -90,7 +90,7 @@ describe("a supplier's order", () => {
       schemaVersion: '1.0.0',
       source: 'urn:acme',
       recordedAt: '2026-11-23T09:15:02Z',
-      mapping: { id: 'supplier-order-json-to-order', version: '1.0.0' },
+      mapping: { id: 'supplier-order-json-to-order', version: '1.1.0' },
       classification: 'C',
     });
   });

@@ -28,11 +28,11 @@ const box = { 'lines/0/quantity/pack/code': 'XBX' };
 const deliverTo = (line: number) => `lines/${line}/deliverTo/identifiers/SITE`;
 
 const pairs: readonly Agreed[] = [
-  { write: 'order-to-ubl-order', read: 'ubl-order-to-order', lost: ['buyer/name', ...packs], changed: box },
+  { write: 'order-to-ubl-order', read: 'ubl-order-to-order', lost: packs, changed: box },
   {
     write: 'order-response-to-ubl-order-response',
     read: 'ubl-order-response-to-order-response',
-    lost: ['buyer/name', ...packs],
+    lost: packs,
     changed: box,
   },
   {
@@ -44,23 +44,28 @@ const pairs: readonly Agreed[] = [
   {
     write: 'invoice-to-ubl-invoice',
     read: 'ubl-invoice-to-invoice',
-    lost: ['recipient/name', 'lines/0/quantity/pack/perBase'],
+    lost: ['lines/0/quantity/pack/perBase'],
     gained: due,
     changed: box,
   },
   {
     write: 'invoice-to-ubl-credit-note',
     read: 'ubl-credit-note-to-invoice',
-    lost: ['recipient/name', 'lines/0/quantity/pack/perBase'],
+    lost: ['lines/0/quantity/pack/perBase'],
     gained: due,
     changed: box,
   },
   {
     write: 'order-to-x12-850',
     read: 'x12-850-to-order',
-    lost: ['buyer/name', 'shipTo/name', 'lines/1/quantity/pack/perBase'],
+    lost: ['lines/1/quantity/pack/perBase'],
     // X12 has no way to write its own separators.
-    changed: { 'supplier/name': 'ACME MEDICAL', 'lines/0/description': 'Nitrile gloves medium' },
+    changed: {
+      'buyer/name': 'SANDBOX GENERAL HOSPITAL',
+      'shipTo/name': 'GOODS IN',
+      'supplier/name': 'ACME MEDICAL',
+      'lines/0/description': 'Nitrile gloves medium',
+    },
   },
   {
     write: 'order-response-to-x12-855',
@@ -71,14 +76,14 @@ const pairs: readonly Agreed[] = [
   {
     write: 'despatch-to-x12-856',
     read: 'x12-856-to-despatch',
-    lost: ['order/identifiers/ORDER/type', 'order/identifiers/ORDER/value', 'shipTo/name', ...packs],
+    lost: ['order/identifiers/ORDER/type', 'order/identifiers/ORDER/value', ...packs],
     gained: Object.fromEntries(
       [0, 1].flatMap((line) => [
         [`lines/${line}/order/identifiers/ORDER/type`, 'ORDER'],
         [`lines/${line}/order/identifiers/ORDER/value`, 'PO-1001'],
       ]),
     ),
-    changed: { 'supplier/name': 'ACME MEDICAL', carrier: 'DHL EXPRESS' },
+    changed: { 'supplier/name': 'ACME MEDICAL', 'shipTo/name': 'SANDBOX GENERAL HOSPITAL', carrier: 'DHL EXPRESS' },
   },
   {
     write: 'invoice-to-x12-810',
@@ -86,7 +91,6 @@ const pairs: readonly Agreed[] = [
     // N1 names one identifier; the 810 has no account, and tax for the whole document only.
     lost: [
       ...['CODE', 'VAT'].flatMap((kind) => [`issuer/identifiers/${kind}/type`, `issuer/identifiers/${kind}/value`]),
-      'recipient/name',
       'payee/iban',
       'payee/reference',
       'taxAmount/amount',
@@ -97,14 +101,13 @@ const pairs: readonly Agreed[] = [
       'lines/0/taxCode',
       'lines/0/taxPercent',
     ],
-    changed: { 'issuer/name': 'ACME MEDICAL' },
+    changed: { 'issuer/name': 'ACME MEDICAL', 'recipient/name': 'SANDBOX GENERAL HOSPITAL' },
   },
   {
     write: 'payment-to-x12-820',
     read: 'x12-820-to-payment',
-    lost: ['payer/name', 'payee/name'],
     // Read by the one who is paid.
-    changed: { direction: 'in' },
+    changed: { direction: 'in', 'payer/name': 'SANDBOX GENERAL HOSPITAL', 'payee/name': 'ACME MEDICAL' },
   },
   { write: 'supplier-to-fhir-organization', read: 'fhir-organization-to-supplier' },
   { write: 'location-to-fhir-location', read: 'fhir-location-to-location' },

@@ -174,7 +174,7 @@ function readTag(text: string, start: number): { raw: string; attributes: Elemen
   }
 }
 
-const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', '\r': '&#13;' };
 
 function encode(value: unknown): string {
   const text = String(value);
@@ -189,7 +189,7 @@ function encode(value: unknown): string {
       throw refuse('A text holds a control character, which XML cannot express.', 'XML_WRITE');
     }
   }
-  return text.replace(/[&<>"]/g, (c) => escapes[c]!);
+  return text.replace(/[&<>"\r]/g, (c) => escapes[c]!);
 }
 
 interface Prefix {
@@ -250,4 +250,7 @@ function writeXml(tree: unknown, options: FormatOptions): string {
   return out.join('');
 }
 
-export const xml: Format = { read: (text) => parseXml(text), write: writeXml };
+/** XML 1.0 section 2.11: a line end is a line feed, however it was sent; `&#13;` stays a carriage return. */
+const lineFeeds = (text: string): string => (text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text);
+
+export const xml: Format = { read: (text) => parseXml(lineFeeds(text)), write: writeXml };

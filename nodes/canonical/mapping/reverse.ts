@@ -19,6 +19,10 @@ export interface Reversed {
  * @param tables shared lookup tables by name
  */
 export function reverseMapping(mapping: Mapping, tables: ReadonlyMap<string, LookupTable> = new Map()): Reversed {
+  // What tidies a partner's spelling needs no way back: the model's value is a spelling that is read as the same value.
+  const tidying: ReadonlySet<string> = new Set(
+    'entity' in mapping.target ? ['trim', 'collapse', 'upper', 'lower'] : [],
+  );
   const left: Reversed['left'] = [];
   const lossy: Reversed['lossy'] = [];
   const rows: Row[] = [];
@@ -38,7 +42,10 @@ export function reverseMapping(mapping: Mapping, tables: ReadonlyMap<string, Loo
     }
     candidates++;
     const reason = whyNot(row);
-    const inverses = reason === undefined ? inverted(row.transforms ?? []) : undefined;
+    const inverses =
+      reason === undefined
+        ? inverted((row.transforms ?? []).filter((use) => typeof use !== 'string' || !tidying.has(use)))
+        : undefined;
     if (reason !== undefined || typeof inverses === 'string') {
       left.push({ row: i + 1, to: row.to, reason: reason ?? (inverses as string) });
       return;
@@ -76,6 +83,9 @@ export function reverseMapping(mapping: Mapping, tables: ReadonlyMap<string, Loo
       ...(lookup === undefined ? {} : { lookup }),
     });
   });
+  // Where several rows lead back to one field, the first that has a value counts: those that merge nothing go first.
+  const merging = new Set(lossy.map(({ to }) => to));
+  rows.sort((a, b) => Number(merging.has(a.from as string)) - Number(merging.has(b.from as string)));
   return {
     mapping: {
       id: `${mapping.id}-reverse`,
