@@ -4,11 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { read } from '../../nodes/canonical/mapper.ts';
 import type { DocumentFormat } from '../../nodes/canonical/mapping/mapping.ts';
-import { checkDraft } from '../../nodes/canonical/mapping/check.ts';
-import { reverseMapping } from '../../nodes/canonical/mapping/reverse.ts';
 import { MappingLibrary } from '../../nodes/canonical/mappings/library.ts';
 
 process.env.HEALTHFLOWS_PSEUDONYM_KEY = 'k'.repeat(40);
@@ -115,74 +112,6 @@ function leavesOf(tree: unknown): Map<string, unknown> {
   visit(tree, '');
   return found;
 }
-
-/** The sample with other amounts, and other words where the model takes any. */
-const varied = (sample: unknown): fc.Arbitrary<unknown> => {
-  const decimals = [...leavesOf(sample)].filter(([, value]) => /^\d+\.\d+$/.test(String(value)));
-  return fc
-    .array(fc.tuple(fc.nat(999_999), fc.stringMatching(/^\d{1,5}$/)), {
-      minLength: decimals.length,
-      maxLength: decimals.length,
-    })
-    .map((parts) => {
-      const copy = structuredClone(sample) as Record<string, unknown>;
-      decimals.forEach(([path], i) => {
-        const keys = path.split('/').slice(1);
-        let at: Record<string, unknown> = copy;
-        for (const key of keys.slice(0, -1)) at = at[key] as Record<string, unknown>;
-        at[keys[keys.length - 1]!] = `${parts[i]![0]}.${parts[i]![1]}`;
-      });
-      return copy;
-    });
-};
-
-/** What Odoo must have and the mapping takes from elsewhere: the product's code for a description, the header's day. */
-const filled: Record<string, RegExp> = {
-  'order-to-odoo-purchase-order': /\/description$/,
-  'requisition-to-odoo-purchase-order': /\/(description|neededBy)$/,
-  'requisition-to-odoo-purchase-request': /\/(description|neededBy)$/,
-};
-
-/** Odoo keeps instants in UTC: the same moment, written otherwise. */
-const instantOf = (value: unknown): unknown =>
-  typeof value === 'string' && /^\d{4}-\d{2}-\d{2}T.*(Z|[+-]\d{2}:\d{2})$/.test(value)
-    ? new Date(value).toISOString()
-    : value;
-
-describe('canonical → Odoo values → canonical by the derived way back', () => {
-  const writers = library
-    .list()
-    .filter(({ source, target }) => 'entity' in source && 'format' in target && target.format === 'odoo');
-
-  test('is tried for every shipped mapping to Odoo', () => assert.ok(writers.length >= 20, `${writers.length}`));
-
-  for (const { id } of writers) {
-    test(`is the identity on mapped fields: ${id}`, () => {
-      const there = library.get(id);
-      const { mapping, left, lossy } = reverseMapping(there.mapping, library.tables());
-      // As far as its rows go: some fields that the model requires have no way back.
-      const back = checkDraft(mapping, library.tables()).compiled!;
-      for (const { reason } of left) assert.ok(reason.length > 0);
-      // Where a table leads several values to one, the way back says so.
-      const merged = new Set(lossy.flatMap(({ values }) => values));
-      fc.assert(
-        fc.property(varied(there.mapping.sample), (entity) => {
-          const odoo = there.run(entity);
-          assert.deepEqual(odoo.violations, []);
-          const before = leavesOf(entity);
-          const after = leavesOf(back.run(odoo.value).value);
-          assert.ok(after.size > 0);
-          for (const [path, value] of after) {
-            const was = before.get(path);
-            if (was === undefined) assert.ok(filled[id]?.test(path), `${path} comes from nowhere`);
-            else if (!merged.has(String(was))) assert.equal(instantOf(value), instantOf(was), path);
-          }
-        }),
-        { numRuns: 50 },
-      );
-    });
-  }
-});
 
 test('no IEEE float is on any path: what the shipped mappings make holds whole numbers and texts only', () => {
   for (const { id } of library.list()) {

@@ -1,6 +1,7 @@
 /** The way back: a mapping from target to source, derived from the rows that can be undone. */
+import { entityNamed, fieldsOf } from '../model/fields.ts';
 import { type LookupTable, reverseLookup } from './lookup.ts';
-import type { Mapping, Row } from './mapping.ts';
+import type { Mapping, Row, Side } from './mapping.ts';
 import { endOfLoop, parsePath, textOf } from './path.ts';
 import { nothing, type TransformUse, transforms } from './transforms.ts';
 
@@ -23,6 +24,8 @@ export function reverseMapping(mapping: Mapping, tables: ReadonlyMap<string, Loo
   const tidying: ReadonlySet<string> = new Set(
     'entity' in mapping.target ? ['trim', 'collapse', 'upper', 'lower'] : [],
   );
+  const falseIsAbsent = 'format' in mapping.target && mapping.target.format === 'odoo';
+  const yesOrNo = falseIsAbsent ? booleansOf(mapping.source) : new Set<string>();
   const left: Reversed['left'] = [];
   const lossy: Reversed['lossy'] = [];
   const rows: Row[] = [];
@@ -70,6 +73,9 @@ export function reverseMapping(mapping: Mapping, tables: ReadonlyMap<string, Loo
       transformsBack = [];
     }
     const to = firstSource(row);
+    // Where false says "nothing", a field of yes and no says what it is.
+    if (yesOrNo.has(to) && lookup === undefined && transformsBack.every((use) => use === nothing))
+      transformsBack = [{ name: 'boolean', true: ['true'], false: ['false'] }];
     const back = parsePath(to).loops > 0 ? loops(row) : undefined;
     rows.push({
       from: row.to,
@@ -93,7 +99,7 @@ export function reverseMapping(mapping: Mapping, tables: ReadonlyMap<string, Loo
       title: `${mapping.title} (reverse)`,
       source: mapping.target,
       target: mapping.source,
-      ...('format' in mapping.target && mapping.target.format === 'odoo' ? { falseIsAbsent: true } : {}),
+      ...(falseIsAbsent ? { falseIsAbsent } : {}),
       ...(Object.keys(lookups).length === 0 ? {} : { lookups }),
       rows,
     },
@@ -101,6 +107,14 @@ export function reverseMapping(mapping: Mapping, tables: ReadonlyMap<string, Loo
     lossy,
     coverage: candidates === 0 ? 1 : rows.length / candidates,
   };
+}
+
+/** Fields of the model that are yes or no. */
+function booleansOf(side: Side): Set<string> {
+  const entity = 'entity' in side ? entityNamed(side.entity) : undefined;
+  return new Set(
+    entity === undefined ? [] : fieldsOf(entity).flatMap(({ path, type }) => (type === 'boolean' ? [path] : [])),
+  );
 }
 
 const firstSource = (row: Row): string => (typeof row.from === 'string' ? row.from : row.from![0]!);
