@@ -36,7 +36,7 @@ export function parseJson(text: string, limits: JsonLimits = {}): unknown {
 
 /** A reviver sees every value with its source text; it costs several times what parsing alone does. */
 function parseCarefully(text: string, depthLimit: number, memberLimit: number): unknown {
-  checkDepth(text, depthLimit);
+  checkStructure(text, depthLimit, memberLimit);
   try {
     return JSON.parse(text, function (key, value, context?: { source?: string }) {
       if (forbiddenKeys.has(key) && !Array.isArray(this)) {
@@ -52,13 +52,7 @@ function parseCarefully(text: string, depthLimit: number, memberLimit: number): 
       }
       if (typeof value === 'object' && value !== null) {
         const members = Array.isArray(value) ? value.length : Object.keys(value).length;
-        if (members > memberLimit) {
-          throw new Failure(
-            'data-quality',
-            'JSON_TOO_MANY_MEMBERS',
-            `An array or object in the JSON document has ${members} members; the limit is ${memberLimit}.`,
-          );
-        }
+        if (members > memberLimit) throw tooManyMembers(String(members), memberLimit);
       }
       return value;
     } as (this: unknown, key: string, value: unknown) => unknown);
@@ -143,8 +137,12 @@ function isFollowedByColon(text: string, from: number): boolean {
   return false;
 }
 
-/** One pass over the text, before the parser recurses into it. */
-function checkDepth(text: string, limit: number): void {
+/**
+ * One pass over the text, before the parser recurses into it. Ten times the members that are allowed are refused here,
+ * before memory is spent on them; how many there are exactly (a name may come twice) only the parser can tell.
+ */
+function checkStructure(text: string, depthLimit: number, memberLimit: number): void {
+  const commas: number[] = [];
   let depth = 0;
   let inString = false;
   for (let i = 0; i < text.length; i++) {
@@ -154,11 +152,28 @@ function checkDepth(text: string, limit: number): void {
       else if (c === 0x22) inString = false;
     } else if (c === 0x22) inString = true;
     else if (c === 0x7b || c === 0x5b) {
-      if (++depth > limit)
-        throw new Failure('data-quality', 'JSON_TOO_DEEP', `The JSON document is nested deeper than ${limit} levels.`);
-    } else if (c === 0x7d || c === 0x5d) depth--;
+      if (++depth > depthLimit)
+        throw new Failure(
+          'data-quality',
+          'JSON_TOO_DEEP',
+          `The JSON document is nested deeper than ${depthLimit} levels.`,
+        );
+      commas.push(0);
+    } else if (c === 0x7d || c === 0x5d) {
+      depth--;
+      commas.pop();
+    } else if (c === 0x2c && commas.length > 0 && ++commas[commas.length - 1]! > 10 * memberLimit) {
+      throw tooManyMembers(`more than ${10 * memberLimit}`, memberLimit);
+    }
   }
 }
+
+const tooManyMembers = (members: string, limit: number): Failure =>
+  new Failure(
+    'data-quality',
+    'JSON_TOO_MANY_MEMBERS',
+    `An array or object in the JSON document has ${members} members; the limit is ${limit}.`,
+  );
 
 /** JSON with object keys sorted at every level (RFC 8785 order of members), for hashes and fingerprints. */
 export function canonicalJson(value: unknown): string {

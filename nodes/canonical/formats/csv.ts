@@ -5,6 +5,8 @@ import type { Format, FormatOptions } from './index.ts';
 
 const rowLimit = 100_000;
 const columnLimit = 500;
+/** Characters of the header line in which a separator is looked for. */
+const headerLimit = 65_536;
 
 const refuse = (code: string, message: string): Failure => new Failure('data-quality', code, message);
 
@@ -24,8 +26,7 @@ export function parseCsv(text: string, separator = ','): string[][] {
   while (at <= text.length) {
     let cell = '';
     if (text[at] === '"') {
-      const parts: string[] = [];
-      at++;
+      const start = ++at;
       for (;;) {
         const end = text.indexOf('"', at);
         if (end < 0)
@@ -33,13 +34,11 @@ export function parseCsv(text: string, separator = ','): string[][] {
             'CSV_SYNTAX',
             `Row ${rows.length + 1} of the CSV document has a quotation mark that is never closed.`,
           );
-        parts.push(text.slice(at, end));
         at = end + 1;
         if (text[at] !== '"') break;
-        parts.push('"');
         at++;
       }
-      cell = parts.join('');
+      cell = text.slice(start, at - 1).replaceAll('""', '"');
       if (at < text.length && text[at] !== separator && text[at] !== '\r' && text[at] !== '\n') {
         throw refuse(
           'CSV_SYNTAX',
@@ -77,7 +76,7 @@ export function writeCsv(rows: readonly (readonly string[])[], separator = ','):
 /** The separator given, or the one of `;`, tab and `,` that the header line has most of. */
 function separatorOf(text: string, options: FormatOptions): string {
   if (typeof options.separator === 'string' && options.separator.length === 1) return options.separator;
-  const line = text.slice(0, text.search(/[\r\n]|$/));
+  const line = text.slice(0, Math.min(text.search(/[\r\n]|$/), headerLimit));
   return [',', ';', '\t', '|'].reduce((best, c) => (line.split(c).length > line.split(best).length ? c : best));
 }
 
@@ -90,6 +89,8 @@ export const csv: Format = {
   read(text, options) {
     const all = parseCsv(text, separatorOf(text, options));
     const given = Array.isArray(options.columns) ? options.columns.map(String) : undefined;
+    if (typeof options.group === 'string' && isForbiddenKey(options.group))
+      throw refuse('CSV_FORBIDDEN_COLUMN', `The option "group" is "${options.group}", which is refused.`);
     const columns = given ?? all[0]?.map((name) => name.trim()) ?? [];
     const seen = new Set<string>();
     for (const column of columns) {

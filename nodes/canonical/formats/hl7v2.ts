@@ -7,8 +7,12 @@ import { createHash } from 'node:crypto';
 import { Failure } from '../../kernel/failure.ts';
 import type { Format, FormatOptions, WriteContext } from './index.ts';
 import { flatten, group, type LoopSpec, type Segment } from './segments.ts';
+import { partsOf, valueLimit } from './text.ts';
 
 const segmentLimit = 100_000;
+/** Fields of a segment, components of a field and subcomponents: they are named by three digits. */
+const partLimit = 999;
+const repetitionLimit = 10_000;
 const fileSeparator = String.fromCharCode(0x1c);
 
 const refuse = (message: string, code = 'HL7_SYNTAX'): Failure => new Failure('data-quality', code, message);
@@ -74,18 +78,28 @@ function numbered(parts: readonly string[], make: (part: string) => unknown): Re
   return value;
 }
 
-function fieldOf(text: string, s: Separators): unknown {
-  const components = (each: string) =>
-    numbered(each.split(s.component), (part) =>
-      part.includes(s.subcomponent)
-        ? numbered(part.split(s.subcomponent), (sub) => unescaped(sub, s))
-        : unescaped(part, s),
-    );
-  const repetitions = text
-    .split(s.repetition)
-    .filter((each) => each !== '')
-    .map(components);
-  return repetitions.length === 1 ? repetitions[0] : repetitions;
+const tooLarge = (most: number, what: string): Failure =>
+  refuse(`The HL7 message has more than ${most} ${what}.`, 'HL7_TOO_LARGE');
+
+/** Takes fields apart; the values of all of them are counted. */
+function fieldReader(s: Separators): (text: string) => unknown {
+  let values = 0;
+  const parts = (text: string, separator: string, make: (part: string) => unknown): Record<string, unknown> => {
+    const found = partsOf(text, separator, partLimit, () => tooLarge(partLimit, 'components in a field'));
+    values += found.length;
+    if (values > valueLimit) throw tooLarge(valueLimit, 'values');
+    return numbered(found, make);
+  };
+  const component = (part: string): unknown =>
+    part.includes(s.subcomponent) ? parts(part, s.subcomponent, (sub) => unescaped(sub, s)) : unescaped(part, s);
+  return (text) => {
+    const repetitions = partsOf(text, s.repetition, repetitionLimit, () =>
+      tooLarge(repetitionLimit, 'repetitions of a field'),
+    )
+      .filter((each) => each !== '')
+      .map((each) => parts(each, s.component, component));
+    return repetitions.length === 1 ? repetitions[0] : repetitions;
+  };
 }
 
 function readHl7(text: string, options: FormatOptions): unknown {
@@ -98,11 +112,13 @@ function readHl7(text: string, options: FormatOptions): unknown {
   const encoding = body.slice(4, body.indexOf(field, 4));
   const [component = '^', repetition = '~', escaping = '\\', subcomponent = '&'] = encoding;
   const s: Separators = { field, component, repetition, escape: escaping, subcomponent };
-  const lines = body.split(/\r\n|\r|\n/).filter((line) => line.trim() !== '');
-  if (lines.length > segmentLimit)
-    throw refuse(`The HL7 message has more than ${segmentLimit} segments.`, 'HL7_TOO_LARGE');
+  const lines = partsOf(body, /\r\n|\r|\n/, 2 * segmentLimit, () => tooLarge(segmentLimit, 'segments')).filter(
+    (line) => line.trim() !== '',
+  );
+  if (lines.length > segmentLimit) throw tooLarge(segmentLimit, 'segments');
+  const fieldOf = fieldReader(s);
   const segments: Segment[] = lines.map((line, i) => {
-    const [name = '', ...fields] = line.split(field);
+    const [name = '', ...fields] = partsOf(line, field, partLimit, () => tooLarge(partLimit, 'fields in a segment'));
     if (!/^[A-Z][A-Z0-9]{2}$/.test(name))
       throw refuse(`Line ${i + 1} of the HL7 message does not begin with a segment name.`);
     if (name === 'MSH' && i > 0)
@@ -113,7 +129,7 @@ function readHl7(text: string, options: FormatOptions): unknown {
     if (name === 'MSH') values['1'] = { '1': field };
     fields.forEach((value, n) => {
       if (value === '' || value === '""') return;
-      values[String(n + offset)] = name === 'MSH' && n === 0 ? { '1': value } : fieldOf(value, s);
+      values[String(n + offset)] = name === 'MSH' && n === 0 ? { '1': value } : fieldOf(value);
     });
     return { name, value: values };
   });
@@ -126,7 +142,7 @@ function readHl7(text: string, options: FormatOptions): unknown {
       'HL7_MESSAGE_TYPE',
     );
   }
-  return { MSH: msh!.value, ...group(rest, loopsOf[kind] ?? {}) };
+  return { MSH: msh!.value, ...group(rest, Object.hasOwn(loopsOf, kind) ? loopsOf[kind]! : {}) };
 }
 
 /** MSH as far as the tree leaves it to the options and the message. */

@@ -62,10 +62,16 @@ export function readDocument(format: DocumentFormat, document: unknown, options:
       `The document has ${size} bytes; the limit is ${byteLimit}.`,
     );
   }
-  return formatOf(format).read(
-    typeof document === 'string' ? document : decodeText(document, encodingOf(format, document, options)),
-    options,
-  );
+  const text = typeof document === 'string' ? document : decodeText(document, encodingOf(format, document, options));
+  // No format allows it and no database keeps it; JSON and XML say so themselves.
+  if ((format === 'csv' || format === 'x12' || format === 'hl7v2') && text.includes('\u0000')) {
+    throw new Failure(
+      'data-quality',
+      'TEXT_NUL',
+      'The document holds a NUL character. It may be in another character set (UTF-16), or not be a text at all.',
+    );
+  }
+  return formatOf(format).read(text, options);
 }
 
 /** Writes a tree as text. @throws Failure `data-quality` for what the format cannot express */

@@ -24,3 +24,16 @@ export function decodeText(bytes: Uint8Array, encoding = 'utf-8'): string {
     );
   }
 }
+
+/** Values that a reader makes of one document at most: separators alone would fill the memory. */
+export const valueLimit = 1_000_000;
+
+/**
+ * The parts of a text, at most so many. `split` alone would take a hundred times the memory of a text that is all
+ * separators before anybody counts.
+ */
+export function partsOf(text: string, separator: string | RegExp, limit: number, tooMany: () => Failure): string[] {
+  const parts = text.split(separator, limit + 1);
+  if (parts.length > limit) throw tooMany();
+  return parts;
+}

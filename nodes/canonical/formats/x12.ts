@@ -7,10 +7,17 @@ import { createHash } from 'node:crypto';
 import { Failure } from '../../kernel/failure.ts';
 import type { Format, FormatOptions, WriteContext } from './index.ts';
 import { flatten, group, type LoopSpec, type Segment } from './segments.ts';
+import { partsOf, valueLimit } from './text.ts';
 
 const segmentLimit = 200_000;
+/** Elements of a segment and components of an element: they are named by two digits. */
+const partLimit = 99;
+const hierarchyLimit = 64;
 
 const refuse = (message: string, code = 'X12_SYNTAX'): Failure => new Failure('data-quality', code, message);
+
+const tooLarge = (most: number, what: string): Failure =>
+  refuse(`The X12 interchange has more than ${most} ${what}.`, 'X12_TOO_LARGE');
 
 const party = { holds: ['N2', 'N3', 'N4', 'REF', 'PER'] };
 const item = ['CUR', 'CTP', 'MEA', 'PID', 'PO4', 'REF', 'SAC', 'DTM', 'TXI', 'SDQ', 'TD5', 'MSG', 'PKG', 'LDT'];
@@ -39,7 +46,11 @@ function elementsOf(name: string, parts: readonly string[], component: string): 
     if (part === '') return;
     value[two(i + 1)] =
       name !== 'ISA' && part.includes(component)
-        ? Object.fromEntries(part.split(component).map((text, c) => [two(c + 1), text]))
+        ? Object.fromEntries(
+            partsOf(part, component, partLimit, () => tooLarge(partLimit, 'components in an element')).map(
+              (text, c) => [two(c + 1), text],
+            ),
+          )
         : part;
   });
   const from = pairsFrom[name];
@@ -68,14 +79,17 @@ function readX12(text: string, options: FormatOptions): unknown {
   const terminator = body[105]!;
   if (body.slice(0, 105).split(separator).length !== 17)
     throw refuse('The ISA segment of the X12 interchange does not have 16 elements of fixed length.');
-  const raw = body.split(terminator);
-  if (raw.length > segmentLimit)
-    throw refuse(`The X12 interchange has more than ${segmentLimit} segments.`, 'X12_TOO_LARGE');
+  const raw = partsOf(body, terminator, segmentLimit, () => tooLarge(segmentLimit, 'segments'));
+  let values = 0;
   const segments: (Segment & { parts: string[] })[] = [];
   for (const line of raw) {
     const trimmed = withoutLineEnds(line.trimStart());
     if (trimmed === '') continue;
-    const [name = '', ...parts] = trimmed.split(separator);
+    const [name = '', ...parts] = partsOf(trimmed, separator, partLimit + 1, () =>
+      tooLarge(partLimit, 'elements in a segment'),
+    );
+    values += parts.length;
+    if (values > valueLimit) throw tooLarge(valueLimit, 'elements');
     if (!/^[A-Z][A-Z0-9]{1,2}$/.test(name))
       throw refuse('The X12 interchange has a segment whose name is not of two or three capitals and digits.');
     segments.push({ name, parts: name === 'ISA' ? parts.map((part) => part.trimEnd()) : parts, value: {} });
@@ -128,26 +142,32 @@ function readX12(text: string, options: FormatOptions): unknown {
     );
   }
   const inner = segments.slice(from + 1, to);
-  const tree = set === '856' ? hierarchy(inner) : group(inner, loopsOf[set] ?? {});
+  const tree = set === '856' ? hierarchy(inner) : group(inner, Object.hasOwn(loopsOf, set) ? loopsOf[set]! : {});
   return { ISA: isa.value, GS: gs.value, ST: st.value, ...tree };
 }
 
 /** HL loops nested by HL02 (the parent's HL01). */
 function hierarchy(segments: readonly Segment[]): Record<string, unknown> {
   const { HLLoop: flat = [], ...rest } = group(segments, loopsOf['856']!) as { HLLoop?: Record<string, unknown>[] };
-  const byNumber = new Map<unknown, Record<string, unknown>>();
+  const byNumber = new Map<unknown, { loop: Record<string, unknown>; depth: number }>();
   const roots: Record<string, unknown>[] = [];
   for (const loop of flat) {
     const { '01': number, '02': parent } = loop.HL as Record<string, unknown>;
     if (byNumber.has(number)) throw refuse('Two HL segments of the X12 document have the same number.', 'X12_CONTROL');
-    byNumber.set(number, loop);
+    const holder = parent === undefined ? undefined : byNumber.get(parent);
+    const depth = holder === undefined ? 1 : holder.depth + 1;
+    if (depth > hierarchyLimit)
+      throw refuse(
+        `The HL segments of the X12 document are nested deeper than ${hierarchyLimit} levels.`,
+        'X12_TOO_DEEP',
+      );
+    byNumber.set(number, { loop, depth });
     if (parent === undefined) roots.push(loop);
     else {
-      const holder = byNumber.get(parent);
       if (holder === undefined)
         throw refuse('An HL segment of the X12 document names a parent that does not come before it.', 'X12_CONTROL');
-      holder.HLLoop ??= [];
-      (holder.HLLoop as unknown[]).push(loop);
+      holder.loop.HLLoop ??= [];
+      (holder.loop.HLLoop as unknown[]).push(loop);
     }
   }
   return roots.length === 0 ? rest : { ...rest, HLLoop: roots };

@@ -21,16 +21,33 @@ type Element = Record<string, unknown>;
 
 const entities: Record<string, string> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
 
+const predefined = /&(?!(?:lt|gt|amp|quot|apos);)/;
+
 function decode(text: string): string {
   if (!text.includes('&')) return text;
-  return text.replace(/&([^;\s]{0,10})(;?)/g, (_match, name: string, end: string) => {
-    const known = end === '' ? undefined : Object.hasOwn(entities, name) ? entities[name] : characterOf(name);
-    if (known === undefined)
+  // Nearly every text has no other: replaced one kind after the other, &amp; last so that nothing is read twice.
+  if (!predefined.test(text)) {
+    return text
+      .replaceAll('&lt;', '<')
+      .replaceAll('&gt;', '>')
+      .replaceAll('&quot;', '"')
+      .replaceAll('&apos;', "'")
+      .replaceAll('&amp;', '&');
+  }
+  const parts: string[] = [];
+  let from = 0;
+  for (let at = text.indexOf('&'); at >= 0; at = text.indexOf('&', from)) {
+    const name = text.slice(at + 1, at + 12).split(';', 1)[0]!;
+    const known = Object.hasOwn(entities, name) ? entities[name] : characterOf(name);
+    if (known === undefined || text[at + 1 + name.length] !== ';')
       throw refuse(
         'The XML document has an entity that XML does not define; only &lt; &gt; &amp; &quot; &apos; and character references are read.',
       );
-    return known;
-  });
+    parts.push(text.slice(from, at), known);
+    from = at + name.length + 2;
+  }
+  parts.push(text.slice(from));
+  return parts.join('');
 }
 
 function characterOf(name: string): string | undefined {
@@ -63,7 +80,13 @@ interface Open {
   children: boolean;
 }
 
+/** Characters that no XML document may hold (XML 1.0, section 2.2), NUL among them. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const forbiddenCharacter = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/;
+
 export function parseXml(text: string): Element {
+  if (forbiddenCharacter.test(text))
+    throw refuse('The XML document holds a control character, which XML does not allow.');
   const root: Open = { raw: '', element: {}, text: [], children: false };
   const stack: Open[] = [root];
   let at = text.startsWith('\uFEFF') ? 1 : 0;
@@ -139,6 +162,15 @@ function finish(parent: Open, { raw, element, text, children }: Open): void {
   else parent.element[name] = [known, value];
 }
 
+const space = /\s*/y;
+
+/** Position of the first character from `at` that is no white space. */
+function afterSpace(text: string, at: number): number {
+  space.lastIndex = at;
+  space.test(text);
+  return space.lastIndex;
+}
+
 function readTag(text: string, start: number): { raw: string; attributes: Element; empty: boolean; end: number } {
   const attributes: Element = {};
   const nameEnd = /[\s/>]/g;
@@ -149,7 +181,7 @@ function readTag(text: string, start: number): { raw: string; attributes: Elemen
   nameOf(raw);
   let at = found.index;
   for (let count = 0; ; count++) {
-    while (/\s/.test(text[at] ?? '')) at++;
+    at = afterSpace(text, at);
     if (text[at] === '>') return { raw, attributes, empty: false, end: at + 1 };
     if (text[at] === '/' && text[at + 1] === '>') return { raw, attributes, empty: true, end: at + 2 };
     if (count >= attributeLimit)
@@ -158,7 +190,7 @@ function readTag(text: string, start: number): { raw: string; attributes: Elemen
     if (equals < 0 || equals - at > 256) throw refuse('The XML document has an attribute without a value.');
     const name = text.slice(at, equals).trim();
     at = equals + 1;
-    while (/\s/.test(text[at] ?? '')) at++;
+    at = afterSpace(text, at);
     const quote = text[at];
     if (quote !== '"' && quote !== "'")
       throw refuse('The XML document has an attribute value without quotation marks.');

@@ -62,9 +62,11 @@ export function lookupProblem(table: unknown): string | undefined {
         return `entry ${i + 1} has a day that is not YYYY-MM-DD`;
     }
     const others = seen.get(from) ?? [];
+    if (others.length >= 1_000) return `has "${from}" for more than 1,000 periods`;
     if (others.some((other) => overlap(other, entry as LookupEntry)))
       return `has "${from}" twice for the same day (entry ${i + 1})`;
-    seen.set(from, [...others, entry as LookupEntry]);
+    others.push(entry as LookupEntry);
+    seen.set(from, others);
   }
   return undefined;
 }
