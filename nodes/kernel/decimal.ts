@@ -6,6 +6,9 @@ import { Failure } from './failure.ts';
 
 const pattern = /^([+-])?(\d{1,30})(?:\.(\d{1,18}))?$/;
 
+/** Not negative and without needless zeros in front: what {@link format} would write again as it is. */
+const plain = /^(?:0|[1-9]\d{0,29})(?:\.\d{1,18})?$/;
+
 interface Scaled {
   /** The value times 10^scale. */
   digits: bigint;
@@ -58,12 +61,22 @@ export function toDecimal(value: unknown): string {
     return String(value);
   }
   if (typeof value === 'bigint') return value.toString();
+  if (typeof value === 'string' && plain.test(value)) return value;
   return format(parse(typeof value === 'string' ? value.trim() : ''));
 }
 
 export function add(a: string, b: string): string {
-  const [x, y, scale] = align(parse(a), parse(b));
-  return format({ digits: x + y, scale });
+  return sum([a, b]);
+}
+
+/** The exact sum, with as many decimals as the number that has most; `0` for none. */
+export function sum(values: readonly string[]): string {
+  let total: Scaled = { digits: 0n, scale: 0 };
+  for (const value of values) {
+    const [x, y, scale] = align(total, parse(value));
+    total = { digits: x + y, scale };
+  }
+  return format(total);
 }
 
 export function subtract(a: string, b: string): string {
@@ -107,6 +120,7 @@ export function compare(a: string, b: string): -1 | 0 | 1 {
 
 /** Trailing zeros of the fraction removed: the form to compare or hash by. */
 export function normalise(value: string): string {
+  if (plain.test(value) && (!value.includes('.') || !value.endsWith('0'))) return value;
   let { digits, scale } = parse(value);
   while (scale > 0 && digits % 10n === 0n) {
     digits /= 10n;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import { checkDraft, checkMapping } from '../../nodes/canonical/mapping/check.ts';
 import { mappingFromCsv, mappingToCsv } from '../../nodes/canonical/mapping/csv.ts';
 import type { Row } from '../../nodes/canonical/mapping/mapping.ts';
@@ -566,4 +567,65 @@ test('a mapping keeps every row through a sheet and back', () => {
     { value: '-', to: 'e' },
   ];
   assert.deepEqual(mappingFromCsv(mappingToCsv({ rows: odd })), odd);
+});
+
+describe('objects of every shape', () => {
+  /** What a source field may hold, and what a row that copies it must give: nothing, a value, or a violation. */
+  const held: [value: unknown, result: unknown][] = [
+    [undefined, undefined],
+    [null, undefined],
+    ['', undefined],
+    ['text', 'text'],
+    [0, 0],
+    [17, 17],
+    [true, true],
+    [false, false],
+    [['one'], 'one'],
+    [[], undefined],
+    [[{}], 'wrong'],
+    [['a', 'b'], 'wrong'],
+    [{ a: 1 }, 'wrong'],
+  ];
+
+  for (const count of [3, 8, 20, 60]) {
+    test(`${count} fields, whichever are there, come out in the order of the rows`, () => {
+      const fields = Array.from({ length: count }, (_, i) => `f${i}`);
+      const { compiled } = checkMapping({
+        id: 'shapes',
+        version: '1.0.0',
+        title: 'Shapes',
+        source: { format: 'json', name: 'in' },
+        target: { format: 'json', name: 'out' },
+        rows: fields.flatMap((field) => [
+          { from: `lines[].${field}`, to: `items[].t${field}` },
+          { from: `head.deep.${field}`, to: `head.t${field}` },
+        ]),
+      });
+      assert.ok(compiled);
+      const line = fc
+        .tuple(fc.shuffledSubarray(fields), fc.array(fc.nat(held.length - 1), { minLength: count, maxLength: count }))
+        .map(([names, picks]) => names.map((name, i) => [name, held[picks[i]!]!] as const));
+      const wanted = (cells: readonly (readonly [string, (typeof held)[number]])[]): [string, unknown][] =>
+        fields.flatMap((field) => {
+          const found = cells.find(([name]) => name === field)?.[1][1];
+          return found === undefined || found === 'wrong' ? [] : [[`t${field}`, found] as [string, unknown]];
+        });
+      const given = (cells: readonly (readonly [string, (typeof held)[number]])[]) =>
+        Object.fromEntries(cells.map(([name, [value]]) => [name, value]));
+      fc.assert(
+        fc.property(fc.array(line, { maxLength: 30 }), line, (lines, head) => {
+          const source = { lines: lines.map(given), head: { deep: given(head) } };
+          const items = lines.map(wanted).filter((entries) => entries.length > 0);
+          const top = wanted(head);
+          const wrong = [...lines, head].flat().filter(([, [, result]]) => result === 'wrong').length;
+          for (const { value, count: found } of [compiled.run(source), compiled.explain(source)]) {
+            assert.equal(found, wrong);
+            assert.deepEqual(((value.items ?? []) as object[]).map(Object.entries), items);
+            assert.deepEqual(Object.entries((value.head ?? {}) as object), top);
+          }
+        }),
+        { numRuns: 60 },
+      );
+    });
+  }
 });

@@ -3,6 +3,7 @@
  * pass over the target. The explaining variant is compiled apart, so that explaining costs nothing where it is not
  * asked for.
  */
+import { Failure } from '../../kernel/failure.ts';
 import { compileLookup, type Lookup, type LookupTable } from './lookup.ts';
 import type { Condition, Mapping, Problem, Row } from './mapping.ts';
 import {
@@ -106,6 +107,38 @@ interface State {
 }
 
 type Producer = (state: State) => unknown;
+type Fallback = (state: State, error: unknown) => unknown;
+
+/** A transform or lookup of a row. */
+interface StepUse {
+  name: string;
+  args: Arguments;
+  apply: (value: unknown, args: Arguments, day: string | undefined) => unknown;
+}
+
+/** A field of a target object. */
+interface Slot {
+  key: string;
+  produce: Producer;
+  /** Where the one row that fills it reads, so that text is taken without a call; -1 where that is not so simple. */
+  frame: number;
+  path: readonly string[];
+  steps: readonly StepUse[];
+  fallback: Fallback;
+  /** Position in the values of the object's {@link Holder}; -1 where it reads elsewhere, or the field is not there. */
+  at: number;
+}
+
+/** All slots have one shape, so that the code that reads them is compiled for it. */
+const slotOf = (key: string, produce: Producer): Slot => ({
+  key,
+  produce,
+  frame: -1,
+  path: [],
+  steps: [],
+  fallback: () => undefined,
+  at: -1,
+});
 
 /** A place in the target. */
 interface Target {
@@ -271,8 +304,7 @@ class Compiler {
   }
 
   #object(target: Target, prefix: string, binding: Binding): Producer {
-    const keys: string[] = [];
-    const producers: Producer[] = [];
+    const slots: Slot[] = [];
     const wheres = new Map<string, Producer[]>();
     for (const [name, child] of target.children) {
       const path = prefix === '' ? name : `${prefix}.${name}`;
@@ -283,35 +315,30 @@ class Compiler {
         else {
           const items = [made];
           wheres.set(child.key, items);
-          keys.push(child.key);
-          producers.push((state) => {
-            const found: unknown[] = [];
-            for (const item of items) {
-              const value = item(state);
-              if (value !== undefined) found.push(value);
-            }
-            return found.length === 0 ? undefined : found;
-          });
+          slots.push(
+            slotOf(child.key, (state) => {
+              const found: unknown[] = [];
+              for (const item of items) {
+                const value = item(state);
+                if (value !== undefined) found.push(value);
+              }
+              return found.length === 0 ? undefined : found;
+            }),
+          );
         }
-        continue;
+      } else if (child.kind === 'field' && child.rows.length === 1 && child.children.size === 0 && !this.#trace) {
+        const { row, number } = child.rows[0]!;
+        slots.push(this.#fastSlot(child.key, row, number, binding));
+      } else {
+        slots.push(
+          slotOf(
+            child.key,
+            child.kind === 'each' ? this.#loop(child, `${path}[]`, binding) : this.#value(child, path, binding),
+          ),
+        );
       }
-      keys.push(child.key);
-      producers.push(
-        child.kind === 'each' ? this.#loop(child, `${path}[]`, binding) : this.#value(child, path, binding),
-      );
     }
-    const count = keys.length;
-    return (state) => {
-      let out: Record<string, unknown> | undefined;
-      for (let i = 0; i < count; i++) {
-        const value = producers[i]!(state);
-        if (value !== undefined) {
-          out ??= {};
-          out[keys[i]!] = value;
-        }
-      }
-      return out;
-    };
+    return objectOf(slots);
   }
 
   #value(target: Target, path: string, binding: Binding): Producer {
@@ -387,40 +414,47 @@ class Compiler {
       lists.push(listGetter(loops.steps.slice(from, end)));
       from = end;
     }
-    const row = bound.row;
+    const { row } = bound;
+    const ambiguousList = (state: State): void =>
+      fail(
+        state,
+        row,
+        loops.text,
+        path,
+        'MAPPING_AMBIGUOUS',
+        'one list; the path does not say which of several is meant',
+      );
+    const tooMany = (state: State): void =>
+      fail(state, row, loops.text, path, 'MAPPING_TOO_MANY', `a list of at most ${listLimit}`);
+    const innermost = lists.length - 1;
+    const visit = (state: State, depth: number, out: unknown[], from: number): number => {
+      const frame = opened + depth;
+      let position = from;
+      const items = lists[depth]!(state.frames[frame]);
+      for (let i = 0; i < items.length; i++) {
+        const current = items[i];
+        if (current === ambiguous) {
+          ambiguousList(state);
+          break;
+        }
+        if (position >= listLimit) {
+          tooMany(state);
+          break;
+        }
+        state.frames[frame + 1] = current;
+        state.sourcePositions[frame] = i;
+        if (depth < innermost) position = visit(state, depth + 1, out, position);
+        else {
+          state.positions[level] = position++;
+          const value = item(state);
+          if (value !== undefined) out.push(value);
+        }
+      }
+      return position;
+    };
     return (state) => {
       const out: unknown[] = [];
-      let position = 0;
-      const visit = (depth: number): void => {
-        const frame = opened + depth;
-        const items = lists[depth]!(state.frames[frame]);
-        for (let i = 0; i < items.length; i++) {
-          if (items[i] === ambiguous) {
-            fail(
-              state,
-              row,
-              loops.text,
-              path,
-              'MAPPING_AMBIGUOUS',
-              'one list; the path does not say which of several is meant',
-            );
-            return;
-          }
-          if (position >= listLimit) {
-            fail(state, row, loops.text, path, 'MAPPING_TOO_MANY', `a list of at most ${listLimit}`);
-            return;
-          }
-          state.frames[frame + 1] = items[i];
-          state.sourcePositions[frame] = i;
-          if (depth + 1 < lists.length) visit(depth + 1);
-          else {
-            state.positions[level] = position++;
-            const value = item(state);
-            if (value !== undefined) out.push(value);
-          }
-        }
-      };
-      visit(0);
+      visit(state, 0, out, 0);
       state.frames.length = opened + 1;
       state.positions.length = level;
       state.sourcePositions.length = opened;
@@ -436,34 +470,36 @@ class Compiler {
     return made;
   }
 
+  /** A field that one row fills: what the row mostly does is known to {@link objectOf}, the rest is its producer. */
+  #fastSlot(key: string, row: Row, number: number, binding: Binding): Slot {
+    const slot = slotOf(key, () => undefined);
+    this.#guard(number, () => {
+      const { get, absent, when, fallback } = this.#parts(row, number, binding);
+      const steps = this.#steps(row, number);
+      slot.produce = produced(get, absent, when, fallback, steps);
+      if (when !== undefined) return;
+      const place = this.#plainPlace(row, binding);
+      if (place === undefined) return;
+      slot.frame = place.frame;
+      slot.path = place.keys;
+      slot.steps = steps;
+      slot.fallback = fallback;
+    });
+    return slot;
+  }
+
+  /** Where the row reads, when that is one path of nothing but fields. */
+  #plainPlace(row: Row, binding: Binding): { frame: number; keys: string[] } | undefined {
+    if (typeof row.from !== 'string' || row.from === '$index' || row.value !== undefined || row.jsonata !== undefined)
+      return undefined;
+    const { frame, rest } = this.#locate(parsePath(row.from), binding);
+    if (rest.length === 0 || rest.some(({ kind }) => kind !== 'field')) return undefined;
+    return { frame, keys: rest.map(({ key }) => key) };
+  }
+
   #fastRow(row: Row, number: number, binding: Binding): Producer {
     const { get, absent, when, fallback } = this.#parts(row, number, binding);
-    const steps = this.#steps(row, number);
-    const first = steps[0]?.apply;
-    const rest = steps.slice(1).map((step) => step.apply);
-    // Text that is there is by far the most common value; everything else takes the slower way.
-    const plain = (value: unknown): boolean => typeof value === 'string' && value !== '';
-    const whole: Producer = (state) => {
-      const value = get(state);
-      if (plain(value) || typeof value === 'number' || value === true) return value;
-      if (value === ambiguous) return fallback(state, manyValues());
-      if (absent(value)) return fallback(state, undefined);
-      return typeof value === 'object' ? fallback(state, notOneValue()) : value;
-    };
-    const changed: Producer = (state) => {
-      const value = get(state);
-      if (value === ambiguous) return fallback(state, manyValues());
-      if (!plain(value) && absent(value)) return fallback(state, undefined);
-      try {
-        let result = first!(value, state.day);
-        for (let i = 0; i < rest.length && result !== undefined; i++) result = rest[i]!(result, state.day);
-        return result === undefined || result === '' ? fallback(state, undefined) : result;
-      } catch (error) {
-        return fallback(state, error);
-      }
-    };
-    const produce = first === undefined ? whole : changed;
-    return when === undefined ? produce : (state) => (when(state) ? produce(state) : undefined);
+    return produced(get, absent, when, fallback, this.#steps(row, number));
   }
 
   #tracedRow(row: Row, number: number, binding: Binding): Producer {
@@ -491,7 +527,7 @@ class Compiler {
         try {
           result = value;
           for (const step of steps) {
-            result = step.apply(result, state.day);
+            result = step.apply(result, step.args, state.day);
             trace.steps.push({ name: step.name, value: result });
             if (result === undefined) break;
           }
@@ -507,7 +543,7 @@ class Compiler {
       }
       const before = state.count;
       result = fallback(state, error);
-      if (error instanceof TransformProblem) trace.error = error.message;
+      if (isProblem(error)) trace.error = error.message;
       trace.outcome =
         state.count > before ? 'error' : result !== undefined ? 'default' : error === undefined ? 'absent' : 'skipped';
       if (state.count > before && error === undefined) trace.error = 'a value is required here';
@@ -545,7 +581,7 @@ class Compiler {
           ? report(state, 'MAPPING_REQUIRED_MISSING', 'a value is required here')
           : undefined;
       }
-      if (!(error instanceof TransformProblem)) throw error;
+      if (!isProblem(error)) throw error;
       if (row.onError === 'skip') return undefined;
       if (row.onError === 'default') return row.default;
       return report(state, error.code, error.message);
@@ -568,7 +604,15 @@ class Compiler {
       if (!takesList)
         throw new MappingSyntax('has several sources, so its first transform must be one that takes a list');
       const readers = row.from.map((path) => this.#reader(path, binding, true));
-      return (state) => readers.flatMap((read) => read(state));
+      return (state) => {
+        const values: unknown[] = [];
+        for (const read of readers) {
+          const value = read(state);
+          if (Array.isArray(value)) for (const item of value) values.push(item);
+          else values.push(value);
+        }
+        return values;
+      };
     }
     return this.#reader(row.from, binding, takesList);
   }
@@ -661,13 +705,14 @@ class Compiler {
     }
   }
 
-  #steps(row: Row, number: number): { name: string; apply: (value: unknown, day: string | undefined) => unknown }[] {
-    const steps: { name: string; apply: (value: unknown, day: string | undefined) => unknown }[] = [];
+  #steps(row: Row, number: number): StepUse[] {
+    const steps: StepUse[] = [];
     let type: ValueType = 'any';
     if (row.jsonata !== undefined) {
       const takesList = transforms[nameOf(row.transforms?.[0])]?.takes === 'list';
       steps.push({
         name: 'jsonata',
+        args: {},
         apply: (given) => {
           const result = given as ExpressionValue;
           if ('problem' in result) throw new TransformProblem(result.problem, result.code);
@@ -687,15 +732,15 @@ class Compiler {
           `the transform "${name}" takes ${transform.takes}, but gets ${type} from the one before it`,
         );
       }
-      const args = argumentsOf(name, use);
-      steps.push({ name, apply: (value) => transform.apply(value, args) });
+      steps.push({ name, args: argumentsOf(name, use), apply: transform.apply });
       type = transform.gives;
     }
     if (row.lookup !== undefined) {
       const lookup = this.#lookup(row.lookup, number);
       steps.push({
         name: `lookup ${row.lookup}`,
-        apply: (value, day) => {
+        args: {},
+        apply: (value, _args, day) => {
           if (typeof value === 'object') throw notOneValue();
           return lookup(String(value), day);
         },
@@ -715,6 +760,189 @@ class Compiler {
     return lookup;
   }
 }
+
+/** What a slot gives: text, a number and nothing are by far the most common; everything else takes the slower way. */
+function taken(slot: Slot, state: State, held: readonly unknown[] | undefined): unknown {
+  if (slot.frame < 0) return slot.produce(state);
+  let value: unknown;
+  if (held !== undefined && slot.at >= 0) value = held[slot.at];
+  else {
+    value = state.frames[slot.frame];
+    const { path } = slot;
+    for (let i = 0; i < path.length; i++) {
+      if (!isRecord(value)) return slot.produce(state);
+      value = value[path[i]!];
+    }
+  }
+  if (value === undefined || value === null || value === '') return slot.fallback(state, undefined);
+  if (typeof value !== 'string' && typeof value !== 'number') return slot.produce(state);
+  return slot.steps.length === 0 ? value : changed(value, slot.steps, slot.fallback, state);
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** An object with more fields is not read as a whole: V8 keeps it as a table. */
+const heldLimit = 100;
+/** After so many objects with other fields than the known ones, the present one's are the known ones. */
+const patience = 16;
+
+/**
+ * The source object that most slots of a target read, read as a whole: where its fields are those of the last one, in
+ * their order, a third of what reading them one by one costs.
+ */
+class Holder {
+  readonly #slots: readonly Slot[];
+  readonly #frame: number;
+  readonly #path: readonly string[];
+  #keys: readonly string[] = [];
+  #others = patience;
+
+  private constructor(slots: readonly Slot[]) {
+    this.#slots = slots;
+    this.#frame = slots[0]!.frame;
+    this.#path = slots[0]!.path.slice(0, -1);
+  }
+
+  /** Undefined where no object is read for several slots. */
+  static of(slots: readonly Slot[]): Holder | undefined {
+    const places = new Map<string, Slot[]>();
+    for (const slot of slots) {
+      if (slot.frame < 0) continue;
+      const place = [slot.frame, ...slot.path.slice(0, -1)].join('.');
+      places.set(place, [...(places.get(place) ?? []), slot]);
+    }
+    const most = [...places.values()].reduce((a, b) => (b.length > a.length ? b : a), []);
+    return most.length < 4 ? undefined : new Holder(most);
+  }
+
+  /** Values of its fields, by the slots' `at`; undefined where they are better read one by one. */
+  read(state: State): readonly unknown[] | undefined {
+    let holder = state.frames[this.#frame];
+    for (let i = 0; i < this.#path.length; i++) {
+      if (!isRecord(holder)) return undefined;
+      holder = holder[this.#path[i]!];
+    }
+    if (!isRecord(holder)) return undefined;
+    const keys = Object.keys(holder);
+    const known = this.#keys;
+    let same = keys.length === known.length;
+    for (let i = 0; same && i < keys.length; i++) same = keys[i] === known[i];
+    if (same || this.#learnt(keys)) return Object.values(holder);
+    return undefined;
+  }
+
+  #learnt(keys: readonly string[]): boolean {
+    if (++this.#others < patience) return false;
+    this.#others = 0;
+    if (keys.length > heldLimit || keys.length > this.#slots.length * 2) {
+      this.#keys = [];
+      return false;
+    }
+    this.#keys = keys;
+    for (const slot of this.#slots) slot.at = keys.indexOf(slot.path[slot.path.length - 1]!);
+    return true;
+  }
+}
+
+function changed(value: unknown, steps: readonly StepUse[], fallback: Fallback, state: State): unknown {
+  let result = value;
+  try {
+    for (let i = 0; i < steps.length && result !== undefined; i++) {
+      const step = steps[i]!;
+      result = step.apply(result, step.args, state.day);
+    }
+  } catch (error) {
+    return fallback(state, error);
+  }
+  return result === undefined || result === '' ? fallback(state, undefined) : result;
+}
+
+function produced(
+  get: Producer,
+  absent: (value: unknown) => boolean,
+  when: ((state: State) => boolean) | undefined,
+  fallback: Fallback,
+  steps: readonly StepUse[],
+): Producer {
+  return (state) => {
+    if (when !== undefined && !when(state)) return undefined;
+    const value = get(state);
+    if (value === ambiguous) return fallback(state, manyValues());
+    if (absent(value)) return fallback(state, undefined);
+    if (steps.length > 0) return changed(value, steps, fallback, state);
+    return typeof value === 'object' ? fallback(state, notOneValue()) : value;
+  };
+}
+
+/** The fields of an object, and an object that has a place for each of them. */
+interface Shape {
+  keys: readonly string[];
+  template: Record<string, unknown>;
+}
+
+/** A shape is known by one bit for each slot; so many fit into a number. */
+const slotLimit = 50;
+const shapeLimit = 100;
+
+/**
+ * Makes the object of some slots, without the fields that have nothing.
+ *
+ * To add a field under a computed name is slow where many shapes of objects meet, as they do here; to set one that has
+ * its place already is not. So each object begins as a copy of a template of its shape.
+ */
+function objectOf(slots: readonly Slot[]): Producer {
+  const count = slots.length;
+  if (count < 6) {
+    return (state) => {
+      let out: Record<string, unknown> | undefined;
+      for (let i = 0; i < count; i++) {
+        const slot = slots[i]!;
+        const value = taken(slot, state, undefined);
+        if (value !== undefined) {
+          out ??= {};
+          out[slot.key] = value;
+        }
+      }
+      return out;
+    };
+  }
+  const shapes = new Map<number, Shape>();
+  const holder = Holder.of(slots);
+  return (state) => {
+    const held = holder?.read(state);
+    const values: unknown[] = [];
+    let bits = 0;
+    for (let i = 0; i < count; i++) {
+      const value = taken(slots[i]!, state, held);
+      values.push(value);
+      bits = bits * 2 + (value === undefined ? 0 : 1);
+    }
+    if (bits === 0) return undefined;
+    let shape = count > slotLimit ? undefined : shapes.get(bits);
+    if (shape === undefined) {
+      shape = shapeOf(slots, values);
+      if (count <= slotLimit && shapes.size < shapeLimit) shapes.set(bits, shape);
+    }
+    const { keys, template } = shape;
+    const out = Object.assign({}, template);
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      const value = values[i];
+      if (value !== undefined) out[keys[at++]!] = value;
+    }
+    return out;
+  };
+}
+
+function shapeOf(slots: readonly Slot[], values: readonly unknown[]): Shape {
+  const keys = slots.map(({ key }) => key).filter((_key, i) => values[i] !== undefined);
+  return { keys, template: Object.fromEntries(keys.map((key) => [key, undefined])) };
+}
+
+/** What a document can be at fault for: the problem of a transform, or of the exact arithmetic it calculates with. */
+const isProblem = (error: unknown): error is TransformProblem | Failure =>
+  error instanceof TransformProblem || (error instanceof Failure && error.class === 'data-quality');
 
 const manyValues = () =>
   new TransformProblem(

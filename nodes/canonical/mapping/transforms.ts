@@ -2,7 +2,7 @@
  * The transforms of mapping rows: a closed list of named, typed, pure functions. Each states what it takes and gives,
  * so that a chain is checked before it is deployed, and its inverse where one exists.
  */
-import { add, compare, divide, multiply, normalise, round, toDecimal } from '../../kernel/decimal.ts';
+import { compare, divide, multiply, normalise, round, sum, toDecimal } from '../../kernel/decimal.ts';
 import { Failure } from '../../kernel/failure.ts';
 import { isCurrency, isDate, isInstant } from '../model/formats.ts';
 import { isGln, isSscc, toGtin14 } from '../schemas/check-digits.ts';
@@ -41,11 +41,20 @@ const text = (value: unknown): string => {
   throw new TransformProblem(`text was expected, not ${kindOf(value)}`);
 };
 
+/** Text that a transform may make longer: more than fits into a key or name, so that no document fills the memory. */
+const short = (value: unknown): string => {
+  const whole = text(value);
+  if (whole.length > 10_000) throw new TransformProblem('text of at most 10,000 characters was expected');
+  return whole;
+};
+
 const decimal = (value: unknown): string => {
   if (value instanceof ExactNumber) return value.text;
   try {
     // X12 type R leaves a leading zero out: .12 is 0.12.
-    return toDecimal(typeof value === 'string' ? value.trim().replace(/^([+-]?)\./, '$10.') : value);
+    if (typeof value !== 'string') return toDecimal(value);
+    const sent = value.trim();
+    return toDecimal(/^[+-]?\./.test(sent) ? sent.replace('.', '0.') : sent);
   } catch (error) {
     if (error instanceof Failure && error.code === 'DECIMAL_FLOAT') {
       throw new TransformProblem(
@@ -139,7 +148,7 @@ export const transforms: Readonly<Record<string, Transform>> = {
     gives: 'text',
     description: 'Keeps at most so many characters.',
     arguments: { length: required('integer', 'Characters to keep.') },
-    apply: (v, a) => [...text(v)].slice(0, Number(a.length)).join(''),
+    apply: (v, a) => [...text(v).slice(0, 2 * Number(a.length))].slice(0, Number(a.length)).join(''),
   },
   padLeft: {
     takes: 'text',
@@ -214,14 +223,14 @@ export const transforms: Readonly<Record<string, Transform>> = {
     gives: 'text',
     description: 'Replaces every occurrence of words.',
     arguments: { find: required('text', 'Words to find.'), with: optional('text', 'Words to put there.') },
-    apply: (v, a) => text(v).replaceAll(str(a.find), () => str(a.with)),
+    apply: (v, a) => short(v).replaceAll(str(a.find), () => str(a.with)),
   },
   part: {
     takes: 'text',
     gives: 'text',
     description: 'Splits at a separator and takes one part.',
     arguments: { separator: required('text', 'Where to split.'), index: required('integer', 'Which part, from 0.') },
-    apply: (v, a) => text(v).split(str(a.separator))[Number(a.index)],
+    apply: (v, a) => text(v).split(str(a.separator), Number(a.index) + 1)[Number(a.index)],
   },
 
   pseudonym: {
@@ -267,7 +276,7 @@ export const transforms: Readonly<Record<string, Transform>> = {
     takes: 'list',
     gives: 'decimal',
     description: 'The exact sum of decimal numbers.',
-    apply: (v) => list(v).reduce<string>((total, item) => add(total, decimal(item)), '0'),
+    apply: (v) => sum(list(v).map(decimal)),
   },
   product: {
     takes: 'list',
@@ -612,14 +621,9 @@ export function externalId(module: string, prefix: string, parts: readonly unkno
     if (part === undefined || part === null || part === '') {
       throw new TransformProblem('every part of the external id must be there', 'MAPPING_REQUIRED_MISSING');
     }
-    const whole = text(part);
-    if (/^[A-Za-z0-9]+$/.test(whole)) return whole;
-    let out = '';
-    for (const byte of Buffer.from(whole, 'utf8')) {
-      const c = String.fromCharCode(byte);
-      out += /[A-Za-z0-9]/.test(c) ? c : `__${byte.toString(16).padStart(2, '0')}`;
-    }
-    return out;
+    return short(part).replace(/[^A-Za-z0-9]/gu, (c) =>
+      Array.from(Buffer.from(c, 'utf8'), (byte) => `__${byte.toString(16).padStart(2, '0')}`).join(''),
+    );
   });
   return `${module}.${[prefix, ...encoded].join('_')}`;
 }
