@@ -17,11 +17,11 @@ import type {
 import { type ClaimOptions, checkIn, checkOut, claimOf, defaultClaim } from './claim-check.ts';
 import { keepBody, purgeBodies, readBody } from './claim-operations.ts';
 import { stepFor } from './engines/rabbitmq/topology.ts';
-import { withDeadline } from './engines/waiting.ts';
 import { firstFailedAtOf } from './failure-headers.ts';
 import { Intake } from './intake.ts';
 import { OutboxForwarder } from './outbox.ts';
 import { acceptIntoOutbox, acceptIntoQueue, type Completion, leaseLost, noteConfirmed } from './outbox-operations.ts';
+import { Readiness } from './readiness.ts';
 import { forgetRedeliveries, noteRedelivery, purgeRedeliveries } from './redelivery-operations.ts';
 import { defaultRetryBudget, RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 import { decide, defaultRetryPolicy, type RetryPolicy, stepOf, withJitter } from './retry-policy.ts';
@@ -74,8 +74,8 @@ const connectionGauges = [
   'outbox_unpublished',
   'retry_budget_available',
 ];
-/** Milliseconds that a publish waits for declarations under way. */
-const declarationTime = 3_000;
+/** Milliseconds between two tries to declare what the broker or the store could not take. */
+const declareAgain = 1_000;
 /** Milliseconds between two questions for a body while the store does not answer. */
 const bodyRetry = 1_000;
 /** Milliseconds: longer than a publish may wait for its confirm. */
@@ -88,6 +88,11 @@ interface Plan {
 
 export interface RunningConnection {
   service: AmqpConnectionService;
+  /**
+   * Holds back what is published, e.g. while nodes that will declare something are still being made.
+   * @returns ends the hold
+   */
+  hold(): () => void;
   close(): Promise<void>;
 }
 
@@ -99,13 +104,22 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
   /** Deliveries that the store has counted, by handle. */
   const counted = new Map<string, { queue: string; messageId: string }>();
   const heldQueues = new Map<string, string>();
-  const exchanges = new Set<string>();
+  /** Of the deployed nodes. */
+  const declared = new Set<Topology>();
+  /** Of all that was ever declared: what is in the flow may be settled after its consumer has gone. */
   const queues = new Map<string, QueueTopology>();
-  const declarations = new Set<Promise<void>>();
   const counters = { stale: 0, alreadySettled: 0, released: 0 };
-  const forwarder =
+  let closed = false;
+  const readiness = new Readiness(() => forwarder?.releaseHeld());
+  const forwarder: OutboxForwarder | undefined =
     engine.kind === 'rabbitmq' && store !== undefined
-      ? new OutboxForwarder({ store: store.store, engine, connection: id, limit: options.outboxLimit ?? 10_000 })
+      ? new OutboxForwarder({
+          store: store.store,
+          engine,
+          connection: id,
+          limit: options.outboxLimit ?? 10_000,
+          ready: () => readiness.open,
+        })
       : undefined;
   const orders = new StandingOrders(store?.store, id, () => void intake.apply().catch(() => undefined));
   const budget = new RetryBudget(options.retryBudget ?? defaultRetryBudget);
@@ -153,10 +167,24 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
     }
   }
 
-  /** A deploy declares and publishes at once; the queues come first, unless the broker lets us wait for them. */
-  async function declared(): Promise<void> {
-    if (declarations.size === 0) return;
-    await withDeadline(Promise.allSettled(declarations), declarationTime, 'declaring').catch(() => undefined);
+  /** A deploy declares and publishes at once; what a node needs stands before anything is published. */
+  async function stand(topology: Topology, first: Promise<void>): Promise<void> {
+    const release = readiness.hold();
+    for (let declaring = first; ; declaring = engine.declare(topology)) {
+      const failure = await declaring.then(() => undefined, toFailure);
+      // What only a person can mend (another queue of that name, a permission) must not hold up all the others.
+      if (failure === undefined || !failure.retryable) break;
+      await sleep(declareAgain);
+      if (closed || !declared.has(topology)) break;
+    }
+    release();
+  }
+
+  function standing(): Promise<void> {
+    return readiness.passed(() => {
+      const { state } = engine;
+      return 'problem' in state ? state.problem : '';
+    });
   }
 
   async function acceptDurably(acceptance: Acceptance): Promise<Accepted> {
@@ -171,6 +199,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       audit: auditOf(acceptance, 'outbox'),
     };
     if (engine instanceof EmbeddedEngine) {
+      if (!readiness.open) await standing();
       await engine.makeRoom(message);
       engine.stored(message, await store.store.run(acceptIntoQueue, args));
     } else {
@@ -204,9 +233,9 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
   }
 
   async function publish(whole: OutgoingMessage): Promise<void> {
+    if (!readiness.open) await standing();
     const { message, kept } = checkedIn(whole);
     if (kept !== undefined) await store!.store.run(keepBody, kept);
-    await declared();
     await engine.publish(message);
   }
 
@@ -264,18 +293,14 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
 
     queueName: (name) => (name.startsWith(`${namespace}.`) ? name : `${namespace}.${name}`),
 
-    async declare(topology) {
-      for (const exchange of topology.exchanges) exchanges.add(exchange);
+    declare(topology) {
+      declared.add(topology);
       for (const queue of topology.queues) queues.set(queue.name, queue);
       const declaring = engine.declare(topology);
-      declarations.add(declaring);
-      try {
-        await declaring;
-      } finally {
-        declarations.delete(declaring);
-        forwarder?.releaseHeld();
-      }
+      void stand(topology, declaring);
+      return declaring;
     },
+    withdraw: (topology) => void declared.delete(topology),
 
     publish,
 
@@ -375,7 +400,11 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
     },
 
     depth: (queue) => engine.depth(queue),
-    topology: (): Topology => ({ exchanges: [...exchanges], queues: [...queues.values()] }),
+    topology(): Topology {
+      const all = [...declared];
+      const byName = new Map(all.flatMap((each) => each.queues.map((queue) => [queue.name, queue])));
+      return { exchanges: [...new Set(all.flatMap((each) => each.exchanges))], queues: [...byName.values()] };
+    },
     onState: (listener) => engine.onState(listener),
   };
 
@@ -450,7 +479,10 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
 
   return {
     service,
+    hold: () => readiness.hold(),
     async close() {
+      closed = true;
+      readiness.close();
       clearInterval(gauges);
       clearInterval(purging);
       orders.close();

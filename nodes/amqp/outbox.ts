@@ -26,6 +26,8 @@ export interface ForwarderOptions {
   limit: number;
   /** Messages on their way at once. Default 100. */
   window?: number;
+  /** False while exchanges and queues are still being declared; {@link OutboxForwarder.releaseHeld} tells of the end. */
+  ready?(): boolean;
 }
 
 /** Rows read at once, and rows kept in memory at most; those of held keys come on top, up to the outbox's limit. */
@@ -221,7 +223,7 @@ export class OutboxForwarder {
   }
 
   #pump(): void {
-    if (this.#closed || !this.#leader || Date.now() < this.#pausedUntil) return;
+    if (this.#closed || !this.#leader || Date.now() < this.#pausedUntil || this.#options.ready?.() === false) return;
     const { kind } = this.#options.engine.state;
     if (kind !== 'ready' && kind !== 'misconfigured') return;
     while (this.#flying < this.#window) {

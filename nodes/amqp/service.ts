@@ -104,7 +104,13 @@ export interface AmqpConnectionService {
   readonly eventsExchange: string;
   /** `<namespace>.<name>`, unless `name` already begins with the namespace. */
   queueName(name: string): string;
+  /**
+   * Declares what a node needs. Until it stands, nothing is published; what could not be declared for an outage is
+   * tried again until {@link withdraw}.
+   */
   declare(topology: Topology): Promise<void>;
+  /** The node that declared it is gone. Nothing is deleted. */
+  withdraw(topology: Topology): void;
   /** Straight to the engine; see {@link MessagingEngine.publish}. */
   publish(message: OutgoingMessage): Promise<void>;
   /**
@@ -153,7 +159,7 @@ export interface AmqpConnectionService {
   depth(queue: string): Promise<QueueDepth>;
   /** Settles that came too late or twice since the start. */
   readonly counters: Readonly<{ stale: number; alreadySettled: number; released: number }>;
-  /** Queues and exchanges declared through this connection, for pick-lists. */
+  /** Queues and exchanges of the deployed nodes, for pick-lists. */
   topology(): Topology;
   onState(listener: (state: EngineState) => void): () => void;
 }

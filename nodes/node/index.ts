@@ -1,7 +1,7 @@
 export * from './define-node.ts';
 export { businessException } from '../kernel/telemetry/telemetry.ts';
 export { idsUsedDownstream } from './downstream.ts';
-export { flowsPaused, onFlowsStarted, onFlowsStopping } from './lifecycle.ts';
+export { flowsPaused, holdWhileStarting, onFlowsStarted, onFlowsStopping } from './lifecycle.ts';
 export type * from './node-red.ts';
 export {
   actorOf,

@@ -1,6 +1,12 @@
 import { integrationStore } from '../../idempotency/index.ts';
 import { Failure } from '../../kernel/failure.ts';
-import { type AdminRequest, defineConfigNode, type RuntimeApi, serviceOf } from '../../node/index.ts';
+import {
+  type AdminRequest,
+  defineConfigNode,
+  holdWhileStarting,
+  type RuntimeApi,
+  serviceOf,
+} from '../../node/index.ts';
 import { dialogCredentials } from '../../node/unsaved.ts';
 import { type RunningConnection, startConnection } from '../connection-service.ts';
 import { EmbeddedEngine } from '../engines/embedded/engine.ts';
@@ -38,7 +44,14 @@ export default defineConfigNode<AmqpConnectionConfig, AmqpConnectionService>(
       },
       ...(store === undefined ? {} : { store }),
     });
-    return running;
+    const unhold = holdWhileStarting(running.hold);
+    return {
+      service: running.service,
+      async close() {
+        unhold();
+        await running.close();
+      },
+    };
   },
   {
     admin({ get, post, RED }) {

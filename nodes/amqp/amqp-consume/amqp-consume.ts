@@ -48,7 +48,8 @@ export default defineNode(amqpConsumeDefinition, (context) => {
     },
   );
   // A broker that is away gets the topology when it comes; one that refuses is asked again and says why.
-  connection.declare({ exchanges, queues: [topology] }).catch((error: Error) => {
+  const needed = { exchanges, queues: [topology] };
+  connection.declare(needed).catch((error: Error) => {
     log.warn('amqp.declare', { queue: topology.name, problem: error.message });
     fail(error);
   });
@@ -62,6 +63,7 @@ export default defineNode(amqpConsumeDefinition, (context) => {
     async close() {
       for (const off of offs) off();
       light.stop();
+      connection.withdraw(needed);
       await consumer.close(drain);
     },
   };

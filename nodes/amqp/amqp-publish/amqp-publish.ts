@@ -11,7 +11,8 @@ import { amqpPublishDefinition } from './amqp-publish.def.ts';
 export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, resolve, node, RED, log }) => {
   const connection = resolve(amqpConnection, config.connection);
   const exchange = config.exchange.trim() === '' ? connection.eventsExchange : config.exchange.trim();
-  connection.declare({ exchanges: [exchange], queues: [] }).catch((error: Error) => {
+  const needed = { exchanges: [exchange], queues: [] };
+  connection.declare(needed).catch((error: Error) => {
     log.warn('amqp.declare', { problem: error.message });
   });
   let published = 0;
@@ -80,6 +81,9 @@ export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, 
       }
       send(message);
     },
-    close: () => light.stop(),
+    close() {
+      light.stop();
+      connection.withdraw(needed);
+    },
   };
 });
