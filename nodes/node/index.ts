@@ -13,4 +13,5 @@ export {
   permissionsOf,
   requirePerson,
 } from './permission.ts';
+export { prepareExpression } from './exact.ts';
 export type { StatusKind } from './status.ts';

@@ -2,6 +2,7 @@
 import { Failure } from '../kernel/failure.ts';
 import { parseJson } from '../kernel/json.ts';
 import type { FlowMessage } from '../kernel/message.ts';
+import { prepareExpression } from './exact.ts';
 import type { RuntimeApi, RuntimeNode } from './node-red.ts';
 
 export type InputType = 'msg' | 'jsonata' | 'json' | 'str';
@@ -38,7 +39,7 @@ export function inputOf(
     case 'jsonata': {
       let expression: unknown;
       try {
-        expression = RED.util.prepareJSONataExpression(value, node);
+        expression = prepareExpression(RED, value, node);
       } catch (error) {
         throw malformed(node, code, what, 'JSONata', error);
       }
