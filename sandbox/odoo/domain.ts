@@ -125,7 +125,9 @@ function compileLeaf(
         return target !== undefined && inner.test(target);
       });
     };
-    return { test: negative ? (row) => !reach(row) : reach, candidates: undefined };
+    if (negative) return { test: (row) => !reach(row), candidates: undefined };
+    const near = field.type === 'many2one' && inner.candidates !== undefined ? [...inner.candidates] : undefined;
+    return { test: reach, candidates: near === undefined ? undefined : indexed(env, model, head, field, near) };
   }
   return compileColumn(env, model, head, field, operator, right, condition);
 }
@@ -222,7 +224,8 @@ const comparisons: Record<string, (a: string, b: string) => boolean> = {
 };
 
 function indexed(env: Env, model: Model, name: string, field: Field, keys: Stored[]): number[] | undefined {
-  if (name === 'id') return keys.filter((key): key is number => typeof key === 'number');
+  // An id that is asked for twice is one record.
+  if (name === 'id') return [...new Set(keys)].filter((key): key is number => typeof key === 'number');
   if (
     field.translate ||
     !field.index ||
@@ -231,7 +234,7 @@ function indexed(env: Env, model: Model, name: string, field: Field, keys: Store
   ) {
     return undefined;
   }
-  return keys.flatMap((key) => [...(model.table.lookup(name, key) ?? [])]);
+  return [...new Set(keys)].flatMap((key) => [...(model.table.lookup(name, key) ?? [])]);
 }
 
 /** A domain value in the form that stored values are compared in. */

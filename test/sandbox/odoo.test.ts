@@ -82,6 +82,14 @@ describe('the sandbox Odoo', () => {
     assert.deepEqual([order.amount_untaxed, order.amount_tax, order.amount_total], [1.27, 0.25, 1.52]);
   });
 
+  it('a record is found once, however often its id or what it points to is named', async () => {
+    const { id } = one('product.product', { default_code: 'GLOVE-M' });
+    const twice = { domain: [['id', 'in', [id, id]]], fields: ['default_code'] };
+    assert.equal((await call<unknown[]>('product.product/search_read', twice)).length, 1);
+    const prices = { domain: [['product_tmpl_id.default_code', 'in', ['GLOVE-M', 'GLOVE-M']]], fields: ['price'] };
+    assert.equal((await call<unknown[]>('product.supplierinfo/search_read', prices)).length, 2);
+  });
+
   it('a receipt in boxes puts pieces on stock', async () => {
     const { ids } = await loadOrder('boxes', 'MASK-FFP2', 'Box of 10', '3', '6.00');
     await call('purchase.order/button_confirm', { ids });
