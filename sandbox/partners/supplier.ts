@@ -33,11 +33,22 @@ export const acts = [
   'dearer',
   'late',
   'reject',
+  'reject-line',
   'despatch',
   'despatch-part',
   'despatch-over',
+  'despatch-late',
   'bill',
   'bill-dearer',
+  'bill-over',
+  'bill-unordered',
+  'bill-unknown-order',
+  'bill-no-order',
+  'bill-wrong-sum',
+  // Dated in a year that the books of the sandbox are closed for.
+  'bill-old',
+  // The last bill once more, with the letter O in the place of a zero.
+  'bill-twin',
   // What happens at the hospital's dock when the lorry is there: goods-in counts.
   'arrive',
   'arrive-part',
@@ -309,6 +320,7 @@ export class Supplier implements Partner {
         price: Number(line.unitPrice?.amount ?? 0),
       };
     const euro = (amount: string) => ({ amount, currency: order.currency });
+    const inSixtyDays = new Date(Date.now() + 60 * 86_400_000).toISOString().slice(0, 10);
     if (act.startsWith('despatch')) {
       known.despatched += 1;
       const lines = order.lines.map((line) => {
@@ -322,7 +334,7 @@ export class Supplier implements Partner {
         value: {
           number: `DN-${ours}-${known.despatched}`,
           issueDate: today,
-          expectedDate: today,
+          expectedDate: act === 'despatch-late' ? inSixtyDays : today,
           ...parties,
           ...buyer,
           lines: lines
@@ -374,33 +386,41 @@ export class Supplier implements Partner {
       };
     }
     if (act.startsWith('bill')) {
-      known.billed += 1;
-      const lines = order.lines.map((line) => {
+      const twin = act === 'bill-twin';
+      if (!twin) known.billed += 1;
+      const number = `INV-${ours}-${Math.max(1, known.billed)}`;
+      const priced = order.lines.map((line) => {
         const price = asked(line).price * (act === 'bill-dearer' ? 1.08 : 1);
-        const quantity = sent.get(line.number) ?? asked(line).quantity;
+        const quantity = (sent.get(line.number) ?? asked(line).quantity) + (act === 'bill-over' ? 2 : 0);
         const unitPrice = act === 'bill-dearer' ? price.toFixed(2) : String(price);
         return { line, quantity, unitPrice, net: (quantity * Number(unitPrice)).toFixed(2) };
       });
-      const net = lines.reduce((total, line) => total + Math.round(Number(line.net) * 100), 0) / 100;
+      const net = (priced.reduce((total, line) => total + Math.round(Number(line.net) * 100), 0) / 100).toFixed(2);
+      const gross = act === 'bill-wrong-sum' ? (Number(net) + 1).toFixed(2) : net;
+      const quoted =
+        act === 'bill-unknown-order' ? { identifiers: [{ type: 'ORDER', value: 'P99999' }] } : parties.order;
       return {
         kind: 'bills',
         value: {
-          number: `INV-${ours}-${known.billed}`,
+          number: twin ? number.replace(/0(?=[^0]*$)/, 'O') : number,
           direction: 'in',
           kind: 'invoice',
-          issueDate: today,
+          issueDate: act === 'bill-old' ? `${Number(today.slice(0, 4)) - 2}${today.slice(4, 8)}15` : today,
           currency: order.currency,
           issuer: order.supplier,
           recipient: order.buyer ?? { identifiers: [{ type: 'CODE', value: 'SITE-1' }] },
-          order: parties.order,
-          netAmount: euro(net.toFixed(2)),
+          ...(act === 'bill-no-order' ? {} : { order: quoted }),
+          netAmount: euro(net),
           taxAmount: euro('0.00'),
-          grossAmount: euro(net.toFixed(2)),
-          dueAmount: euro(net.toFixed(2)),
-          lines: lines.map(({ line, quantity, unitPrice, net: amount }) => ({
+          grossAmount: euro(gross),
+          dueAmount: euro(gross),
+          lines: priced.map(({ line, quantity, unitPrice, net: amount }) => ({
             number: line.number,
-            orderLine: line.number,
-            product: line.product,
+            ...(act === 'bill-no-order' || act === 'bill-unordered' ? {} : { orderLine: line.number }),
+            product:
+              act === 'bill-unordered'
+                ? { identifiers: [{ type: 'SKU', value: 'STENT-35' }], name: 'Stent' }
+                : line.product,
             description: line.description,
             quantity: { ...line.quantity, value: String(quantity) },
             unitPrice: euro(unitPrice),
@@ -410,23 +430,23 @@ export class Supplier implements Partner {
       };
     }
     known.answered += 1;
-    const late = new Date(Date.now() + 60 * 86_400_000).toISOString().slice(0, 10);
     const lines = order.lines.map((line, at) => {
       const wanted = { quantity: Number(line.quantity.value), price: Number(line.unitPrice?.amount ?? 0) };
       const first = at === 0;
       const quantity = act === 'short' && first ? Math.max(1, Math.floor(wanted.quantity * 0.6)) : wanted.quantity;
       const price = act === 'dearer' && first ? Number((wanted.price * 1.08).toFixed(2)) : wanted.price;
-      if (act !== 'reject') promised.set(line.number, { quantity, price });
+      const rejected = act === 'reject' || (act === 'reject-line' && first);
+      if (!rejected) promised.set(line.number, { quantity, price });
       const changed = quantity !== wanted.quantity || price !== wanted.price || act === 'late';
       return {
         number: line.number,
         orderLine: line.number,
-        response: act === 'reject' ? 'rejected' : changed ? 'changed' : 'accepted',
+        response: rejected ? 'rejected' : changed ? 'changed' : 'accepted',
         product: line.product,
         quantity: { ...line.quantity, value: String(quantity) },
         unitPrice: euro(String(price)),
-        ...(act === 'late' ? { promisedDate: late } : {}),
-        ...(act === 'reject' ? { reason: 'No longer made' } : {}),
+        ...(act === 'late' ? { promisedDate: inSixtyDays } : {}),
+        ...(rejected ? { reason: 'No longer made' } : {}),
       };
     });
     return {

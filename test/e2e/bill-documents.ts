@@ -11,12 +11,13 @@ export interface ConfirmedOrder {
   line: number;
 }
 
-/** Ten gloves at 4.20 of ACME, confirmed; received as told. */
+/** Ten gloves at 4.20 of ACME, or what `line` says of them, confirmed; received as told. */
 export async function confirmedOrder(
   odoo: SandboxOdoo,
   client: OdooClient,
   key: string,
   received: boolean,
+  line: Record<string, unknown> = {},
 ): Promise<ConfirmedOrder> {
   const externalId = `hf_test.po_${key}`;
   const document = {
@@ -27,7 +28,12 @@ export async function confirmedOrder(
       order_line: [
         {
           externalId: `${externalId}_1`,
-          values: { product_id: { match: { default_code: 'GLOVE-M' } }, product_qty: '10', price_unit: '4.20' },
+          values: {
+            product_id: { match: { default_code: 'GLOVE-M' } },
+            product_qty: '10',
+            price_unit: '4.20',
+            ...line,
+          },
         },
       ],
     },
@@ -41,13 +47,13 @@ export async function confirmedOrder(
     const pickings = odoo.records('stock.picking', { origin: row!.name }).map((picking) => Number(picking.id));
     await act(client, 'validate-picking', pickings);
   }
-  const [line] = odoo.records('purchase.order.line', { order_id: id });
-  return { id, name: String(row!.name), line: Number(line!.id) };
+  const [placed] = odoo.records('purchase.order.line', { order_id: id });
+  return { id, name: String(row!.name), line: Number(placed!.id) };
 }
 
 const library = new MappingLibrary();
 
-/** The bill of an order as UBL, written by the shipped mapping. */
+/** The bill of an order as UBL, written by the shipped mapping. `pack`: the quantity counts packages of this code. */
 export function ubl(
   number: string,
   orderName: string,
@@ -56,6 +62,7 @@ export function ubl(
   net = '42.00',
   quantity = '10',
   sku = 'GLOVE-M',
+  pack?: string,
 ): string {
   const eur = (amount: string) => ({ amount, currency: 'EUR' });
   const invoice = {
@@ -77,7 +84,11 @@ export function ubl(
         orderLine: String(line),
         product: { identifiers: [{ type: 'SKU', value: sku }], name: 'Gloves' },
         description: 'Nitrile gloves, medium',
-        quantity: { value: quantity, unit: '{each}' },
+        quantity: {
+          value: quantity,
+          unit: '{each}',
+          ...(pack === undefined ? {} : { unit: '{box}', pack: { code: pack } }),
+        },
         unitPrice: eur(price),
         netAmount: eur(net),
       },

@@ -42,20 +42,7 @@ export function purchasingPromises(engines: Engines): void {
           HOSPITAL_WEBHOOK_SECRET: webhookSecret,
         },
       });
-      // A fresh store and fresh queues take a moment. A queue that is not there yet, or a console that is busy, has no
-      // number of messages: each queue has to have had one once.
-      const wanted = flows.filter(({ type }) => type === 'amqp-consume').length;
-      const there = new Set<string>();
-      await waitUntil(
-        'every queue is there',
-        async () => {
-          const { queues } = await stack.console<{ queues: { queue: string; ready: number | null }[] }>('connections');
-          for (const { queue, ready } of queues) if (ready !== null) there.add(queue);
-          return there.size >= wanted;
-        },
-        120_000,
-        100,
-      );
+      await stack.queuesReady();
       client = new OdooClient({ url: stack.odoo.url, database: 'sandbox', apiKey: apiKeys.bot, protocol: 'json2' });
     });
     after(async () => {

@@ -42,6 +42,8 @@ export interface Stack {
   console<T>(path: string, act?: Record<string, unknown>): Promise<T>;
   /** Business keys of the dead letters that wait for a person. */
   deadLetters(): Promise<DeadLetter[]>;
+  /** Waits until every queue of the flows has been there: a fresh store and fresh queues take a moment. */
+  queuesReady(): Promise<void>;
   /** How often each order number stands in Odoo, whatever its state. */
   effects(): Map<string, number>;
   /** Order numbers that stand confirmed in Odoo. */
@@ -147,6 +149,23 @@ export async function startStack(options: {
     confirmed,
     console: ask,
     deadLetters,
+    async queuesReady() {
+      // A queue that is not there yet, or a console that is busy, has no number of messages: each has to have had one once.
+      const wanted = flows.filter(({ type }) => type === 'amqp-consume').length;
+      const there = new Set<string>();
+      await waitUntil(
+        'every queue is there',
+        async () => {
+          const { queues } = await ask<{ queues: { queue: string; ready: number | null }[] }>('connections');
+          for (const { queue, ready } of queues) if (ready !== null) there.add(queue);
+          return there.size >= wanted;
+        },
+        120_000,
+        100,
+      ).catch((error: unknown) => {
+        throw new Error(`Only ${[...there].join(', ') || 'none'}.\n${nodeRed.logs().slice(-3_000)}`, { cause: error });
+      });
+    },
     async assertDelivered(ledger) {
       await waitUntil(
         'every accepted order is a confirmed purchase order in Odoo',
