@@ -4,6 +4,7 @@ import { isTextFormat, writeDocument } from './formats/index.ts';
 import { read } from './mapper.ts';
 import { sourcesOf, uncovered } from './mapping/check.ts';
 import { evaluateExpressions } from './jsonata/evaluator.ts';
+import { fieldsRead } from './jsonata/expression.ts';
 import type { CompiledMapping, RowTrace, RunOptions } from './mapping/compile.ts';
 import type { Mapping, Side } from './mapping/mapping.ts';
 import { parsePath } from './mapping/path.ts';
@@ -161,8 +162,10 @@ function unread(mapping: Mapping, leaves: readonly Leaf[]): string[] {
   const read = new Set<string>();
   // `[]`, `[0]`, `[type=GLN]` and an element read as a list of one all name the same leaf.
   const plain = (path: string): string => path.replace(/\[[^\]]*\]/g, '').replace(/\.#text$/, '');
+  const byExpression = new Set<string>();
   for (const row of mapping.rows) {
     if (row.direction === 'reverse') continue;
+    if (row.jsonata !== undefined) for (const path of fieldsRead(row.jsonata)) byExpression.add(path);
     for (const path of [...sourcesOf(row), ...(row.when === undefined ? [] : [row.when.path])]) {
       read.add(plain(path));
       const { steps } = parsePath(path);
@@ -174,8 +177,21 @@ function unread(mapping: Mapping, leaves: readonly Leaf[]): string[] {
     }
   }
   return leaves
-    .filter(({ path, value }) => value !== '' && value !== null && !read.has(plain(path)))
+    .filter(({ path, value }) => {
+      const name = plain(path);
+      return value !== '' && value !== null && !read.has(name) && !readBy(byExpression, name);
+    })
     .map(({ path }) => path);
+}
+
+/** An expression sees the document or the present item, so its path may be the end of the leaf's. */
+function readBy(expressions: ReadonlySet<string>, leaf: string): boolean {
+  for (const path of expressions) {
+    if (path.endsWith('*')) {
+      if (`.${leaf}`.includes(`.${path.slice(0, -1)}`)) return true;
+    } else if (`.${leaf}`.endsWith(`.${path}`)) return true;
+  }
+  return false;
 }
 
 /** Required fields of the target that no row of an unfinished mapping fills. */

@@ -401,6 +401,18 @@ describe('the preview', () => {
     const sample = JSON.stringify({ ...withLine({ qty: 'ten' }), colour: 'red', orderNumber: undefined });
     const shown = preview(library.get('supplier-order-json-to-order'), sample);
     assert.deepEqual(shown.unmapped, ['colour']);
+    const { mapping } = library.get('supplier-order-json-to-order');
+    const rows = mapping.rows.filter(({ from }) => from !== 'note' && from !== 'lines[].description');
+    const wordy = library.compile({
+      ...mapping,
+      rows: [
+        ...rows,
+        { jsonata: '$uppercase(note) & supplier.code', to: 'note' },
+        { jsonata: 'description & " (" & $document.buyer.gln & ")"', to: 'lines[].description', each: 'lines[]' },
+      ],
+    });
+    const text = JSON.stringify({ ...supplierOrder, colour: 'red' });
+    assert.deepEqual(preview(wordy, text, { expressions: new Map() }).unmapped, ['colour'], 'JSONata rows read fields');
     assert.ok(shown.missing.includes('/number'));
     const quantity = shown.rows.find(({ target }) => target === 'lines[0].quantity.value')!;
     assert.equal(quantity.outcome, 'error');

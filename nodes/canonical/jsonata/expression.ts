@@ -67,3 +67,38 @@ function computes(value: unknown, depth: number): boolean {
   if (node.type === 'function' && procedure?.type === 'variable' && functions.has(String(procedure.value))) return true;
   return Object.values(node).some((inner) => computes(inner, depth + 1));
 }
+
+/**
+ * Paths of fields that an expression reads, as far as its text tells: `po.comment`, and `po.*` for everything below.
+ * Those inside a filter or a function are relative to what that works on.
+ */
+export function fieldsRead(expression: string): string[] {
+  const found = new Set<string>();
+  try {
+    collect(parse(expression), found, 0);
+  } catch {
+    // An expression that cannot be read is a problem of its own row.
+  }
+  return [...found];
+}
+
+function collect(value: unknown, found: Set<string>, depth: number): void {
+  if (typeof value !== 'object' || value === null || depth > 200) return;
+  if (Array.isArray(value)) {
+    for (const inner of value) collect(inner, found, depth + 1);
+    return;
+  }
+  const node = value as Syntax;
+  if (node.type === 'path') {
+    const names: string[] = [];
+    for (const step of node.steps as Syntax[]) {
+      if (step.type === 'name') names.push(String(step.value));
+      else if (step.type === 'wildcard' || step.type === 'descendant') {
+        names.push('*');
+        break;
+      } else if (step.type !== 'variable') break;
+    }
+    if (names.length > 0) found.add(names.join('.'));
+  }
+  for (const inner of Object.values(node)) collect(inner, found, depth + 1);
+}

@@ -1,7 +1,7 @@
 /** Quants with their counts, reordering rules, scrap with its wizard. */
 import { userError } from '../errors.ts';
 import { difference, sum } from '../exact.ts';
-import { boolean, char, date, datetime, float, many2one, one2many, type Row, selection } from '../fields.ts';
+import { boolean, char, date, datetime, float, many2one, one2many, related, type Row, selection } from '../fields.ts';
 import { action, type Database, type Env, number, ref, text } from '../orm.ts';
 import { groups, nextNumber } from './base.ts';
 import { freeAt, inProductUnit, isStored, reservedOf, stockAt, transfer } from './stock.ts';
@@ -22,6 +22,7 @@ export function defineInventory(db: Database): void {
       product_id: many2one('product.product', 'Product', { required: true }),
       location_id: many2one('stock.location', 'Location', { required: true }),
       lot_id: many2one('stock.lot', 'Lot/Serial Number'),
+      product_uom_id: related(many2one('uom.uom', 'Unit of Measure'), 'product_id', 'uom_id'),
       quantity: float('Quantity', { readonly: true }),
       reserved_quantity: float('Reserved Quantity', { compute: (env, row) => reservedOf(env, row) }),
       available_quantity: float('Available Quantity', {

@@ -18,6 +18,16 @@ import {
 import { action, type Database, type Env, flag, list, number, ref, text } from '../orm.ts';
 import { groups, nextNumber } from './base.ts';
 
+const usages = {
+  supplier: 'Vendor',
+  view: 'Virtual',
+  internal: 'Internal',
+  customer: 'Customer',
+  inventory: 'Inventory Loss',
+  production: 'Production',
+  transit: 'Transit',
+};
+
 export function defineStock(db: Database): void {
   const { profile } = db;
   const access = {
@@ -35,19 +45,7 @@ export function defineStock(db: Database): void {
       name: char('Location Name', { required: true }),
       complete_name: char('Full Location Name', { index: true }),
       barcode: char('Barcode', { index: true }),
-      usage: selection(
-        'Location Type',
-        {
-          supplier: 'Vendor',
-          view: 'Virtual',
-          internal: 'Internal',
-          customer: 'Customer',
-          inventory: 'Inventory Loss',
-          production: 'Production',
-          transit: 'Transit',
-        },
-        { default: 'internal', required: true },
-      ),
+      usage: selection('Location Type', usages, { default: 'internal', required: true }),
       location_id: many2one('stock.location', 'Parent Location'),
       active: boolean('Active', { default: true }),
       company_id: many2one('res.company', 'Company'),
@@ -228,6 +226,8 @@ export function defineStock(db: Database): void {
       picked: boolean('Picked'),
       location_id: many2one('stock.location', 'From'),
       location_dest_id: many2one('stock.location', 'To'),
+      location_usage: related(selection('Source Location Type', usages), 'location_id', 'usage'),
+      location_dest_usage: related(selection('Destination Location Type', usages), 'location_dest_id', 'usage'),
       state: related(
         selection('Status', { ...states, partially_available: 'Partially Available' }),
         'move_id',
