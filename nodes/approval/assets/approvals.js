@@ -1,7 +1,7 @@
 // The inbox: what waits for me, what I asked for, and for those who may see it, everything. One request opens below the list.
 import { get, poll, post } from '../../assets/api.js';
 import { askReason } from '../../assets/dialogs.js';
-import { ago, badge, duration, empty, errorBox, h, instant, loading, render, table, toast } from '../../assets/dom.js';
+import { ago, badge, duration, empty, errorBox, h, head as heading, instant, loading, render, table, toast } from '../../assets/dom.js';
 
 const lists = [
   ['mine', 'For me'],
@@ -44,7 +44,7 @@ export default function approvalsPage(main, session, query) {
   const head = h('div', {});
   const list = h('div', {});
   const one = h('section', { 'aria-live': 'polite', tabindex: '-1' });
-  render(main, head, list, one);
+  render(main, heading('Approvals', 'What waits for a decision, and what was decided.'), head, list, one);
   render(list, loading());
   showHead();
 

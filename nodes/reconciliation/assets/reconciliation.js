@@ -1,7 +1,7 @@
 // Breaks: what two sides differ in, by age and owner; explained, assigned, resolved.
 import { get, poll, post } from '../../assets/api.js';
 import { askReason, openDialog } from '../../assets/dialogs.js';
-import { ago, badge, count, empty, errorBox, h, instant, loading, render, table, toast } from '../../assets/dom.js';
+import { ago, badge, count, empty, errorBox, h, head, instant, loading, render, table, toast } from '../../assets/dom.js';
 
 const classes = {
   'missing-movement': ['attention', 'movement missing'],
@@ -31,7 +31,7 @@ export default function reconciliationPage(main, session, query) {
   let overview = [];
   let page = { breaks: [] };
   const chosen = new Set();
-  render(main, tiles, title, filters, list);
+  render(main, head('Reconciliation', 'Where two sides do not agree, and who looks into it.'), tiles, title, filters, list);
   render(tiles, loading());
 
   const parameters = (extra = {}) => {
