@@ -454,6 +454,20 @@ function noting(): void {
 }
 
 const loadBefore = loadavg().map((one) => Number(one.toFixed(1)));
+
+/** Also of a run that failed half way: what was measured until then took long. */
+process.once('exit', () => {
+  print(`The console with ${messages.toLocaleString('en')} messages, milliseconds`, figures);
+  publish(`console${flags.engine === undefined ? '' : `-${flags.engine}`}`, {
+    messages,
+    runs,
+    load: { before: loadBefore, after: loadavg() },
+    figures,
+  });
+  const missed = figures.filter(({ median: took, note }) => note?.endsWith('rows') === true && took > 300);
+  if (missed.length > 0) console.log(`Above the aim of 300 ms: ${missed.map(({ what }) => what).join('; ')}.`);
+});
+
 noting();
 if (flags.engine !== 'postgresql') {
   /** On the disk under the working directory, since a temporary directory may be in memory. */
@@ -481,12 +495,3 @@ if (flags.engine !== 'sqlite') {
     await own?.stop();
   }
 }
-print(`The console with ${messages.toLocaleString('en')} messages, milliseconds`, figures);
-publish(`console${flags.engine === undefined ? '' : `-${flags.engine}`}`, {
-  messages,
-  runs,
-  load: { before: loadBefore, after: loadavg() },
-  figures,
-});
-const missed = figures.filter(({ median: took, note }) => note?.endsWith('rows') === true && took > 300);
-if (missed.length > 0) console.log(`Above the aim of 300 ms: ${missed.map(({ what }) => what).join('; ')}.`);

@@ -1,23 +1,27 @@
 /**
- * Traces and metrics by OTLP. Node-RED has no place of its own for an SDK, so it is loaded before it:
+ * Traces and metrics by OTLP. Node-RED has no place of its own for an SDK, so it is loaded before it. SDK 3 (Node 22.15
+ * or newer):
  *
- *   cd ~/.node-red && npm install @opentelemetry/sdk-trace-node@^2.12 @opentelemetry/sdk-metrics@^2.12 \
- *     @opentelemetry/resources@^2.12 @opentelemetry/exporter-trace-otlp-http@^0.223 \
- *     @opentelemetry/exporter-metrics-otlp-http@^0.223
+ *   cd ~/.node-red && npm install @opentelemetry/api@^1.10 @opentelemetry/sdk-trace@^3.1 @opentelemetry/sdk-metrics@^3.1 \
+ *     @opentelemetry/resources@^3.1 @opentelemetry/exporter-trace-otlp-http@^0.301 \
+ *     @opentelemetry/exporter-metrics-otlp-http@^0.301
+ *
+ * or SDK 2: api@~1.9.1, the three SDK packages @^2.12, the exporters @^0.223. Then:
+ *
  *   NODE_OPTIONS="--require $HOME/.node-red/otel-setup.cjs" OTEL_SERVICE_NAME=hospital-integration node-red
  *
- * OTEL_EXPORTER_OTLP_ENDPOINT (default http://localhost:4318) and the other variables of the exporters hold. SDK 2.x
- * and 3.x both work with this package. Leave out the automatic instrumentation of amqplib: every message would be
- * traced twice. Leave out the process resource detector: it exports the command line.
+ * OTEL_EXPORTER_OTLP_ENDPOINT (default http://localhost:4318) and the other variables of the exporters hold. Leave out
+ * the automatic instrumentation of amqplib: every message would be traced twice. Leave out the process resource
+ * detector: it exports the command line.
  */
 'use strict';
 
-const { metrics } = require('@opentelemetry/api');
+const { metrics, trace } = require('@opentelemetry/api');
 const { OTLPMetricExporter } = require('@opentelemetry/exporter-metrics-otlp-http');
 const { OTLPTraceExporter } = require('@opentelemetry/exporter-trace-otlp-http');
 const { defaultResource, resourceFromAttributes } = require('@opentelemetry/resources');
 const { MeterProvider, PeriodicExportingMetricReader } = require('@opentelemetry/sdk-metrics');
-const { BatchSpanProcessor, NodeTracerProvider } = require('@opentelemetry/sdk-trace-node');
+const { BatchSpanProcessor, TracerProvider } = require('@opentelemetry/sdk-trace');
 
 const resource = defaultResource().merge(
   resourceFromAttributes({
@@ -28,11 +32,12 @@ const resource = defaultResource().merge(
   }),
 );
 
-const traces = new NodeTracerProvider({
+// No context manager and no propagator: what a span's parent is, the message says.
+const traces = new TracerProvider({
   resource,
   spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())],
 });
-traces.register();
+trace.setGlobalTracerProvider(traces);
 
 const readings = new MeterProvider({
   resource,

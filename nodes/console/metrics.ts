@@ -1,4 +1,5 @@
 /** The metrics endpoint, the log of hops, and the last minutes that the console shows. */
+import { auditFinding } from '../kernel/audit/index.ts';
 import { catalogue } from '../kernel/telemetry/catalogue.ts';
 import { logSink } from '../kernel/telemetry/log.ts';
 import { MetricsRegistry } from '../kernel/telemetry/metrics.ts';
@@ -87,5 +88,6 @@ async function readGauges(RED: RuntimeApi, registry: MetricsRegistry): Promise<v
     registry.gauge('store_up', { store: name }, status.state === 'down' ? 0 : 1);
     registry.gauge('store_pending', { store: name }, status.pending);
     if (status.size !== undefined) registry.gauge('store_size_bytes', { store: name }, status.size);
+    registry.gauge('audit_broken', { store: name }, auditFinding(store)?.break === undefined ? 0 : 1);
   }
 }

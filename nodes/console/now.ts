@@ -1,5 +1,6 @@
 /** The first page: what runs, what waits, what fails, on which side. */
 import type { EngineState, QueueDepth } from '../amqp/index.ts';
+import { auditFinding, problemWords } from '../kernel/audit/index.ts';
 import { dependency } from '../kernel/resilience/dependencies.ts';
 import type { RecentActivity, RecentRates } from '../kernel/telemetry/rates.ts';
 import { type RuntimeApi, serviceOf } from '../node/index.ts';
@@ -59,6 +60,8 @@ export interface Now {
   parts: PartNow[];
   /** Null for who sees only some flows. */
   messaging: MessagingState | null;
+  /** Audit trails whose chain is broken. */
+  broken: { store: string; seq: number; words: string; since: number }[];
   /** Letters that wait for a person. */
   waiting: number;
   /** Causes of dead letters that are not at an end, the youngest first. */
@@ -83,7 +86,7 @@ export function nowTeller(RED: RuntimeApi, rates: RecentRates): (scope: Scope) =
     if (scope.kind === 'all') return now;
     // Nothing but the named flows: parts, causes and acts tell of everybody's.
     const flows = now.flows.filter(({ id }) => scope.flows.includes(id));
-    return { flows, parts: [], messaging: null, waiting: 0, episodes: [], changes: [] };
+    return { flows, parts: [], messaging: null, broken: [], waiting: 0, episodes: [], changes: [] };
   };
 }
 
@@ -130,6 +133,12 @@ async function look(RED: RuntimeApi, rates: RecentRates, memory: Memory): Promis
     flows: [...flows.values()].sort((a, b) => a.label.localeCompare(b.label)),
     parts: [...storeParts(RED), ...brokerParts(RED), ...odooParts(RED), ...partnerParts(RED)],
     messaging: messagingState(RED),
+    broken: stores.flatMap(({ name, store }) => {
+      const found = auditFinding(store)?.break;
+      return found === undefined
+        ? []
+        : [{ store: name, seq: found.seq, words: problemWords[found.problem], since: found.since }];
+    }),
     waiting: [...letters.values()].reduce((sum, count) => sum + count, 0),
     episodes: (await Promise.all(stores.map(({ store }) => within(store.run(listGroups, {})))))
       .flatMap((groups) => groups ?? [])

@@ -1,10 +1,12 @@
 /** The audit trail over HTTP: pages, proof of the chain. */
 import {
   type AuditFilter,
+  auditFinding,
   auditKeys,
   checkpointEnds,
   exportAudit,
   listAudit,
+  noteVerdict,
   problemWords,
   verifyAudit,
 } from '../kernel/audit/index.ts';
@@ -64,13 +66,18 @@ export function trailRoutes(routes: Routes): void {
   routes.ask('audit/verify', 'verify', async (request) => {
     const { store, name } = storeFor(RED, request);
     const verdict = await verifyAudit(store);
+    noteVerdict(store, verdict);
     return { ...verdict, store: name, ...(verdict.kind === 'broken' ? { words: problemWords[verdict.problem] } : {}) };
   });
 
   routes.get('audit/keeping', 'view', async (request) => {
     const { current, retention } = auditKeys();
-    const { last, purged } = await storeFor(RED, request).store.run(checkpointEnds, undefined);
+    const { store } = storeFor(RED, request);
+    const { last, purged } = await store.run(checkpointEnds, undefined);
+    const found = auditFinding(store);
     return {
+      checkedAt: found?.checkedAt ?? null,
+      broken: found?.break === undefined ? null : { ...found.break, words: problemWords[found.break.problem] },
       key: current?.id ?? null,
       retentionDays: retention / 86_400_000,
       last: last === undefined ? null : { seq: last.seq, at: last.at, key: last.keyId },

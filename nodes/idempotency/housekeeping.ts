@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AuditKeys, keepAudit } from '../kernel/audit/index.ts';
+import { type AuditKeys, AuditWatch, keepAudit, noteVerdict } from '../kernel/audit/index.ts';
 import { toFailure } from '../kernel/failure.ts';
 import type { Store } from '../kernel/store/store.ts';
 import { countRows, listTables } from '../kernel/store/transfer/tables.ts';
@@ -38,11 +38,14 @@ export interface HousekeepingOptions {
 }
 
 /**
- * Purges keys past their retention, signs the audit trail and lets its beginning go, and reports the store's size, every
- * minute until stopped. A failure ends the round; the store tells its own troubles.
+ * Purges keys past their retention, signs the audit trail, lets its beginning go and checks its chain piece by piece, and
+ * reports the store's size, every minute until stopped. A failure ends the round; the store tells its own troubles.
  */
 export function keepHouse(store: Store, { label, keys, log }: HousekeepingOptions): { stop(): Promise<void> } {
   const abort = new AbortController();
+  const watch = new AuditWatch(store, { keys });
+  const tell = ({ seq, problem }: { seq: number; problem: string }) =>
+    log.error('audit.broken', { entry: seq, problem });
   const done = (async () => {
     for (;;) {
       await sleep(interval * (0.9 + Math.random() / 5), undefined, { signal: abort.signal, ref: false });
@@ -58,8 +61,9 @@ export function keepHouse(store: Store, { label, keys, log }: HousekeepingOption
         const kept = await keepAudit(store, { keys, actor: 'housekeeping', signal: abort.signal });
         // Kept elsewhere with the log, this state shows a tail that was cut.
         if (kept.kind === 'kept' && kept.checkpoint !== undefined) log.info('audit.checkpoint', kept.checkpoint);
-        if (kept.kind === 'broken')
-          log.error('audit.broken', { entry: kept.verdict.seq, problem: kept.verdict.problem });
+        const found = await watch.round();
+        if (kept.kind === 'broken' && noteVerdict(store, kept.verdict)) tell(kept.verdict);
+        else if (found !== undefined) tell(found);
       } catch (error) {
         if (abort.signal.aborted) return;
         log.warn('audit.keeping_failed', { code: toFailure(error).code });

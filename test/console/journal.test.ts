@@ -57,7 +57,9 @@ for (const under of storesUnderTest()) {
         Array.from({ length: 30 }, (_, n) => entry(n)),
       );
       assert.deepEqual(await found(store, { text: ' po-7 ' }), ['m-7']);
+      // What is meant exactly comes first, however old it is.
       assert.deepEqual(await found(store, { text: 'PO-2' }), [
+        'm-2',
         'm-29',
         'm-28',
         'm-27',
@@ -68,7 +70,6 @@ for (const under of storesUnderTest()) {
         'm-22',
         'm-21',
         'm-20',
-        'm-2',
       ]);
       assert.deepEqual(await found(store, { text: 'c-3' }), ['m-23', 'm-13', 'm-3']);
       assert.deepEqual(await found(store, { text: 'm-12' }), ['m-12']);
@@ -112,6 +113,36 @@ for (const under of storesUnderTest()) {
       ]);
       assert.deepEqual(await found(store, { flow: 'elsewhere' }), []);
       assert.deepEqual(await store.run(journalPartners, undefined), ['urn:acme', 'urn:globex']);
+    },
+  );
+
+  test(
+    `pages of a text show its exact matches, then the others, each once (${under.name})`,
+    under.options,
+    async () => {
+      await using fixture = await under.fresh();
+      const { store } = fixture;
+      // Seven of the number 1, and ten whose number begins with it.
+      await store.run(
+        writeJournal,
+        Array.from({ length: 30 }, (_, n) => entry(n, n < 7 ? { terms: ['flow:receive', 'key:po-1'] } : {})),
+      );
+      const expected = [6, 5, 4, 3, 2, 1, 0, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10].map((n) => `m-${n}`);
+      // 7: a page that is full with exact ones, and no more of them.
+      for (const limit of [2, 3, 7, 8, 17, 50]) {
+        const seen: string[] = [];
+        let after: string | undefined;
+        do {
+          const page = await store.run(searchJournal, {
+            filter: { text: 'po-1' },
+            limit,
+            ...(after === undefined ? {} : { after }),
+          });
+          seen.push(...page.messages.map(({ id }) => id));
+          after = page.next;
+        } while (after !== undefined);
+        assert.deepEqual(seen, expected, `pages of ${limit}`);
+      }
     },
   );
 

@@ -146,6 +146,17 @@ const prometheusTool: Tool = {
   find: () => findExecutable(['prometheus'], ['/usr/bin/prometheus', '/opt/prometheus/prometheus']),
 };
 
+const alertmanagerTool: Tool = {
+  title: 'Alertmanager',
+  debianPackage: 'prometheus-alertmanager',
+  variable: 'ALERTMANAGER_PATH',
+  find: () =>
+    findExecutable(
+      ['prometheus-alertmanager', 'alertmanager'],
+      ['/usr/bin/prometheus-alertmanager', '/opt/alertmanager/alertmanager'],
+    ),
+};
+
 /** The tool's path; installs Debian's package when it is missing and this process is root. */
 async function locate(tool: Tool): Promise<string> {
   const found = tool.find();
@@ -194,6 +205,12 @@ export async function findChromium(): Promise<string> {
 export async function findPrometheus(): Promise<{ prometheus: string; promtool: string }> {
   const prometheus = process.env.PROMETHEUS_PATH ?? (await locate(prometheusTool));
   return { prometheus, promtool: join(prometheus, '..', 'promtool') };
+}
+
+/** Alertmanager and its amtool, which is in the same folder. `ALERTMANAGER_PATH` wins. */
+export async function findAlertmanager(): Promise<{ alertmanager: string; amtool: string }> {
+  const alertmanager = process.env.ALERTMANAGER_PATH ?? (await locate(alertmanagerTool));
+  return { alertmanager, amtool: join(alertmanager, '..', 'amtool') };
 }
 
 /** Both servers refuse or dislike root, so as root they run as the first of these users that exists. */

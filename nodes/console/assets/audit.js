@@ -11,11 +11,14 @@ const short = (text) => (text.length > 24 && !text.includes(' ') ? `${text.slice
 const signedText = ({ checkpoints, through, keys, trusted }) =>
   checkpoints === 0 ? 'no part of it is signed.' : `signed through entry ${through} with key ${keys.join(', ')}${trusted ? '.' : ', which is not known here: signatures were checked with the key that stands beside them.'}`;
 
+const brokenText = ({ seq, words }) => h('p', { class: 'error' }, badge('bad', 'broken'), ` Entry ${seq} ${words}. Call the security officer; keep the database as it is.`);
+
 /** What signs the trail and how long it is kept. */
-function keepingText({ key, retentionDays, last, first }) {
-  if (key === null) return 'No audit key is set (HEALTHFLOWS_AUDIT_KEY), so nothing is signed and no entry is ever removed.';
+function keepingText({ key, retentionDays, last, first, checkedAt }) {
+  const checked = checkedAt === null ? '' : [' Its chain is checked piece by piece, last ', instant(checkedAt), '.'];
+  if (key === null) return ['No audit key is set (HEALTHFLOWS_AUDIT_KEY), so nothing is signed and no entry is ever removed.', checked];
   const signed = last === null ? 'not signed yet' : [`signed through entry ${last.seq} with key ${last.key}, `, instant(last.at)];
-  return ['Entries are kept ', count(retentionDays, 'day'), '; ', signed, first > 1 ? `; those before ${first} were removed after that time.` : '.'];
+  return ['Entries are kept ', count(retentionDays, 'day'), '; ', signed, first > 1 ? `; those before ${first} were removed after that time.` : '.', checked];
 }
 
 export default function auditPage(main, session, query) {
@@ -83,7 +86,7 @@ export default function auditPage(main, session, query) {
         verdict,
         result.kind === 'intact'
           ? h('p', {}, badge('good', 'intact'), ` Entries ${result.first} to ${result.entries} of ${result.store}, the last with hash `, h('span', { class: 'mono' }, result.hash.slice(0, 16)), `…; ${signedText(result.signed)}`)
-          : h('p', { class: 'error' }, badge('bad', 'broken'), ` Entry ${result.seq} ${result.words}. Call the security officer; keep the database as it is.`),
+          : brokenText(result),
       );
     } catch (error) {
       render(verdict, errorBox(error));
@@ -139,7 +142,14 @@ export default function auditPage(main, session, query) {
   );
   render(list, loading());
   void load();
-  get('audit/keeping').then((state) => render(keeping, keepingText(state)), () => {});
+  get('audit/keeping').then(
+    (state) => {
+      render(keeping, keepingText(state));
+      // What the console has found by itself, until somebody presses the button.
+      if (state.broken !== null && verdict.childElementCount === 0) render(verdict, brokenText(state.broken));
+    },
+    () => {},
+  );
   return () => {
     ended = true;
   };

@@ -18,10 +18,11 @@ function show(main, now, session) {
   const failed = now.flows.reduce((sum, flow) => sum + flow.failed, 0);
   const troubled = now.parts.filter((part) => part.health === 'bad').length;
   const backlog = now.flows.flatMap((flow) => flow.queues).reduce((sum, queue) => sum + (queue.ready ?? 0), 0);
-  const wellNow = now.waiting === 0 && troubled === 0 && failed === 0 && !now.messaging?.stopped;
+  const wellNow = now.broken.length === 0 && now.waiting === 0 && troubled === 0 && failed === 0 && !now.messaging?.stopped;
   render(
     main,
     head('Now', whole ? (wellNow ? 'Nothing waits for a person.' : 'What needs a person comes first.') : 'The flows that are assigned to you.', ...(whole ? [stopButton(now.messaging, session)].filter(Boolean) : [])),
+    whole && now.broken.map(brokenNotice),
     whole && stopNotice(now.messaging, session),
     whole &&
       h(
@@ -36,6 +37,16 @@ function show(main, now, session) {
     whole
       ? [h('div', { class: 'columns' }, h('div', {}, episodes(now.episodes)), h('div', {}, changes(now.changes))), flows(now, session), parts(now.parts)]
       : flows(now, session),
+  );
+}
+
+/** The record of who did what was tampered with, or its database damaged: above everything else. */
+function brokenNotice({ store, seq, words, since }) {
+  return h(
+    'div',
+    { class: 'error stopped', role: 'status' },
+    h('div', { class: 'grow' }, h('p', {}, icon('bad'), ' ', h('span', { class: 'strong' }, `The audit trail of ${store} is broken: entry ${seq} ${words}.`), ` Found ${ago(since)}.`), h('p', { class: 'quiet' }, 'Messages go on. Call the security officer, and keep the database and its backups as they are.')),
+    h('a', { class: 'strong', href: '#audit', 'data-key': `broken-${store}` }, 'To the trail'),
   );
 }
 

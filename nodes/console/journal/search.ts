@@ -68,62 +68,96 @@ class Condition {
   }
 }
 
-/** One page, newest first. `limit` is at most 200. */
+interface Search {
+  filter: JournalFilter;
+  scope?: JournalScope;
+  limit: number;
+  after?: string;
+}
+
+/**
+ * One page: what a text names exactly, then what begins with it; each newest first. `limit` is at most 200.
+ */
 export const searchJournal = defineOperation(
   import.meta.url,
   'searchJournal',
-  function* (args: { filter: JournalFilter; scope?: JournalScope; limit: number; after?: string }): Step<JournalPage> {
+  function* (args: Search): Step<JournalPage> {
     const limit = Math.min(Math.max(1, args.limit), 200);
-    const { filter, scope = {} } = args;
-    const condition = new Condition();
-    const text = filter.text?.trim() ?? '';
-    let truncated = false;
-    // By what the answer is walked: matches of a text, a flow's messages, or the messages themselves.
-    let from = 'journal_messages AS m';
-    let time = 'm.started_at';
-    let id = 'm.id';
-    if (text !== '') {
-      const matches = yield* matching(text);
-      truncated = matches.truncated;
-      if (matches.ids.length === 0) return { messages: [] };
-      condition.among('m.id', matches.ids);
-      if (filter.flow !== undefined) condition.parts.push(passed(condition, [filter.flow]));
-    } else if (filter.flow !== undefined) {
-      from = 'journal_terms AS t JOIN journal_messages AS m ON m.id = t.message_id';
-      time = 't.started_at';
-      id = 't.message_id';
-      const term = filter.partner === undefined ? `flow:${filter.flow}` : flowOfPartner(filter.flow, filter.partner);
-      condition.parts.push(`t.term = ${condition.parameter(term)}`);
-    }
-    if (filter.partner !== undefined) condition.parts.push(`m.partner = ${condition.parameter(filter.partner)}`);
-    if (filter.outcomes !== undefined) condition.among('m.outcome', filter.outcomes);
-    if (filter.from !== undefined) condition.parts.push(`${time} >= ${condition.parameter(filter.from)}`);
-    if (filter.to !== undefined) condition.parts.push(`${time} < ${condition.parameter(filter.to)}`);
-    addScope(condition, scope);
+    const text = args.filter.text?.trim() ?? '';
     const cursor = cursorOf(args.after);
-    if (cursor !== undefined) {
-      condition.parts.push(`(${time}, ${id}) < (${condition.parameter(cursor.at)}, ${condition.parameter(cursor.id)})`);
-    }
-    const rows = yield* query(
-      `SELECT ${shown} FROM ${from} ${condition.parts.length === 0 ? '' : `WHERE ${condition.parts.join(' AND ')}`}
-       ORDER BY ${time} DESC, ${id} DESC LIMIT ${condition.parameter(limit + 1)}`,
-      ...condition.values,
-    );
-    const messages = rows.slice(0, limit).map(messageOf);
-    const last = messages.at(-1);
+    if (text === '') return pageOf(yield* walk(args, cursor, limit + 1), limit);
+    const { exact, begun, truncated } = yield* matching(text);
+    const more = truncated ? { truncated } : {};
+    const first = cursor === undefined || cursor.exact ? yield* walk(args, cursor, limit + 1, exact) : [];
+    if (first.length > limit) return { ...pageOf(first, limit, exactMark), ...more };
+    const left = limit - first.length;
+    const rest = yield* walk(args, cursor?.exact ? undefined : cursor, left + 1, begun);
+    const page = pageOf(rest, left);
+    // The page is full of exact ones: the next begins with the rest.
+    const next = left === 0 && rest.length > 0 ? `${Number.MAX_SAFE_INTEGER}~` : page.next;
     return {
-      messages,
-      ...(rows.length > limit && last !== undefined ? { next: `${last.startedAt}~${last.id}` } : {}),
-      ...(truncated ? { truncated } : {}),
+      messages: [...first.map(messageOf), ...page.messages],
+      ...(next === undefined ? {} : { next }),
+      ...more,
     };
   },
   { readOnly: true },
 );
 
+/** In front of a cursor among the exact matches of a text. */
+const exactMark = '=';
+
+function pageOf(rows: readonly Row[], limit: number, mark = ''): JournalPage {
+  const messages = rows.slice(0, limit).map(messageOf);
+  const last = messages.at(-1);
+  return {
+    messages,
+    ...(rows.length > limit && last !== undefined ? { next: `${mark}${last.startedAt}~${last.id}` } : {}),
+  };
+}
+
+/** Rows of the filter, newest first; of `ids` alone where these are given. */
+function* walk(
+  { filter, scope = {} }: Search,
+  cursor: Cursor | undefined,
+  limit: number,
+  ids?: readonly string[],
+): Step<Row[]> {
+  if (ids?.length === 0) return [];
+  const condition = new Condition();
+  // By what the answer is walked: matches of a text, a flow's messages, or the messages themselves.
+  let from = 'journal_messages AS m';
+  let time = 'm.started_at';
+  let id = 'm.id';
+  if (ids !== undefined) {
+    condition.among('m.id', ids);
+    if (filter.flow !== undefined) condition.parts.push(passed(condition, [filter.flow]));
+  } else if (filter.flow !== undefined) {
+    from = 'journal_terms AS t JOIN journal_messages AS m ON m.id = t.message_id';
+    time = 't.started_at';
+    id = 't.message_id';
+    const term = filter.partner === undefined ? `flow:${filter.flow}` : flowOfPartner(filter.flow, filter.partner);
+    condition.parts.push(`t.term = ${condition.parameter(term)}`);
+  }
+  if (filter.partner !== undefined) condition.parts.push(`m.partner = ${condition.parameter(filter.partner)}`);
+  if (filter.outcomes !== undefined) condition.among('m.outcome', filter.outcomes);
+  if (filter.from !== undefined) condition.parts.push(`${time} >= ${condition.parameter(filter.from)}`);
+  if (filter.to !== undefined) condition.parts.push(`${time} < ${condition.parameter(filter.to)}`);
+  addScope(condition, scope);
+  if (cursor !== undefined) {
+    condition.parts.push(`(${time}, ${id}) < (${condition.parameter(cursor.at)}, ${condition.parameter(cursor.id)})`);
+  }
+  return yield* query(
+    `SELECT ${shown} FROM ${from} ${condition.parts.length === 0 ? '' : `WHERE ${condition.parts.join(' AND ')}`}
+     ORDER BY ${time} DESC, ${id} DESC LIMIT ${condition.parameter(limit)}`,
+    ...condition.values,
+  );
+}
+
 /** Ids of messages that a text names: exactly, or as the beginning of a business key. */
-function* matching(text: string): Step<{ ids: string[]; truncated: boolean }> {
+function* matching(text: string): Step<{ exact: string[]; begun: string[]; truncated: boolean }> {
   const key = foldKey(text);
-  const exact = yield* query<{ message_id: string }>(
+  const named = yield* query<{ message_id: string }>(
     `SELECT message_id FROM journal_terms WHERE term IN ($1, $2) ORDER BY term, started_at DESC LIMIT ${prefixLimit}`,
     `key:${key}`,
     `corr:${clean(text)}`,
@@ -134,9 +168,12 @@ function* matching(text: string): Step<{ ids: string[]; truncated: boolean }> {
     // The last code point: nothing that begins with the key sorts behind it.
     `key:${key}\u{10ffff}`,
   );
+  const exact = new Set([clean(text), ...named.map(({ message_id }) => message_id)]);
+  const begun = new Set(prefixed.map(({ message_id }) => message_id).filter((id) => !exact.has(id)));
   return {
-    ids: [...new Set([clean(text), ...[...exact, ...prefixed].map(({ message_id }) => message_id)])],
-    truncated: exact.length >= prefixLimit || prefixed.length >= prefixLimit,
+    exact: [...exact],
+    begun: [...begun],
+    truncated: named.length >= prefixLimit || prefixed.length >= prefixLimit,
   };
 }
 
@@ -150,11 +187,20 @@ function addScope(condition: Condition, { partners, flows }: JournalScope): void
   if (flows !== undefined) condition.parts.push(flows.length === 0 ? '1 = 0' : passed(condition, flows));
 }
 
-function cursorOf(after: string | undefined): { at: number; id: string } | undefined {
+interface Cursor {
+  at: number;
+  id: string;
+  /** Among the exact matches of a text. */
+  exact: boolean;
+}
+
+function cursorOf(after: string | undefined): Cursor | undefined {
   if (after === undefined) return undefined;
-  const mark = after.indexOf('~');
-  const at = Number(after.slice(0, mark));
-  return mark > 0 && Number.isSafeInteger(at) ? { at, id: after.slice(mark + 1) } : undefined;
+  const exact = after.startsWith(exactMark);
+  const text = exact ? after.slice(exactMark.length) : after;
+  const mark = text.indexOf('~');
+  const at = Number(text.slice(0, mark));
+  return mark > 0 && Number.isSafeInteger(at) ? { at, id: text.slice(mark + 1), exact } : undefined;
 }
 
 export interface MessageLife {

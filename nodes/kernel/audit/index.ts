@@ -12,3 +12,4 @@ export { type AuditFormat, exportAudit } from './export.ts';
 export { keepAudit } from './keeping.ts';
 export { type AuditFilter, type AuditPage, listAudit } from './operations.ts';
 export { type AuditProblem, type AuditVerdict, problemWords, verifyAudit, verifyTrail } from './verify.ts';
+export { type AuditBreak, AuditWatch, auditFinding, noteVerdict } from './watch.ts';

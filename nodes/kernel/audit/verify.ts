@@ -54,7 +54,8 @@ export type AuditVerdict =
   | { kind: 'intact'; entries: number; first: number; hash: string; signed: Signed }
   | { kind: 'broken'; seq: number; problem: AuditProblem };
 
-type SliceVerdict =
+/** How far a walk along the chain has come. */
+export type SliceVerdict =
   | { kind: 'end'; seq: number; hash: Uint8Array }
   | { kind: 'broken'; seq: number; problem: AuditProblem }
   | { kind: 'continue'; seq: number; hash: Uint8Array };
@@ -201,6 +202,32 @@ async function walk(run: Runner, { slice = 1000, keys = auditKeys(), anchor }: V
       trusted: keys.trusted.size > 0,
     },
   };
+}
+
+/** A state of the trail that is known to be right: an entry and its hash, or the beginning. */
+export interface TrailState {
+  seq: number;
+  hash: Uint8Array;
+}
+
+/** Checks at most `limit` entries after a state, and the checkpoints that stand at them. */
+export async function verifyPart(
+  run: Runner,
+  from: TrailState,
+  { limit, keys = auditKeys() }: { limit: number; keys?: Pick<AuditKeys, 'trusted'> },
+): Promise<SliceVerdict> {
+  const ahead = await run(listCheckpoints, { after: from.seq, limit: page });
+  const near = ahead.filter(({ seq }) => seq <= from.seq + limit);
+  const wrong = near.find((checkpoint) => problemOf(checkpoint, keys.trusted) !== undefined);
+  const marks: Mark[] = near
+    .filter(({ seq }) => wrong === undefined || seq < wrong.seq)
+    .map(({ seq, hash }) => ({ seq, hash, problem: 'rewritten' }));
+  const verdict = await run(verifyAuditSlice, { ...from, marks, limit });
+  if (verdict.kind === 'broken' && (wrong === undefined || verdict.seq < wrong.seq)) return verdict;
+  if (wrong !== undefined) return broken(wrong.seq, problemOf(wrong, keys.trusted)!);
+  // Who cuts the tail and sets the head back is told by what was signed after it.
+  if (verdict.kind === 'end' && ahead.some(({ seq }) => seq > verdict.seq)) return broken(verdict.seq + 1, 'missing');
+  return verdict;
 }
 
 /** The first checkpoint that is wrong by itself or whose predecessor was taken out. */

@@ -234,6 +234,11 @@ export const catalogue: Record<string, MetricDefinition> = {
     labels: ['engine'],
     values: { engine: ['sqlite', 'postgresql'] },
   },
+  audit_broken: {
+    kind: 'gauge',
+    help: '1 while the last check of the audit trail found its chain broken.',
+    labels: ['store'],
+  },
   journal_lost_total: {
     kind: 'counter',
     help: 'Messages of which the journal lost hops, because the store was away or slow.',
