@@ -1,7 +1,10 @@
 /**
  * What the console answers with a million messages in its journal, and what keeping them costs.
  *
- *     node bench/console.ts [--messages 1000000] [--runs 25] [--engine sqlite|postgresql]
+ *     node bench/console.ts [--messages 1000000] [--runs 25] [--engine sqlite|postgresql] [--keep name] [--only fill]
+ *
+ * With `--keep` the store stays (`.bench-<name>/` or the schema `bench_<name>` of POSTGRES_URL), and a fill that was
+ * broken off goes on; `--only fill` ends after it.
  *
  * A browser then looks at the same store through a Node-RED of its own, signed in as each role: every page's first
  * paint, content and weight, and from typing to the answer. Beside the messages the store holds dead letters (one of a
@@ -12,7 +15,7 @@
  * fill is the cost of the journal on an otherwise idle store.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +28,7 @@ import { journalPartners, readLife, searchJournal } from '../nodes/console/journ
 import { journalOverflow, purgeJournal, writeJournal } from '../nodes/console/journal/write.ts';
 import { listAudit, verifyAudit } from '../nodes/kernel/audit/index.ts';
 import { openStore, type Store, type StoreOptions } from '../nodes/kernel/store/index.ts';
+import { countRows } from '../nodes/kernel/store/transfer/tables.ts';
 import { letterTotals, listGroups } from '../nodes/settlement/index.ts';
 import { collectLetter } from '../nodes/settlement/letters/collect.ts';
 import { letterOf } from '../nodes/settlement/letters/letter.ts';
@@ -40,6 +44,8 @@ const { values: flags } = parseArgs({
     messages: { type: 'string', default: '1000000' },
     runs: { type: 'string', default: '25' },
     engine: { type: 'string' },
+    keep: { type: 'string' },
+    only: { type: 'string' },
   },
 });
 const messages = Number(flags.messages);
@@ -126,15 +132,16 @@ async function measure(store: Store, what: string, ask: (n: number) => Promise<u
 }
 
 /** Dead letters by cause, and a trail: what the other pages read. */
-async function fillAround(store: Store): Promise<void> {
+async function fillAround(store: Store, held: Record<string, number>): Promise<void> {
   const letters = Math.ceil(messages / 100);
-  for (let from = 0; from < letters; from += 200) {
+  for (let from = held.dead_letters ?? 0; from < letters; from += 200) {
     await Promise.all(
       Array.from({ length: Math.min(200, letters - from) }, (_, i) => store.run(collectLetter, letter(from + i))),
     );
   }
   const entries = Math.ceil(messages / 5);
-  for (let from = 0; from < entries; from += 1_000) await store.run(fillTrail, { from, count: 1_000 });
+  for (let from = held.audit_trail ?? 0; from < entries; from += 1_000)
+    await store.run(fillTrail, { from, count: 1_000 });
 }
 
 function letter(n: number): ReturnType<typeof letterOf> {
@@ -175,22 +182,30 @@ async function bench(options: StoreOptions): Promise<void> {
   const store = openStore(options);
   try {
     const chunk = 1_000;
+    const held = await store.run(countRows, {
+      tables: ['journal_messages', 'dead_letters', 'audit_trail'],
+      limit: 2 * messages,
+    });
     const begun = performance.now();
-    for (let from = 0; from < messages; from += chunk) {
+    const first = held.journal_messages ?? 0;
+    for (let from = first; from < messages; from += chunk) {
       await store.run(
         writeJournal,
         Array.from({ length: Math.min(chunk, messages - from) }, (_, i) => entryOf(from + i)),
       );
     }
     const seconds = (performance.now() - begun) / 1000;
-    figures.push({
-      engine: store.engine,
-      what: 'write 1,000 messages of 9 hops and 5 terms',
-      median: round((seconds * 1000 * 1000) / messages),
-      p95: 0,
-      note: `${Math.round(messages / seconds)} messages/s${store.engine === 'sqlite' ? `, ${Math.round((store.status().size ?? 0) / messages)} bytes each` : ''}`,
-    });
-    await fillAround(store);
+    const written = messages - first;
+    if (written > 0)
+      figures.push({
+        engine: store.engine,
+        what: 'write 1,000 messages of 9 hops and 5 terms',
+        median: round((seconds * 1000 * 1000) / written),
+        p95: 0,
+        note: `${Math.round(written / seconds)} messages/s${store.engine === 'sqlite' ? `, ${Math.round((store.status().size ?? 0) / messages)} bytes each` : ''}`,
+      });
+    await fillAround(store, held);
+    if (flags.only === 'fill') return;
     const search = (filter: object, more: object = {}) => store.run(searchJournal, { filter, limit: 50, ...more });
     await measure(store, 'order number', (n) => search({ text: `PO-2026-${n}` }));
     await measure(store, 'beginning of an order number (up to 1,000 match)', (n) =>
@@ -240,7 +255,8 @@ async function bench(options: StoreOptions): Promise<void> {
       note: JSON.stringify(verdict).slice(0, 40),
     });
     const before = performance.now();
-    const gone = await store.run(purgeJournal, { before: Number.MAX_SAFE_INTEGER, limit: 200 });
+    const gone =
+      flags.keep === undefined ? await store.run(purgeJournal, { before: Number.MAX_SAFE_INTEGER, limit: 200 }) : 0;
     figures.push({
       engine: store.engine,
       what: `purge of ${gone} messages`,
@@ -471,26 +487,31 @@ process.once('exit', () => {
 noting();
 if (flags.engine !== 'postgresql') {
   /** On the disk under the working directory, since a temporary directory may be in memory. */
-  const folder = mkdtempSync(join(process.cwd(), '.bench-store-'));
+  const folder =
+    flags.keep === undefined
+      ? mkdtempSync(join(process.cwd(), '.bench-store-'))
+      : join(process.cwd(), `.bench-${flags.keep}`);
+  mkdirSync(folder, { recursive: true });
   try {
     const file = join(folder, 'store.sqlite');
     await bench({ engine: 'sqlite', file });
-    await browse({ engine: 'sqlite', file }, 'sqlite');
+    if (flags.only !== 'fill') await browse({ engine: 'sqlite', file }, 'sqlite');
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    if (flags.keep === undefined) rmSync(folder, { recursive: true, force: true });
   }
 }
 if (flags.engine !== 'sqlite') {
   const own = process.env.POSTGRES_URL === undefined ? await startPrivatePostgres() : undefined;
   const url = own?.url ?? process.env.POSTGRES_URL!;
-  const schema = `bench_${randomBytes(4).toString('hex')}`;
+  const schema = `bench_${flags.keep ?? randomBytes(4).toString('hex')}`;
   const admin = new pg.Client({ connectionString: url });
   await admin.connect();
   try {
     await bench({ engine: 'postgresql', url, schema });
-    await browse({ engine: 'auto', schema }, 'postgresql', { HEALTHFLOWS_POSTGRES_URL: url });
+    if (flags.only !== 'fill')
+      await browse({ engine: 'auto', schema }, 'postgresql', { HEALTHFLOWS_POSTGRES_URL: url });
   } finally {
-    await admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+    if (flags.keep === undefined) await admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
     await admin.end();
     await own?.stop();
   }

@@ -13,6 +13,20 @@ export interface Change {
   reason?: string;
 }
 
+/** What messages do by themselves: as many entries as there are messages. */
+const ofMessages = new Set([
+  'message.accepted',
+  'message.rejected',
+  'message.settled',
+  'message.duplicate',
+  'message.mismatch',
+  'sequence.late',
+  'sequence.gap',
+  'approval.requested',
+  'approval.escalated',
+  'approval.resumed',
+]);
+
 /** Acts since an instant, newest first, without what messages do by themselves. */
 export const recentActs = defineOperation(
   import.meta.url,
@@ -29,7 +43,7 @@ export const recentActs = defineOperation(
     );
     const changes: Change[] = [];
     for (const { action } of actions) {
-      if (action.startsWith('message.')) continue;
+      if (ofMessages.has(action)) continue;
       const rows = yield* query(
         'SELECT at, action, actor, subject, reason FROM audit_trail WHERE action = $1 ORDER BY seq DESC LIMIT $2',
         action,

@@ -1,8 +1,11 @@
 /** What the first page tells of the last hour, on both engines. */
 import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { recentActs } from '../../nodes/console/changes.ts';
 import { record } from '../kernel/audit/operations.ts';
+import { packageRoot } from '../support/node-red.ts';
 import { storesUnderTest } from '../support/store.ts';
 
 for (const { name, options, fresh } of storesUnderTest()) {
@@ -17,6 +20,9 @@ for (const { name, options, fresh } of storesUnderTest()) {
     await store.run(record, [{ action: 'queue.resumed', actor: 'ada', subject: 'orders', reason: 'mended', ...ok }]);
     fixture.setClock(1000);
     const accepted = { action: 'message.accepted', actor: 'flow', ...ok };
+    // Whoever opens a document is a person.
+    await store.run(record, [{ action: 'message.revealed', actor: 'cy', ...ok }]);
+    fixture.setClock(2000);
     await store.run(record, [
       ...Array.from({ length: 50 }, () => accepted),
       { action: 'deadletter.replayed', actor: 'bo', ...ok },
@@ -25,10 +31,11 @@ for (const { name, options, fresh } of storesUnderTest()) {
     const told = (await store.run(recentActs, { since, limit: 10 })).map(({ at: _, ...change }) => change);
     assert.deepEqual(told, [
       { kind: 'act', what: 'deadletter.replayed', who: 'bo' },
+      { kind: 'act', what: 'message.revealed', who: 'cy' },
       { kind: 'act', what: 'queue.resumed', who: 'ada', on: 'orders', reason: 'mended' },
     ]);
     assert.equal((await store.run(recentActs, { since, limit: 1 })).length, 1);
-    assert.equal((await store.run(recentActs, { since: 0, limit: 10 })).length, 3);
+    assert.equal((await store.run(recentActs, { since: 0, limit: 10 })).length, 4);
   });
 
   test(`a trail without entries tells of no act (${name})`, options, async () => {
@@ -36,3 +43,19 @@ for (const { name, options, fresh } of storesUnderTest()) {
     assert.deepEqual(await fixture.store.run(recentActs, { since: 0, limit: 10 }), []);
   });
 }
+
+test('each action that the sources write into the trail has its words on the console', async () => {
+  const { acts } = (await import('../../nodes/console/assets/actions.js' as string)) as {
+    acts: Record<string, string>;
+  };
+  const written = globSync('nodes/**/*.ts', { cwd: packageRoot }).flatMap((file) =>
+    [...readFileSync(join(packageRoot, file), 'utf8').matchAll(/\baction: ['`]([a-z]+\.[a-z-]+)['`]/g)].map(
+      ([, action]) => action!,
+    ),
+  );
+  assert.ok(written.length > 20);
+  assert.deepEqual(
+    written.filter((action) => acts[action] === undefined),
+    [],
+  );
+});

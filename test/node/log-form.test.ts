@@ -12,7 +12,10 @@ import {
   packageRoot,
   paletteTypes,
 } from '../support/node-red.ts';
+import { apiKeys, startSandboxOdoo } from '../../sandbox/odoo/index.ts';
+import { partner } from '../partner/support.ts';
 import { waitUntil } from '../support/processes.ts';
+import { exampleSecret, signStandard } from '../webhook/sign.ts';
 
 const patient = 'QXPATIENT';
 /** These begin a flow, or are no part of one. */
@@ -117,6 +120,118 @@ test('no line quotes the documents that were sent', () => {
     all.filter((text) => text?.includes(patient)),
     [],
   );
+});
+
+test('sources tell of each message they take in, and of each they refuse, as one line with its ids', async () => {
+  const odoo = await startSandboxOdoo();
+  const acme = await partner();
+  try {
+    const z = 'sources';
+    await red.setFlows([
+      { id: z, type: 'tab', label: 'Sources' },
+      { id: 's', type: 'integration-store', engine: 'sqlite', file: 'sources.sqlite', configVersion: 1 },
+      { id: 'a', type: 'amqp-connection', engine: 'embedded', namespace: 'log', store: 's', configVersion: 1 },
+      {
+        id: 'hook',
+        z,
+        type: 'webhook-verifier',
+        url: '/log/orders',
+        scheme: 'standard-webhooks',
+        keys: [{ id: 'partner', slot: 1, env: '' }],
+        credentials: { secret1: exampleSecret },
+        eventType: 'order',
+        configVersion: 1,
+        wires: [['publish'], []],
+      },
+      { id: 'publish', z, type: 'amqp-publish', connection: 'a', configVersion: 1, wires: [['reply']] },
+      { id: 'reply', z, type: 'http response', statusCode: '202', wires: [] },
+      {
+        id: 'consume',
+        z,
+        type: 'amqp-consume',
+        connection: 'a',
+        queue: 'q',
+        bindings: '#',
+        configVersion: 1,
+        wires: [['end']],
+      },
+      {
+        id: 'odoo',
+        type: 'odoo-server',
+        url: odoo.url,
+        database: odoo.database,
+        configVersion: 1,
+        credentials: { apiKey: apiKeys.bot },
+      },
+      {
+        id: 'changes',
+        z,
+        type: 'odoo-changes',
+        server: 'odoo',
+        store: 's',
+        model: 'res.partner',
+        fields: 'name',
+        start: 'all',
+        interval: 0,
+        configVersion: 1,
+        wires: [['send']],
+      },
+      { id: 'acme', type: 'partner-endpoint', name: 'ACME', url: acme.url, configVersion: 1 },
+      {
+        id: 'send',
+        z,
+        type: 'partner-send',
+        endpoint: 'acme',
+        most: 'any',
+        path: '/partners',
+        configVersion: 1,
+        wires: [['end']],
+      },
+      { id: 'end', z, type: 'settle', outcome: 'done', configVersion: 1, wires: [[]] },
+    ]);
+    const from = lines.length;
+    const body = JSON.stringify({ patient });
+    const post = (headers: Record<string, string>) =>
+      fetch(`${red.url}/log/orders`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body,
+      });
+    const signed = signStandard(body);
+    assert.equal((await post(signed)).status, 202);
+    assert.equal((await post({ ...signed, 'webhook-signature': 'v1,AAAA' })).status, 401);
+    red.node('changes').receive({});
+    const records = odoo.records('res.partner').length;
+    await waitUntil('all were sent', () => acme.received.length === records);
+    const told = () =>
+      lines.slice(from).flatMap((entry) => {
+        const line = parsed(entry) as Record<string, unknown> | undefined;
+        return line?.event === undefined ? [] : [line];
+      });
+    const of = (event: string, stage: string) => told().filter((one) => one.event === event && one.stage === stage);
+    await waitUntil(
+      'each has told',
+      () => of('taken', 'amqp-consume').length === 1 && of('hop', 'settle').length > records,
+    );
+    const id = signed['webhook-id'];
+    for (const stage of ['webhook-verifier', 'amqp-consume']) {
+      const [taken, ...more] = of('taken', stage);
+      assert.deepEqual([taken!.messageId, taken!.correlationId, more.length], [id, id, 0], stage);
+      assert.match(String(taken!.trace), /^[0-9a-f]{32}$/);
+    }
+    const refused = of('hop', 'webhook-verifier').filter(({ outcome }) => outcome === 'failed');
+    assert.equal(refused.length, 1);
+    assert.equal(of('taken', 'odoo-changes').length, records);
+    for (const line of of('taken', 'odoo-changes')) assert.match(String(line.correlationId), /^res\.partner:/);
+    assert.equal(of('hop', 'partner-send').length, records);
+    const odd = ofOurs().filter((entry) => lines.indexOf(entry) >= from && typeof parsed(entry)?.event !== 'string');
+    assert.deepEqual(odd, []);
+    assert.equal(JSON.stringify(lines.slice(from)).includes(patient), false);
+  } finally {
+    await red.setFlows([]);
+    await odoo.close();
+    acme.close();
+  }
 });
 
 test('nothing in the sources writes into the log around the one form', () => {

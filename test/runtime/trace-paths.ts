@@ -5,8 +5,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { trace } from '@opentelemetry/api';
+import { SpanKind, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
+import { apiKeys, startSandboxOdoo } from '../../sandbox/odoo/index.ts';
+import { partner } from '../partner/support.ts';
 import { type EmbeddedNodeRed, embedNodeRed, type FlowNode, type NodeRedVersion } from '../support/node-red.ts';
 import { waitUntil } from '../support/processes.ts';
 
@@ -139,6 +141,45 @@ flows.push(
   probe('kept'),
 );
 
+/** Odoo's changes, in a burst and out of their order, to a partner. */
+const changesToPartner = (odoo: { url: string; database: string }, url: string): FlowNode[] => [
+  {
+    id: 'odoo',
+    type: 'odoo-server',
+    url: odoo.url,
+    database: odoo.database,
+    configVersion: 1,
+    credentials: { apiKey: apiKeys.bot },
+  },
+  {
+    id: 'changes',
+    z,
+    type: 'odoo-changes',
+    server: 'odoo',
+    store: 'store',
+    model: 'res.partner',
+    fields: 'name, ref',
+    start: 'all',
+    interval: 0,
+    page: 200,
+    configVersion: 1,
+    wires: [['shuffle']],
+  },
+  { ...paths['asynchronous function']![0]!, id: 'shuffle', wires: [['send']] },
+  { id: 'partner', type: 'partner-endpoint', name: 'ACME', url, concurrency: 10, configVersion: 1 },
+  {
+    id: 'send',
+    z,
+    type: 'partner-send',
+    endpoint: 'partner',
+    most: 'any',
+    path: '/partners',
+    configVersion: 1,
+    wires: [['sent']],
+  },
+  probe('sent'),
+];
+
 const burst = 40;
 
 export function pathPromises(version: NodeRedVersion): void {
@@ -192,6 +233,59 @@ export function pathPromises(version: NodeRedVersion): void {
         const own = sent.get(String(span.attributes['healthflows.correlation_id']));
         assert.equal(span.spanContext().traceId, own?.traceId);
         assert.equal(span.parentSpanContext?.spanId, own?.spanId);
+      }
+    });
+
+    it('changes of Odoo go to a partner at once, each in a trace of its own, and the partner gets that trace', async () => {
+      const odoo = await startSandboxOdoo();
+      // Answers come out of their order.
+      const acme = await partner();
+      try {
+        for (let n = 0; n < burst; n++) {
+          odoo.engine.transaction((env) => env.create('res.partner', { name: `Partner ${n}`, ref: null }));
+        }
+        const total = odoo.records('res.partner').length;
+        await red.setFlows([...flows, ...changesToPartner(odoo, acme.url)]);
+        red.node('changes').receive({});
+        await waitUntil('all are settled', () => settled('sent').length === total);
+        const spans = exporter.getFinishedSpans();
+        const byId = new Map(spans.map((span) => [span.spanContext().spanId, span]));
+        const parentOf = (span: (typeof spans)[number]) => byId.get(span.parentSpanContext?.spanId ?? '');
+        const consumed = settled('changes');
+        assert.equal(consumed.length, total);
+        assert.equal(new Set(consumed.map((span) => span.spanContext().traceId)).size, total);
+        for (const span of consumed) {
+          assert.equal(span.name, 'process odoo:res.partner');
+          assert.equal(span.kind, SpanKind.CONSUMER);
+          assert.equal(span.parentSpanContext, undefined);
+          assert.equal(span.attributes['healthflows.disposition'], 'done');
+        }
+        const correlation = 'healthflows.correlation_id';
+        for (const node of ['send', 'sent']) {
+          assert.equal(settled(node).length, total);
+          for (const span of settled(node)) {
+            const above = parentOf(span);
+            assert.equal(above?.name, 'process odoo:res.partner');
+            assert.equal(span.attributes[correlation], above?.attributes[correlation]);
+          }
+        }
+        const calls = spans.filter(({ name }) => name === 'POST ACME');
+        assert.equal(calls.length, total);
+        for (const call of calls) {
+          assert.equal(call.kind, SpanKind.CLIENT);
+          assert.equal(parentOf(call)?.attributes['healthflows.node.id'], 'send');
+        }
+        const own = new Map(calls.map((call) => [call.spanContext().spanId, call]));
+        for (const { headers, body } of acme.received) {
+          const call = own.get(String(headers.traceparent).split('-')[2] ?? '');
+          const change = parentOf(parentOf(call!)!)!;
+          const { id } = JSON.parse(body) as { id: number };
+          assert.match(String(change.attributes[correlation]), new RegExp(`^res\\.partner:${id}:`));
+        }
+      } finally {
+        await red.setFlows(flows);
+        await odoo.close();
+        acme.close();
       }
     });
 

@@ -1,9 +1,8 @@
 // Who did what, and the proof that nobody changed the record.
+import { acts } from './actions.js';
 import { get, post } from './api.js';
 import { askReason } from './dialogs.js';
 import { badge, count, empty, errorBox, h, head, instant, loading, render, table, toast } from './dom.js';
-
-const actions = ['message.accepted', 'message.rejected', 'message.settled', 'deadletter.replayed', 'deadletter.edited-and-replayed', 'deadletter.replay-finished', 'deadletter.replay-cancelled', 'deadletter.discarded', 'deadletter.revealed', 'message.revealed', 'deadletter.assigned', 'queue.paused', 'queue.resumed', 'messaging.stopped', 'messaging.started', 'system.isolated', 'system.released', 'audit.exported', 'deadletter.previewed', 'audit.purged', 'configuration.added', 'configuration.changed', 'configuration.removed'];
 
 /** Hashes and long ids by their beginning; whole in the tooltip or the export. */
 const short = (text) => (text.length > 24 && !text.includes(' ') ? `${text.slice(0, 14)}…` : text);
@@ -105,7 +104,7 @@ export default function auditPage(main, session, query) {
             records.map((record) => [
               record.seq,
               instant(record.at),
-              [record.outcome === 'success' ? '' : badge('bad', 'failed'), ' ', h('span', { class: 'mono' }, record.action)],
+              [record.outcome === 'success' ? '' : badge('bad', 'failed'), ' ', h('span', { class: 'mono', title: acts[record.action] ?? '' }, record.action)],
               record.actor,
               h('span', { class: 'mono', title: record.subject }, short(record.subject ?? '')),
               record.correlationId === undefined ? '' : h('button', { type: 'button', class: 'link mono', 'data-key': `c-${record.seq}`, onclick: () => { choose({ correlationId: record.correlationId }); } }, short(record.correlationId)),
@@ -130,7 +129,7 @@ export default function auditPage(main, session, query) {
     h(
       'div',
       { class: 'filters', role: 'search' },
-      h('label', {}, 'What', h('select', { onchange: (event) => choose({ action: event.target.value }) }, h('option', { value: '' }, 'all'), actions.map((action) => h('option', { value: action, selected: action === filter.action }, action)))),
+      h('label', {}, 'What', h('select', { onchange: (event) => choose({ action: event.target.value }) }, h('option', { value: '' }, 'all'), Object.keys(acts).map((action) => h('option', { value: action, selected: action === filter.action }, action)))),
       typed('actor', 'Who'),
       typed('subject', 'On (message id)'),
       typed('correlationId', 'Correlation id'),

@@ -1,4 +1,5 @@
 // What fails first, then what runs and what waits, then what has changed.
+import { acts } from './actions.js';
 import { poll, post } from './api.js';
 import { askReason } from './dialogs.js';
 import { stopButton, stopNotice } from './messaging.js';
@@ -150,24 +151,6 @@ async function pauseOrResume(queue, session) {
 }
 
 const changeSigns = { act: 'user', deploy: 'deploy', down: 'bad', back: 'good' };
-const changeWords = {
-  'system.isolated': 'took out of service',
-  'system.released': 'put back into service',
-  'deadletter.replayed': 'replayed dead letters',
-  'deadletter.edited-and-replayed': 'edited and replayed',
-  'deadletter.replay-finished': 'replay finished',
-  'deadletter.replay-cancelled': 'stopped a replay',
-  'deadletter.discarded': 'discarded dead letters',
-  'deadletter.revealed': 'opened a payload',
-  'message.revealed': 'opened a document',
-  'deadletter.assigned': 'assigned a cause',
-  'queue.paused': 'paused a queue',
-  'queue.resumed': 'resumed a queue',
-  'messaging.stopped': 'stopped all messaging',
-  'messaging.started': 'started messaging again',
-  'audit.exported': 'exported the audit trail',
-};
-
 function changes(list) {
   return [
     h('h2', {}, 'Changed in the last hour'),
@@ -206,7 +189,7 @@ function changeRow(change) {
     'div',
     { class: 'row' },
     icon(changeSigns[change.kind]),
-    h('div', { class: 'grow' }, change.who === undefined ? change.what : [h('span', { class: 'strong' }, change.who), ` ${changeWords[change.what] ?? change.what}`], change.reason && h('div', { class: 'quiet small' }, `“${change.reason}”`)),
+    h('div', { class: 'grow' }, change.who === undefined ? change.what : [h('span', { class: 'strong' }, change.who), ` ${acts[change.what] ?? change.what}`, change.on !== undefined && change.on.length <= 60 && h('div', { class: 'quiet small mono' }, change.on)], change.reason && h('div', { class: 'quiet small' }, `“${change.reason}”`)),
     h('span', { class: 'quiet small nowrap', title: new Date(change.at).toISOString() }, ago(change.at)),
   );
 }

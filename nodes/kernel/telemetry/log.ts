@@ -15,11 +15,25 @@ export function logLine(event: string, fields: Record<string, unknown> = {}, tex
 }
 
 /**
- * Writes each hop: debug when it went well, warn when it failed. Debug lines are only built when `debugEnabled` says
- * that somebody reads them.
+ * Writes each hop, and each message that a source has taken in: debug when it went well, warn when it failed. Debug lines
+ * are only built when `debugEnabled` says that somebody reads them.
  */
 export function logSink(write: LineWriter, debugEnabled: () => boolean = () => true): TelemetrySink {
   return {
+    taken({ stage, nodeId, flowId }, { event }): void {
+      if (!debugEnabled()) return;
+      write(
+        'debug',
+        logLine('taken', {
+          stage,
+          node: nodeId,
+          flow: flowId,
+          correlationId: event?.correlationid,
+          messageId: event?.id,
+          trace: event?.traceparent?.slice(3, 35),
+        }),
+      );
+    },
     hop(report: HopReport): void {
       const failed = report.outcome === 'failed';
       if (!failed && !debugEnabled()) return;

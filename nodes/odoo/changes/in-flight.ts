@@ -189,6 +189,7 @@ export class InFlight implements DeliverySource {
       throw error;
     }
     this.#entries.delete(tag);
+    entry.span?.set({ [attribute.disposition]: refused === undefined ? 'done' : 'dead-letter' });
     entry.span?.end(refused);
     if (refused !== undefined) this.#options.onProblem(setAside(entry.change, refused));
     if (this.#entries.size === 0) this.#drained.resolve();
@@ -196,6 +197,7 @@ export class InFlight implements DeliverySource {
   }
 
   #again(tag: string, entry: Entry, delay: number, attempt = entry.attempt + 1): number {
+    entry.span?.set({ [attribute.disposition]: attempt === entry.attempt ? 'released' : 'retry' });
     entry.span?.end();
     const next = this.#add({ ...entry, attempt, state: 'waiting' });
     this.#entries.delete(tag);
