@@ -20,8 +20,9 @@ export function logLine(event: string, fields: Record<string, unknown> = {}, tex
  */
 export function logSink(write: LineWriter, debugEnabled: () => boolean = () => true): TelemetrySink {
   return {
-    taken({ stage, nodeId, flowId }, { event }): void {
-      if (!debugEnabled()) return;
+    taken({ stage, nodeId, flowId }, { event, failure }): void {
+      // What is refused goes out too; its hop tells.
+      if (failure !== undefined || !debugEnabled()) return;
       write(
         'debug',
         logLine('taken', {
