@@ -59,7 +59,7 @@ function list(main, _session, query) {
       answer,
       truncated && h('p', { class: 'quiet' }, 'Very many keys begin with this. Type more of it to see all that match.'),
       table(
-        'Messages, newest first',
+        filter.text === '' ? 'Messages, newest first' : 'Messages: exact matches first, each newest first',
         [{ title: 'Received' }, { title: 'Document' }, { title: 'Partner and flow' }, { title: 'Outcome' }, { title: 'Took', number: true }, { title: 'Tries', number: true }, { title: 'In Odoo' }],
         messages.map((message) => [
           when(message.startedAt),

@@ -8,7 +8,7 @@ import { ago, badge, classBadge, count, duration, empty, errorBox, h, head, icon
 export default function nowPage(main, session) {
   render(main, loading());
   const live = poll(() => 'now', (now) => show(main, now, session), (error) => {
-    if (main.querySelector('.head') === null) render(main, errorBox(error));
+    if (main.querySelector('.tiles, .table') === null) render(main, head('Now'), errorBox(error, () => live.now()));
   });
   return () => live.end();
 }
@@ -36,7 +36,7 @@ function show(main, now, session) {
         tile('inbox', backlog, 'wait in queues', false),
       ),
     whole
-      ? [h('div', { class: 'columns' }, h('div', {}, episodes(now.episodes)), h('div', {}, changes(now.changes))), flows(now, session), parts(now.parts)]
+      ? [h('div', { class: 'columns' }, h('div', {}, episodes(now.episodes, now.parts.filter(({ health }) => health === 'bad'))), h('div', {}, changes(now.changes))), flows(now, session), parts(now.parts)]
       : flows(now, session),
   );
 }
@@ -56,13 +56,24 @@ function tile(sign, number, text, bad, href) {
   return href === undefined ? h('div', { class: 'tile' }, content) : h('a', { class: `tile ${bad ? 'bad' : ''}`, href, 'data-key': `tile-${href}` }, content);
 }
 
-function episodes(open) {
-  if (open.length === 0) return [h('h2', {}, 'Open failures'), empty('No open failures', 'Everything that arrived was handled, or is being retried by itself.', 'good')];
+/** Causes of dead letters, and before them the systems that are down: nothing of theirs is dead, it waits. */
+function episodes(open, down) {
+  if (open.length + down.length === 0) return [h('h2', {}, 'Open failures'), empty('No open failures', 'Everything that arrived was handled, or is being retried by itself.', 'good')];
   return [
     h('h2', {}, 'Open failures'),
     h(
       'div',
       { class: 'panel' },
+      down.map((part) =>
+        h(
+          'div',
+          { class: 'row' },
+          h('div', { class: 'grow' },
+            h('a', { class: 'strong', href: '#connections', 'data-key': `down-${part.id}` }, `${part.name}: ${part.state}`),
+            h('div', { class: 'quiet small' }, part.detail === '' ? '' : `${part.detail} · `, partWords[part.kind])),
+          classBadge('dependency-outage'),
+        ),
+      ),
       open.map((group) =>
         h(
           'div',
@@ -78,6 +89,13 @@ function episodes(open) {
   ];
 }
 
+const partWords = {
+  store: 'nothing is accepted meanwhile; senders try again',
+  broker: 'new messages wait in the outbox and go out by themselves',
+  odoo: 'its messages wait and go on by themselves',
+  partner: 'its messages wait and go on by themselves',
+};
+
 function flows(now, session) {
   return [
     h('h2', {}, 'Flows'),
@@ -85,8 +103,8 @@ function flows(now, session) {
       ? empty('Nothing has passed yet', 'A flow appears here with its first message or its first queue.', 'now')
       : table(
           'Flows in the last minute',
-          [{ title: 'Flow' }, { title: 'State' }, { title: 'Per minute', number: true }, { title: 'Success', number: true }, { title: 'Time in nodes', number: true }, { title: 'Backlog' }, { title: '', label: 'Pause or resume', class: 'actions-cell' }],
-          now.flows.map((flow) => [
+          [{ title: 'Flow' }, { title: 'State' }, { title: 'Per minute', number: true }, { title: 'Success', number: true }, { title: 'Time in nodes', number: true }, { title: 'Backlog', class: 'backlog' }, { title: '', label: 'Pause or resume', class: 'actions-cell' }],
+          [...now.flows].sort((a, b) => trouble(b) - trouble(a) || waiting(b) - waiting(a)).map((flow) => [
             h('span', { class: 'strong' }, flow.label),
             h('div', { class: 'badges' }, flowState(flow)),
             flow.perMinute.toLocaleString(),
@@ -98,6 +116,16 @@ function flows(now, session) {
         ),
   ];
 }
+
+/** What needs a look comes first; the rest stays in the order of its names. */
+function trouble({ systems, queues, failed }) {
+  if (systems.some(({ available }) => !available)) return 4;
+  if (failed > 0) return 3;
+  if (queues.some(({ paused, held }) => paused || held)) return 2;
+  return queues.some(({ letters, ready }) => letters > 0 || ready > 0) ? 1 : 0;
+}
+
+const waiting = ({ queues }) => queues.reduce((sum, { ready }) => sum + (ready ?? 0), 0);
 
 function flowState(flow) {
   const badges = [];
