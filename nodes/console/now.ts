@@ -295,7 +295,7 @@ interface OdooService {
 
 const breakerWords: Record<string, [Health, string]> = {
   closed: ['good', 'calls pass'],
-  open: ['bad', 'calls stopped'],
+  open: ['bad', 'does not answer'],
   'half-open': ['attention', 'trying again'],
   isolated: ['paused', 'taken out of service'],
 };

@@ -17,7 +17,9 @@ export function openDialog(build, size = '') {
     render(element, build(close));
     element.addEventListener('close', () => resolve(result), { once: true });
     if (!element.open) element.showModal();
-    (element.querySelector('[autofocus]') ?? element.querySelector('button, textarea, input'))?.focus();
+    // What a dialog says begins at its top, wherever its first control is.
+    (element.querySelector('[autofocus]') ?? element.querySelector('button, textarea, input'))?.focus({ preventScroll: true });
+    element.scrollTop = 0;
   });
 }
 

@@ -69,7 +69,7 @@ function episodes(open, down) {
           'div',
           { class: 'row' },
           h('div', { class: 'grow' },
-            h('a', { class: 'strong', href: '#connections', 'data-key': `down-${part.id}` }, `${part.name}: ${part.state}`),
+            h('a', { class: 'strong', href: '#connections', 'data-key': `down-${part.id}` }, `${part.name} ${part.kind === 'broker' || part.kind === 'store' ? 'is ' : ''}${part.state}`),
             h('div', { class: 'quiet small' }, part.detail === '' ? '' : `${part.detail} · `, partWords[part.kind])),
           classBadge('dependency-outage'),
         ),

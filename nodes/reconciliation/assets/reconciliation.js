@@ -47,7 +47,9 @@ export default function reconciliationPage(main, session, query) {
       showFilters();
     },
     (error) => {
-      if (overview.length === 0) render(tiles, errorBox(error, () => liveOverview.now()));
+      if (overview.length > 0) return;
+      render(tiles, errorBox(error, refresh));
+      if (list.querySelector('.error') !== null) render(list);
     },
   );
   const liveBreaks = poll(
@@ -57,7 +59,8 @@ export default function reconciliationPage(main, session, query) {
       for (const id of chosen) if (!found.breaks.some((each) => each.id === id)) chosen.delete(id);
       showList();
     },
-    (error) => render(list, error.code !== 'NO_STORE' && errorBox(error, () => liveBreaks.now())),
+    // One box says it for both.
+    (error) => render(list, error.code !== 'NO_STORE' && tiles.querySelector('.error') === null && errorBox(error, () => liveBreaks.now())),
   );
   const refresh = () => {
     liveOverview.now();
