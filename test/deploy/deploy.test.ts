@@ -1,7 +1,7 @@
 /** What is in `deploy/`: alert rules, their pages, the dashboard, and the examples of settings. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { before, describe, test } from 'node:test';
@@ -118,6 +118,45 @@ describe('alert rules', () => {
   });
 });
 
+/**
+ * The dashboard as TypeScript that names the type of each part, as Grafana 13 generates them from its own schema. What the
+ * Prometheus data source adds (`expr`, `titleFormat`, `step`, `definition`) is not in there.
+ */
+function typedDashboard(change: (text: string) => string): string {
+  const { panels, annotations, templating, ...whole } = JSON.parse(
+    readFileSync(join(deploy, 'grafana/healthflows.json'), 'utf8'),
+  ) as Record<string, unknown> & {
+    panels: Record<string, unknown>[];
+    annotations: { list: Record<string, unknown>[] };
+    templating: { list: Record<string, unknown>[] };
+  };
+  const parts: string[] = [];
+  const add = (type: string, value: unknown) =>
+    parts.push(`export const part${parts.length}: Plain<${type}> = ${JSON.stringify(value, undefined, 1)};`);
+  add("Omit<Dashboard, 'panels' | 'annotations' | 'templating'>", whole);
+  for (const { expr: _, titleFormat: _format, step: _step, ...annotation } of annotations.list)
+    add('AnnotationQuery', annotation);
+  for (const { definition: _, ...variable } of templating.list) add('VariableModel', variable);
+  for (const { options, targets: _, fieldConfig, ...panel } of panels) {
+    add(panel.type === 'row' ? 'RowPanel' : 'Panel', { ...panel });
+    if (panel.type === 'row') continue;
+    const { defaults, ...rest } = fieldConfig as { defaults: Record<string, unknown> };
+    const { custom, ...usual } = defaults;
+    add('FieldConfigSource', { defaults: usual, ...rest });
+    if (custom !== undefined) add('TimeSeriesField', custom);
+    add(panel.type === 'stat' ? 'Stat' : 'TimeSeries', options);
+  }
+  const raw = '@grafana/schema/dist/esm/raw';
+  return `import type { AnnotationQuery, Dashboard, FieldConfigSource, Panel, RowPanel, VariableModel } from '@grafana/schema';
+import type { Options as Stat } from '${raw}/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
+import type { FieldConfig as TimeSeriesField, Options as TimeSeries } from '${raw}/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
+// Enums by their values, as JSON has them.
+type Plain<T> = T extends string ? \`\${T}\` : T extends number ? number : T extends boolean | null | undefined ? T
+  : T extends (infer U)[] ? Plain<U>[] : T extends object ? { [K in keyof T]: Plain<T[K]> } : T;
+${change(parts.join('\n'))}
+`;
+}
+
 describe('the Grafana dashboard', () => {
   const queries = dashboard.panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ title, expr })));
 
@@ -136,6 +175,32 @@ describe('the Grafana dashboard', () => {
           taken.set(`${x},${y}`, title);
         }
       }
+    }
+  });
+
+  test('is what the schema of Grafana takes', async () => {
+    const folder = temporaryDirectory('dashboard-schema');
+    try {
+      symlinkSync(join(packageRoot, 'node_modules'), join(folder, 'node_modules'));
+      const file = join(folder, 'dashboard.ts');
+      const tsc = (text: string) => {
+        writeFileSync(file, text);
+        const strict = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2022'];
+        return run(join(packageRoot, 'node_modules/.bin/tsc'), [...strict, '--types', '', 'dashboard.ts'], {
+          cwd: folder,
+        });
+      };
+      await tsc(typedDashboard((found) => found)).catch((error: { stdout?: string }) => assert.fail(error.stdout));
+      // It can fail: a word that Grafana does not know, and a panel without what it must have.
+      for (const [from, to] of [
+        ['"mode": "thresholds"', '"mode": "threshold"'],
+        ['"calcs": []', '"calc": []'],
+        ['"lastNotNull"', '1'],
+      ] as const) {
+        await assert.rejects(tsc(typedDashboard((found) => found.replace(from, to))), to);
+      }
+    } finally {
+      removeDirectory(folder);
     }
   });
 
