@@ -471,6 +471,8 @@ function noting(): void {
 
 const loadBefore = loadavg().map((one) => Number(one.toFixed(1)));
 
+process.once('SIGTERM', () => process.exit(143));
+
 /** Also of a run that failed half way: what was measured until then took long. */
 process.once('exit', () => {
   print(`The console with ${messages.toLocaleString('en')} messages, milliseconds`, figures);
