@@ -100,7 +100,7 @@ export default function auditPage(main, session, query) {
         ? empty('No entries', 'Nothing matches the filter.', 'audit')
         : table(
             'Audit trail, newest first',
-            [{ title: 'No.', number: true }, { title: 'When' }, { title: 'What' }, { title: 'Who' }, { title: 'On' }, { title: 'Correlation id' }, { title: 'Reason', class: 'cause' }, { title: 'Details' }],
+            [{ title: 'No.', number: true }, { title: 'When' }, { title: 'What' }, { title: 'Who' }, { title: 'On' }, { title: 'Correlation id' }, { title: 'Reason', class: 'reason' }, { title: 'Details' }],
             records.map((record) => [
               record.seq,
               instant(record.at),

@@ -366,7 +366,7 @@ export default function failuresPage(main, session, query) {
         h('dt', {}, 'First and last failure'), h('dd', {}, instant(preview.oldest), ' – ', instant(preview.newest)),
         h('dt', {}, 'Payloads'), h('dd', {}, bytes(preview.bytes)),
       ),
-      leftOut > 0 && h('label', { class: 'row' }, include, `Also the ${leftOut} that a policy has refused (left out otherwise)`),
+      leftOut > 0 && h('label', { class: 'row' }, include, leftOut === preview.count ? 'Although a policy has refused them: what it asked for is in place now' : `Also the ${leftOut} that a policy has refused (left out otherwise)`),
       action === 'replay' && h('label', {}, 'Letters a second', rate),
     );
     const done = await askReason({
@@ -381,7 +381,11 @@ export default function failuresPage(main, session, query) {
       confirm: preview.count > 1 ? preview.count : undefined,
       session,
       extra: () => ({ filter: chosen, expected: preview.count, ...(action === 'replay' ? { rate: Number(rate.value), includePolicyRejections: include.checked } : {}) }),
-      act: (act) => post(action, act),
+      act: async (act) => {
+        // Else nothing would be left to send, and the answer would not say why.
+        if (leftOut === preview.count && !include.checked) throw new Error('A policy has refused all of these. Tick the box to send them again.');
+        return post(action, act);
+      },
     });
     if (done === undefined) return;
     toast(action === 'replay' ? `${count(done.count, 'letter')} will be sent.` : `${count(done.count, 'letter')} discarded.`);
