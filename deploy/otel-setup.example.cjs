@@ -1,27 +1,23 @@
 /**
- * Traces and metrics by OTLP. Node-RED has no place of its own for an SDK, so it is loaded before it. SDK 3 (Node 22.15
- * or newer):
+ * Traces and metrics by OTLP. Node-RED has no place of its own for an SDK, so it is loaded before it:
  *
- *   cd ~/.node-red && npm install @opentelemetry/api@^1.10 @opentelemetry/sdk-trace@^3.1 @opentelemetry/sdk-metrics@^3.1 \
- *     @opentelemetry/resources@^3.1 @opentelemetry/exporter-trace-otlp-http@^0.301 \
- *     @opentelemetry/exporter-metrics-otlp-http@^0.301
- *
- * or SDK 2: api@~1.9.1, the three SDK packages @^2.12, the exporters @^0.223. Then:
- *
+ *   cd ~/.node-red && npm install @opentelemetry/sdk-trace-node@^2.12 @opentelemetry/sdk-metrics@^2.12 \
+ *     @opentelemetry/resources@^2.12 @opentelemetry/exporter-trace-otlp-http@^0.223 \
+ *     @opentelemetry/exporter-metrics-otlp-http@^0.223
  *   NODE_OPTIONS="--require $HOME/.node-red/otel-setup.cjs" OTEL_SERVICE_NAME=hospital-integration node-red
  *
- * OTEL_EXPORTER_OTLP_ENDPOINT (default http://localhost:4318) and the other variables of the exporters hold. Leave out
- * the automatic instrumentation of amqplib: every message would be traced twice. Leave out the process resource
- * detector: it exports the command line.
+ * OTEL_EXPORTER_OTLP_ENDPOINT (default http://localhost:4318) and the other variables of the exporters hold. Tested
+ * with SDK 2.x; 3.x has other packages. Leave out the automatic instrumentation of amqplib: every message would be
+ * traced twice. Leave out the process resource detector: it exports the command line.
  */
 'use strict';
 
-const { metrics, trace } = require('@opentelemetry/api');
+const { metrics } = require('@opentelemetry/api');
 const { OTLPMetricExporter } = require('@opentelemetry/exporter-metrics-otlp-http');
 const { OTLPTraceExporter } = require('@opentelemetry/exporter-trace-otlp-http');
 const { defaultResource, resourceFromAttributes } = require('@opentelemetry/resources');
 const { MeterProvider, PeriodicExportingMetricReader } = require('@opentelemetry/sdk-metrics');
-const { BatchSpanProcessor, TracerProvider } = require('@opentelemetry/sdk-trace');
+const { BatchSpanProcessor, NodeTracerProvider } = require('@opentelemetry/sdk-trace-node');
 
 const resource = defaultResource().merge(
   resourceFromAttributes({
@@ -32,12 +28,11 @@ const resource = defaultResource().merge(
   }),
 );
 
-// No context manager and no propagator: what a span's parent is, the message says.
-const traces = new TracerProvider({
+const traces = new NodeTracerProvider({
   resource,
   spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())],
 });
-trace.setGlobalTracerProvider(traces);
+traces.register();
 
 const readings = new MeterProvider({
   resource,

@@ -209,7 +209,15 @@ test('a partner-scoped user sees the messages of its partner alone, and no page 
     ['now', 'messages'],
   );
   const now = (await (await call('partner', 'GET', 'console/api/now')).json()) as Record<string, unknown>;
-  assert.deepEqual(now, { flows: [], parts: [], messaging: null, waiting: 0, episodes: [], changes: [] });
+  assert.deepEqual(now, {
+    flows: [],
+    parts: [],
+    messaging: null,
+    broken: [],
+    waiting: 0,
+    episodes: [],
+    changes: [],
+  });
   const facets = (await (await call('partner', 'GET', 'console/api/messages-facets')).json()) as { partners: string[] };
   assert.deepEqual(facets.partners, ['urn:acme']);
 });

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { SpanKind, trace } from '@opentelemetry/api';
-import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { apiKeys, startSandboxOdoo } from '../../sandbox/odoo/index.ts';
 import { partner } from '../partner/support.ts';
 import { type EmbeddedNodeRed, embedNodeRed, type FlowNode, type NodeRedVersion } from '../support/node-red.ts';
@@ -187,7 +187,7 @@ export function pathPromises(version: NodeRedVersion): void {
     const exporter = new InMemorySpanExporter();
     let red: EmbeddedNodeRed;
     before(async () => {
-      trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }));
+      new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).register();
       red = await embedNodeRed({ version });
       await red.setFlows(flows);
     });

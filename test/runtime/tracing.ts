@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { inParallel, post } from '../e2e/sender.ts';
@@ -12,19 +11,6 @@ import { type Engines, orderPost, type Stack, startStack } from '../e2e/stack.ts
 import { type NodeRedVersion, packageRoot } from '../support/node-red.ts';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../support/otlp.ts';
 import { waitUntil } from '../support/processes.ts';
-
-/**
- * The SDK is the one of this package's development dependencies, or with `OTEL_SDK_FOLDER` the one that is installed
- * there, as in somebody's Node-RED.
- */
-function setupFile(): string {
-  const example = join(packageRoot, 'deploy/otel-setup.example.cjs');
-  const folder = process.env.OTEL_SDK_FOLDER;
-  if (folder === undefined) return example;
-  const copy = join(folder, 'otel-setup.cjs');
-  copyFileSync(example, copy);
-  return copy;
-}
 
 const kinds = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const;
 
@@ -39,7 +25,7 @@ export function tracePromises(version: NodeRedVersion, engines: Engines = 'embed
         engines,
         version,
         env: {
-          NODE_OPTIONS: `--require ${setupFile()}`,
+          NODE_OPTIONS: `--require ${join(packageRoot, 'deploy/otel-setup.example.cjs')}`,
           OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
           OTEL_METRIC_EXPORT_INTERVAL: '1000',
           OTEL_BSP_SCHEDULE_DELAY: '200',
