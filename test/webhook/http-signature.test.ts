@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { createHash, createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { readHttpSignatureKey, verifyHttpSignature } from '../../nodes/webhook/schemes/http-signature.ts';
 import { schemeOf } from '../../nodes/webhook/schemes/index.ts';
-import { mutations, request } from './fixture.ts';
+import { lowOrderKeys, mutations, request } from './fixture.ts';
 
 /** RFC 9421 appendix B.2, the test request. */
 const message = {
@@ -189,5 +189,19 @@ describe('HTTP message signatures', () => {
   test('what the operator wants covered besides must be covered', () => {
     assert.equal(check(signed(full), {}, at, { components: 'content-type' }).kind, 'rejected');
     assert.throws(() => check({}, {}, at, { components: '@nonsense' }), { code: 'SCHEME_OPTION_INVALID' });
+  });
+
+  test('keys of another curve, RSA below 2048 bits and Ed25519 of small order are refused at deploy', () => {
+    const small = { kty: 'OKP', crv: 'Ed25519', x: lowOrderKeys[0]!.toString('base64url') };
+    for (const key of [
+      createPublicKey({ key: small, format: 'jwk' }),
+      generateKeyPairSync('ed448').publicKey,
+      generateKeyPairSync('x25519').publicKey,
+      generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey,
+      generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey,
+    ]) {
+      const secret = key.export({ format: 'pem', type: 'spki' }).toString();
+      assert.throws(() => schemeOf('http-signature').prepare([{ id: 'k1', secret }], {}), { code: 'KEY_INVALID' });
+    }
   });
 });

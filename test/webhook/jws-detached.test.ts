@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { createHmac, createSign, generateKeyPairSync } from 'node:crypto';
+import { createHmac, createPrivateKey, createSign, generateKeyPairSync, sign as signWith } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { schemeOf } from '../../nodes/webhook/schemes/index.ts';
 import type { SchemeOptions } from '../../nodes/webhook/schemes/scheme.ts';
-import { mutations, request } from './fixture.ts';
+import { lowOrderKeys, mutations, request, rfc8037 } from './fixture.ts';
 
 const now = 1_700_000_000;
 
@@ -80,6 +80,7 @@ const vectors: [string, unknown, string, string, Buffer][] = [
     'A5dxf2s96_n5FLueVuW1Z_vh161FwXZC4YLPff6dmDY',
     Buffer.from('$.02'),
   ],
+  ['RFC 8037 A.4 and A.5, Ed25519', rfc8037.publicJwk, rfc8037.header, rfc8037.signature, rfc8037.payload],
 ];
 
 const b64 = (value: unknown): string =>
@@ -211,5 +212,58 @@ describe('detached JWS', () => {
       assert.equal(refused.kind === 'rejected' && refused.reason, reason, String(time));
     }
     assert.equal(check(sign({ alg: 'HS256' }, 'b'), 'b', secret, options).kind, 'rejected');
+  });
+
+  describe('with Ed25519', () => {
+    const privateKey = createPrivateKey({ key: rfc8037.privateJwk, format: 'jwk' });
+    const signed = (header: object, body: Buffer, raw = false) => {
+      const head = b64(header);
+      const payload = raw ? body : Buffer.from(body.toString('base64url'));
+      return `${head}..${signWith(null, Buffer.concat([Buffer.from(`${head}.`), payload]), privateKey).toString('base64url')}`;
+    };
+    const body = Buffer.from([0xff, 0x00, 0x2e]);
+    const { publicJwk } = rfc8037;
+
+    test('both names of the algorithm verify, over the body encoded or as it is', () => {
+      assert.equal(signed({ alg: 'EdDSA' }, rfc8037.payload), `${rfc8037.header}..${rfc8037.signature}`);
+      for (const alg of ['EdDSA', 'Ed25519']) {
+        assert.equal(check(signed({ alg, kid: 'k1' }, body), body, publicJwk).kind, 'verified');
+        const raw = { alg, b64: false, crit: ['b64'] };
+        assert.equal(check(signed(raw, body, true), body, publicJwk).kind, 'verified');
+        assert.equal(check(signed(raw, body), body, publicJwk).kind, 'rejected');
+      }
+    });
+
+    test('another algorithm, a key of its own, an unknown critical name and another kid are refused', () => {
+      for (const header of [
+        { alg: 'ES256' },
+        { alg: 'Ed448' },
+        { alg: 'eddsa' },
+        { alg: 'none' },
+        { alg: 'EdDSA', jwk: publicJwk },
+        { alg: 'EdDSA', jku: 'https://evil.example.org/keys' },
+        { alg: 'EdDSA', x5u: 'https://evil.example.org/cert' },
+        { alg: 'EdDSA', x5c: ['MII'] },
+        { alg: 'EdDSA', exp: 1, crit: ['exp'] },
+        { alg: 'EdDSA', crit: [] },
+        { alg: 'EdDSA', b64: false },
+        { alg: 'EdDSA', kid: 'k2' },
+        { alg: 'EdDSA', kid: '__proto__' },
+        { alg: 'EdDSA', typ: 'JWT' },
+      ])
+        assert.equal(check(signed(header, body), body, publicJwk).kind, 'rejected', JSON.stringify(header));
+    });
+
+    test('HS256 keyed with the public key, in any form, is refused', () => {
+      for (const key of [publicJwk.x, Buffer.from(publicJwk.x, 'base64url'), JSON.stringify(publicJwk)])
+        assert.equal(check(sign({ alg: 'HS256', kid: 'k1' }, body, false, key), body, publicJwk).kind, 'rejected');
+    });
+
+    test('a key of small order is refused at deploy', () => {
+      for (const x of lowOrderKeys) {
+        const key = { kty: 'OKP', crv: 'Ed25519', x: x.toString('base64url') };
+        assert.throws(() => check(signed({ alg: 'EdDSA' }, body), body, key), { code: 'KEY_INVALID' });
+      }
+    });
   });
 });

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
-import { createHash, createHmac, createSign, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  createSign,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+} from 'node:crypto';
 import { describe, test } from 'node:test';
 import jsonwebtoken from 'jsonwebtoken';
 import { readJwtHead } from '../../nodes/webhook/schemes/jwt.ts';
 import { schemeOf } from '../../nodes/webhook/schemes/index.ts';
 import type { SchemeOptions } from '../../nodes/webhook/schemes/scheme.ts';
-import { mutations, request } from './fixture.ts';
+import { lowOrderKeys, mutations, request, rfc8037 } from './fixture.ts';
 
 const now = 1_700_000_000;
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -195,5 +204,170 @@ describe('JWT bearer tokens', () => {
 
   test('issuer and audience must be set', () => {
     assert.throws(() => check(good, keys, { audience: '' }), { code: 'SCHEME_OPTION_INVALID' });
+  });
+});
+
+describe('JWT signed with Ed25519 (RFC 8037)', () => {
+  const privateKey = createPrivateKey({ key: rfc8037.privateJwk, format: 'jwk' });
+  const publicJwk = JSON.stringify(rfc8037.publicJwk);
+  const ed = (input: string) => sign(null, Buffer.from(input), privateKey).toString('base64url');
+  const token = forge({ alg: 'EdDSA', kid: 'k1' }, claims, ed);
+  const edKeys = { k1: publicJwk };
+
+  test('a token verifies by PEM and JWK, under both names of the algorithm, and says who sent it', () => {
+    const key = pem(createPublicKey(privateKey));
+    for (const alg of ['EdDSA', 'Ed25519']) {
+      for (const secret of [key, publicJwk, JSON.stringify({ ...rfc8037.publicJwk, alg, use: 'sig' })]) {
+        const verdict = check(forge({ alg, kid: 'k1' }, claims, ed), { k1: secret });
+        assert.ok(verdict.kind === 'verified', JSON.stringify(verdict));
+        assert.equal(verdict.verification.client, 'clinic');
+        assert.equal(verdict.verification.messageId, 'id-1');
+      }
+    }
+  });
+
+  test('every single-byte change of a token is refused', () => {
+    for (const changed of mutations(token))
+      assert.equal(check(changed.toString('latin1'), edKeys).kind, 'rejected', changed.toString('latin1'));
+  });
+
+  test('claims are judged as those of an RS256 token are', () => {
+    const rows: Record<string, unknown>[] = [
+      {},
+      { exp: now - 31 },
+      { exp: now - 30 },
+      { exp: now - 29 },
+      { exp: now - 29.5 },
+      { exp: undefined },
+      { exp: String(now + 600) },
+      { exp: null },
+      { exp: -1 },
+      { exp: now + 86_400 },
+      { nbf: now + 30 },
+      { nbf: now + 31 },
+      { nbf: String(now) },
+      { iat: now + 31, exp: now + 100 },
+      { iss: undefined },
+      { iss: 'https://evil.example.org/' },
+      { iss: [issuer] },
+      { aud: undefined },
+      { aud: 'other' },
+      { aud: [] },
+      { aud: ['other', audience] },
+      { aud: [[audience]] },
+      { aud: { 0: audience } },
+      { sub: { toString: 1 } },
+      { jti: 'a b' },
+      { exp: now - 31, aud: 'other' },
+      { nbf: now + 31, exp: now - 31 },
+      { aud: 'other', iss: 'https://evil.example.org/' },
+    ];
+    const kinds = new Set<string>();
+    for (const row of rows) {
+      const payload = { ...claims, ...row };
+      const [edwards, other] = [
+        check(forge({ alg: 'EdDSA', kid: 'k1' }, payload, ed), edKeys),
+        check(forge({ alg: 'RS256', kid: 'k1' }, payload, rs256), keys),
+      ].map((verdict) => (verdict.kind === 'verified' ? 'verified' : `${verdict.reason}: ${verdict.step}`));
+      assert.equal(edwards, other, JSON.stringify(row));
+      kinds.add(edwards!);
+    }
+    assert.ok(kinds.size >= 4, [...kinds].join());
+  });
+
+  const point = Buffer.from(rfc8037.publicJwk.x, 'base64url');
+  const confusions: [string, string | Buffer][] = [
+    ['raw', point],
+    ['base64url', rfc8037.publicJwk.x],
+    ['JWK', publicJwk],
+    ['PEM', pem(createPublicKey(privateKey))],
+    ['DER', createPublicKey(privateKey).export({ format: 'der', type: 'spki' })],
+  ];
+  for (const [what, key] of confusions) {
+    test(`HS256 keyed with the Ed25519 public key (${what}) is refused`, () => {
+      assert.equal(check(forge({ alg: 'HS256', kid: 'k1' }, claims, hs256(key)), edKeys).kind, 'rejected');
+    });
+  }
+
+  test('the algorithm belongs to the key: no other name is taken for it, nor its name for another key', () => {
+    for (const alg of ['none', 'ES256', 'RS256', 'Ed448', 'eddsa', 'EDDSA', 'EdDSA ', 'ed25519', 'HS256', ''])
+      assert.equal(check(forge({ alg, kid: 'k1' }, claims, ed), edKeys).kind, 'rejected', alg);
+    for (const alg of ['EdDSA', 'Ed25519']) {
+      assert.equal(check(forge({ alg, kid: 'k1' }, claims, rs256), keys).kind, 'rejected');
+      assert.equal(check(forge({ alg, kid: 'e' }, claims, ed), { e: pem(ec.publicKey) }).kind, 'rejected');
+      assert.equal(check(forge({ alg }, claims, hs256(secret)), { s: secret }).kind, 'rejected');
+    }
+  });
+
+  test('a key that the token brings itself, a critical header and a kid of another key are refused', () => {
+    const own = generateKeyPairSync('ed25519');
+    const foreign = (input: string) => sign(null, Buffer.from(input), own.privateKey).toString('base64url');
+    const brought = [
+      { jwk: own.publicKey.export({ format: 'jwk' }) },
+      { jku: 'https://evil.example.org/keys' },
+      { x5u: 'https://evil.example.org/cert' },
+      { x5c: ['MII'] },
+      { crit: ['exp'], exp: now },
+      { crit: [] },
+      { b64: false, crit: ['b64'] },
+    ];
+    for (const header of brought) {
+      for (const signer of [ed, foreign])
+        assert.equal(
+          check(forge({ alg: 'EdDSA', kid: 'k1', ...header }, claims, signer), edKeys).kind,
+          'rejected',
+          JSON.stringify(header),
+        );
+    }
+    for (const kid of ['../../dev/null', "' OR '1'='1", '__proto__', 'constructor', 'k2', ['k1'], 'k'.repeat(129)])
+      assert.equal(check(forge({ alg: 'EdDSA', kid }, claims, ed), edKeys).kind, 'rejected', String(kid));
+    assert.equal(check(forge({ alg: 'EdDSA', kid: 'k1' }, claims, foreign), edKeys).kind, 'rejected');
+  });
+
+  test('a signature is one of 64 bytes with S below the order: its other spellings are refused', () => {
+    const [head, payload, signature] = token.split('.') as [string, string, string];
+    const bytes = Buffer.from(signature, 'base64url');
+    const order = 2n ** 252n + 27742317777372353535851937790883648493n;
+    let s = BigInt(`0x${Buffer.from(bytes.subarray(32)).reverse().toString('hex')}`) + order;
+    const malleable = Buffer.from(bytes);
+    for (let i = 32; i < 64; i++, s >>= 8n) malleable[i] = Number(s & 0xffn);
+    for (const other of [malleable, bytes.subarray(0, 63), Buffer.concat([bytes, Buffer.alloc(1)]), Buffer.alloc(64)])
+      assert.equal(check(`${head}.${payload}.${other.toString('base64url')}`, edKeys).kind, 'rejected');
+  });
+
+  test('Ed448, X25519 and a JWK that says so are refused at deploy, as is a key that is cut short', () => {
+    const jwk = (more: object) => JSON.stringify({ ...rfc8037.publicJwk, ...more });
+    for (const key of [
+      pem(generateKeyPairSync('ed448').publicKey),
+      pem(generateKeyPairSync('x25519').publicKey),
+      JSON.stringify(generateKeyPairSync('ed448').publicKey.export({ format: 'jwk' })),
+      JSON.stringify(generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' })),
+      JSON.stringify(rfc8037.privateJwk),
+      createPrivateKey({ key: rfc8037.privateJwk, format: 'jwk' }).export({ format: 'pem', type: 'pkcs8' }).toString(),
+      jwk({ crv: 'Ed448' }),
+      jwk({ crv: 'P-256' }),
+      jwk({ kty: 'EC' }),
+      jwk({ x: rfc8037.publicJwk.x.slice(0, 20) }),
+      jwk({ x: '' }),
+      jwk({ use: 'enc' }),
+      jwk({ alg: 'ES256' }),
+      jwk({ alg: 'Ed448' }),
+      jwk({ key_ops: ['sign'] }),
+    ]) {
+      assert.throws(() => check(token, { k1: String(key) }), { code: 'KEY_INVALID' }, String(key));
+    }
+  });
+
+  test('a key of small order, for which OpenSSL 3.0 takes signatures that anybody can make, is refused at deploy', () => {
+    for (const x of lowOrderKeys) {
+      const jwk = { kty: 'OKP', crv: 'Ed25519', x: x.toString('base64url') };
+      const key = pem(createPublicKey({ key: jwk, format: 'jwk' }));
+      // R is the neutral point, S nothing: with the first key it fits every text.
+      const forged = forge({ alg: 'EdDSA', kid: 'k1' }, claims, () =>
+        Buffer.concat([lowOrderKeys[0]!, Buffer.alloc(32)]).toString('base64url'),
+      );
+      for (const secret of [JSON.stringify(jwk), key])
+        assert.throws(() => check(forged, { k1: secret }), { code: 'KEY_INVALID' }, x.toString('hex'));
+    }
   });
 });

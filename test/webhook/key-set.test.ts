@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
@@ -9,7 +9,7 @@ import { cooldown, freshTime, KeySet, keySetUrl, parseKeySet, staleTime } from '
 import { largestKeySet, loadKeySet } from '../../nodes/webhook/schemes/key-set-load.ts';
 import { within } from '../../nodes/webhook/schemes/networks.ts';
 import type { SchemeHost, Verify } from '../../nodes/webhook/schemes/scheme.ts';
-import { request } from './fixture.ts';
+import { lowOrderKeys, request, rfc8037 } from './fixture.ts';
 
 const url = new URL('https://login.example.org/keys');
 const ec = (): { publicKey: KeyObject; privateKey: KeyObject } => generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -134,7 +134,14 @@ describe('a key set', () => {
         jwk('', good.publicKey),
         { ...jwk('x', good.publicKey), kid: 7 },
         jwk('curve', generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey),
-        jwk('ed', generateKeyPairSync('ed25519').publicKey),
+        jwk('ed', generateKeyPairSync('ed25519').publicKey, { use: 'sig', alg: 'EdDSA' }),
+        { ...rfc8037.publicJwk, kid: 'ed, newer name', alg: 'Ed25519' },
+        { ...rfc8037.privateJwk, kid: 'ed private' },
+        { ...rfc8037.publicJwk, kid: 'ed other alg', alg: 'ES256' },
+        { ...rfc8037.publicJwk, kid: 'ed other curve', crv: 'X25519' },
+        jwk('ed448', generateKeyPairSync('ed448').publicKey),
+        jwk('x25519', generateKeyPairSync('x25519').publicKey),
+        ...lowOrderKeys.map((x, i) => ({ kty: 'OKP', crv: 'Ed25519', x: x.toString('base64url'), kid: `small ${i}` })),
         { kty: 'RSA', kid: 'empty' },
       ),
     );
@@ -143,6 +150,8 @@ describe('a key set', () => {
       [
         ['good', ['ES256']],
         ['rsa', ['PS256']],
+        ['ed', ['EdDSA', 'Ed25519']],
+        ['ed, newer name', ['EdDSA', 'Ed25519']],
       ],
     );
     assert.throws(() => parseKeySet(setOf(...Array.from({ length: 65 }, (_, i) => jwk(`k${i}`, good.publicKey)))), {
@@ -246,6 +255,26 @@ describe('fetching a key set', () => {
     assert.equal(await sent(verify, token(foreign.privateKey)), 'invalid');
     assert.equal(await sent(verify, token(foreign.privateKey, '../a')), 'invalid');
     assert.equal(fetches, 1);
+  });
+
+  test('an Ed25519 key that a partner publishes verifies its tokens, and no other', async () => {
+    const [published, foreign] = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')];
+    await using server = await publisher((_, response) => response.end(setOf(jwk('ed', published.publicKey))));
+    const verify = schemeOf('jwt').prepare([], {
+      issuer,
+      audience: 'a',
+      jwksUrl: `${server.address}/keys`,
+      loopbackHttp: true,
+    });
+    const edToken = (key: KeyObject): string => {
+      const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+      const exp = Math.floor(Date.now() / 1000) + 60;
+      const input = `${part({ alg: 'EdDSA', kid: 'ed' })}.${part({ iss: issuer, aud: 'a', exp })}`;
+      return `${input}.${sign(null, Buffer.from(input), key).toString('base64url')}`;
+    };
+    assert.equal(await sent(verify, edToken(published.privateKey)), 'ed');
+    assert.equal(await sent(verify, edToken(foreign.privateKey)), 'invalid');
+    assert.equal(await sent(verify, token(ec().privateKey, 'ed')), 'invalid');
   });
 
   test('keys in the node and published ones serve side by side; without any the request may come again', async () => {

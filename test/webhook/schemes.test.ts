@@ -5,7 +5,7 @@ import { schemeForms } from '../../nodes/webhook/schemes/catalog.ts';
 import { schemeIds, schemeOf } from '../../nodes/webhook/schemes/index.ts';
 import type { KeyEntry, SchemeOptions, SignedRequest, Verdict } from '../../nodes/webhook/schemes/scheme.ts';
 import { verifyTwilio } from '../../nodes/webhook/schemes/twilio.ts';
-import { mutations, request } from './fixture.ts';
+import { lowOrderKeys, mutations, request } from './fixture.ts';
 
 interface Vector {
   /** Where it is published. */
@@ -287,6 +287,7 @@ describe('Standard Webhooks', () => {
     [`whsec_${Buffer.alloc(65).toString('base64')}`, 'longer than 64 bytes'],
     ['whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'a private key'],
     ['whpk_MfKQ9r8G', 'a public key of the wrong length'],
+    [`whpk_${lowOrderKeys[0]!.toString('base64')}`, 'a public key of small order'],
     ['', 'empty'],
   ] as const) {
     test(`a secret that is ${why} is refused at deploy, without being quoted`, () => {

@@ -12,6 +12,7 @@ import {
   constants,
 } from 'node:crypto';
 import { Failure } from '../../kernel/failure.ts';
+import { ed25519Problem } from './ed25519.ts';
 import { decodeCanonical, equalBytes } from './encoding.ts';
 import { checkTime, verified } from './hmac.ts';
 import { currentKey, type Key, prepareKeys, restorePem, shortestSecret } from './keys.ts';
@@ -58,6 +59,8 @@ export function readHttpSignatureKey(secret: string): { material: Material } | {
   } catch {
     return { problem: 'the public key cannot be read' };
   }
+  const problem = publicKey.asymmetricKeyType === 'ed25519' ? ed25519Problem(publicKey) : undefined;
+  if (problem !== undefined) return { problem };
   const { modulusLength, namedCurve } = publicKey.asymmetricKeyDetails ?? {};
   const algorithms: Record<string, readonly Algorithm[]> = {
     ed25519: ['ed25519'],

@@ -1,4 +1,7 @@
-/** What JWT and detached JWS share: keys, the protected header read strictly, and signatures (RFC 7515, RFC 7518). */
+/**
+ * What JWT and detached JWS share: keys, the protected header read strictly, and signatures (RFC 7515, RFC 7518; for
+ * Ed25519 RFC 8037 and RFC 9864).
+ */
 import {
   constants,
   createHmac,
@@ -10,13 +13,22 @@ import {
 } from 'node:crypto';
 import type { Algorithm } from 'jsonwebtoken';
 import { parseJson } from '../../kernel/json.ts';
+import { ed25519Problem } from './ed25519.ts';
 import { decodeCanonical, equalBytes } from './encoding.ts';
 import { restorePem } from './keys.ts';
+
+/** `EdDSA` and its newer name `Ed25519` (RFC 9864) are the same signature here, since no other curve is taken. */
+export type EdwardsAlgorithm = 'EdDSA' | 'Ed25519';
+export type JoseAlgorithm = Algorithm | EdwardsAlgorithm;
+
+const edwards: readonly EdwardsAlgorithm[] = ['EdDSA', 'Ed25519'];
+export const isEdwards = (algorithm: string): algorithm is EdwardsAlgorithm =>
+  (edwards as readonly string[]).includes(algorithm);
 
 /** What a key may be used with: an algorithm belongs to a key, never to the token (RFC 8725 section 3.1). */
 export interface Material {
   key: KeyObject;
-  algorithms: readonly Algorithm[];
+  algorithms: readonly JoseAlgorithm[];
 }
 
 type KeyReading = { material: Material } | { problem: string };
@@ -61,7 +73,7 @@ export function readPublicJwk(jwk: Readonly<Record<string, unknown>>): KeyReadin
   if (jwk.key_ops !== undefined && !(Array.isArray(jwk.key_ops) && jwk.key_ops.includes('verify')))
     return { problem: 'the JWK is not for verifying' };
   const { kty, n, e, crv, x, y } = jwk;
-  const parts = kty === 'RSA' ? { kty, n, e } : { kty, crv, x, y };
+  const parts = kty === 'RSA' ? { kty, n, e } : kty === 'OKP' ? { kty, crv, x } : { kty, crv, x, y };
   try {
     return publicKey(createPublicKey({ key: parts as JsonWebKey, format: 'jwk' }), jwk.alg);
   } catch {
@@ -72,19 +84,22 @@ export function readPublicJwk(jwk: Readonly<Record<string, unknown>>): KeyReadin
 function publicKey(key: KeyObject, alg?: unknown): KeyReading {
   const algorithms = algorithmsOf(key);
   if (typeof algorithms === 'string') return { problem: algorithms };
-  const usable = alg === undefined ? algorithms : algorithms.filter((algorithm) => algorithm === alg);
+  const fits = (algorithm: JoseAlgorithm): boolean =>
+    algorithm === alg || (isEdwards(algorithm) && typeof alg === 'string' && isEdwards(alg));
+  const usable = alg === undefined ? algorithms : algorithms.filter(fits);
   return usable.length === 0
     ? { problem: 'the algorithm of the JWK does not fit its key' }
     : { material: { key, algorithms: usable } };
 }
 
-function algorithmsOf(key: KeyObject): readonly Algorithm[] | string {
+function algorithmsOf(key: KeyObject): readonly JoseAlgorithm[] | string {
   const { modulusLength, namedCurve, publicExponent } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'ec') {
     const algorithm = curveAlgorithms[namedCurve ?? ''];
     return algorithm === undefined ? 'its curve is not P-256, P-384 or P-521' : [algorithm];
   }
-  if (key.asymmetricKeyType !== 'rsa') return 'it is neither RSA nor EC';
+  if (key.asymmetricKeyType === 'ed25519') return ed25519Problem(key) ?? edwards;
+  if (key.asymmetricKeyType !== 'rsa') return 'it is none of RSA, EC and Ed25519';
   if ((modulusLength ?? 0) < 2048 || (publicExponent ?? 0n) < 65537n)
     return 'an RSA key has at least 2048 bits and exponent 65537';
   return ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
@@ -144,25 +159,26 @@ function hasRepeatedName(text: string): boolean {
   return false;
 }
 
-/** Whether the signature is of these bytes by this key (RFC 7518 section 3). */
+/** Whether the signature is of these bytes by this key (RFC 7518 section 3, RFC 8037 section 3.1). */
 export function isSignatureOf(
   { key, algorithms }: Material,
   alg: string,
   content: readonly Buffer[],
   signature: Buffer,
 ): boolean {
-  if (!algorithms.includes(alg as Algorithm)) return false;
+  if (!algorithms.includes(alg as JoseAlgorithm)) return false;
+  const data = () => (content.length === 1 ? content[0]! : Buffer.concat(content));
+  if (isEdwards(alg)) return signature.length === 64 && verifySignature(null, data(), key, signature);
   const digest = `sha${alg.slice(2)}`;
   if (alg.startsWith('HS')) {
     const mac = createHmac(digest, key);
     for (const part of content) mac.update(part);
     return equalBytes(mac.digest(), signature);
   }
-  const data = content.length === 1 ? content[0]! : Buffer.concat(content);
   const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
   const how = alg.startsWith('ES') ? { dsaEncoding: 'ieee-p1363' as const } : alg.startsWith('PS') ? pss : {};
   try {
-    return verifySignature(digest, data, { key, ...how }, signature);
+    return verifySignature(digest, data(), { key, ...how }, signature);
   } catch {
     return false;
   }

@@ -4,6 +4,7 @@
  * `svix-` headers carry the same scheme; one endpoint takes one family.
  */
 import { createPublicKey, type KeyObject, verify as verifySignature } from 'node:crypto';
+import { ed25519Problem } from './ed25519.ts';
 import { decodeCanonical, parseUnixSeconds } from './encoding.ts';
 import { several } from './headers.ts';
 import { checkTime, matchingKeys, single, verified } from './hmac.ts';
@@ -40,7 +41,8 @@ export function readStandardKey(secret: string): { material: Material } | { prob
     const raw = decodeCanonical(secret.slice(5), 'base64');
     if (raw?.length !== 32) return { problem: 'after whpk_ there must be 32 bytes in base64' };
     const key = createPublicKey({ key: Buffer.concat([ed25519Prefix, raw]), format: 'der', type: 'spki' });
-    return { material: { kind: 'public', key } };
+    const problem = ed25519Problem(key);
+    return problem === undefined ? { material: { kind: 'public', key } } : { problem };
   }
   const bytes = decodeCanonical(secret.startsWith('whsec_') ? secret.slice(6) : secret, 'base64');
   if (bytes === undefined || bytes.length < 24 || bytes.length > 64) {
