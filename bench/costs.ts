@@ -1,6 +1,7 @@
 /**
  * What watching and encryption cost the ingress: the same load on Node-REDs that differ in one thing, in interleaved
- * rounds. Embedded engines, 64 connections; the consumers wait for an Odoo that does not answer.
+ * rounds. Embedded engines, 64 connections; the consumers wait for an Odoo that does not answer. The outbox and the
+ * journal go on after the last answer: the next load waits for them, and their CPU counts.
  *
  * - as shipped: metrics, recent rates, journal of messages
  * - journal off: `healthflows: {journal: false}`
@@ -10,9 +11,10 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type NodeRed, packageRoot } from '../test/support/node-red.ts';
 import { temporaryDirectory } from '../test/support/processes.ts';
-import { type IngressOptions, load, startIngress } from './ingress-node-red.ts';
+import { cpuOf, type IngressOptions, load, startIngress } from './ingress-node-red.ts';
 import { median, print, publish } from './report.ts';
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
@@ -38,6 +40,18 @@ function withoutPlugins(): string {
   return folder;
 }
 
+/** Waits until Node-RED uses less than a twentieth of a processor for half a second. */
+async function quiet({ pid }: NodeRed): Promise<void> {
+  let last = cpuOf(pid);
+  for (let look = 0; look < 120; look++) {
+    await sleep(500);
+    const now = cpuOf(pid);
+    if (now - last < 25_000) return;
+    last = now;
+  }
+  throw new Error('Node-RED was still at work a minute after the last answer.');
+}
+
 const running = new Map<string, NodeRed>();
 try {
   for (const [name, options] of Object.entries(variants)) running.set(name, await startIngress(options));
@@ -49,17 +63,16 @@ try {
     for (let place = 0; place < names.length; place++) {
       const name = names[(place + round + 1) % names.length]!;
       const run = `${name.replaceAll(' ', '-')}-${round}`;
-      const result = await load(running.get(name)!, {
-        path: '/procurement/orders',
-        signed: true,
-        connections,
-        count,
-        run,
-      });
+      const nodeRed = running.get(name)!;
+      const before = cpuOf(nodeRed.pid);
+      const result = await load(nodeRed, { path: '/procurement/orders', signed: true, connections, count, run });
+      await quiet(nodeRed);
+      const cpu = (cpuOf(nodeRed.pid) - before) / count;
       // The first round warms up.
       if (round < 0) continue;
       rates.get(name)!.push(result.rate);
-      cpus.get(name)!.push(result.cpu);
+      cpus.get(name)!.push(cpu);
+      console.log(JSON.stringify({ bench: 'costs', round, name, rate: Math.round(result.rate), cpu: Math.round(cpu) }));
     }
   }
   const shipped = { rates: rates.get('as shipped')!, cpus: cpus.get('as shipped')! };

@@ -53,14 +53,14 @@ export async function load(
   order: { path: string; signed: boolean; connections: number; count: number; run: string },
 ): Promise<LoadResult & { cpu: number }> {
   const { signed, ...rest } = order;
-  const before = cpu(nodeRed.pid);
+  const before = cpuOf(nodeRed.pid);
   const result = await generateLoad({ port: nodeRed.port, ...rest, ...(signed ? { secret } : {}) });
   if (result.statuses['202'] !== order.count) throw new Error(`${order.path}: ${JSON.stringify(result.statuses)}`);
-  return { ...result, cpu: (cpu(nodeRed.pid) - before) / order.count };
+  return { ...result, cpu: (cpuOf(nodeRed.pid) - before) / order.count };
 }
 
-/** `/proc/<pid>/stat`, 100 ticks a second. */
-function cpu(pid: number): number {
+/** Microseconds of user and system time (`/proc/<pid>/stat`, 100 ticks a second). */
+export function cpuOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
   return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }

@@ -1,11 +1,13 @@
 /**
- * Claims and completions a second through the store, against a bare one-insert-per-request baseline on the same engine
- * in the same run: what a node would do that opens the database itself.
+ * Claims and completions a second through the store, against one durable insert a request at the same concurrency on
+ * the same engine in the same run: by a program that opens the database itself, and by the store, whose inserts share
+ * commits as claims do. The gate's own cost is claim against the store's insert; a key that is completed by the outbox
+ * costs no transaction more.
  *
  *     node bench/store.ts [--seconds 2] [--rounds 3]
  *
- * Prints JSON lines, then a table of medians. Compare ratios, not absolute numbers: disks differ. PostgreSQL runs when
- * POSTGRES_URL is set.
+ * Prints JSON lines, then a table of medians. Compare ratios, not absolute numbers: disks differ. PostgreSQL is that of
+ * POSTGRES_URL, else a private one.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -15,6 +17,9 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { claim, complete } from '../nodes/idempotency/index.ts';
 import { openStore, type StoreOptions } from '../nodes/kernel/store/index.ts';
+import { startPrivatePostgres } from '../test/support/services.ts';
+import { median, publish } from './report.ts';
+import { insertBare, makeBare } from './store-insert.ts';
 
 const { values: flags } = parseArgs({
   options: { seconds: { type: 'string', default: '2' }, rounds: { type: 'string', default: '3' } },
@@ -24,7 +29,7 @@ const rounds = Number(flags.rounds);
 const concurrencies = [1, 16, 64, 256];
 
 type Engine = 'sqlite' | 'postgresql';
-type Subject = 'bare insert' | 'claim' | 'claim and complete';
+type Subject = 'bare insert' | 'store insert' | 'claim' | 'claim and complete';
 
 interface Contender {
   engine: Engine;
@@ -88,9 +93,10 @@ async function barePostgresql(url: string, schema: string): Promise<Contender> {
   };
 }
 
-function ours(options: StoreOptions): Contender[] {
+async function ours(options: StoreOptions): Promise<Contender[]> {
   const store = openStore(options);
   closers.push(() => store.close());
+  await store.run(makeBare, undefined);
   const scope = 'bench';
   const wanted = (key: string) => ({
     scope,
@@ -102,6 +108,7 @@ function ours(options: StoreOptions): Contender[] {
   });
   const reply = { statusCode: 202, headers: { 'content-type': 'application/json' }, body: '{"status":"accepted"}' };
   return [
+    { engine: options.engine, subject: 'store insert', request: (key) => store.run(insertBare, { key, fingerprint }) },
     { engine: options.engine, subject: 'claim', request: (key) => store.run(claim, wanted(key)) },
     {
       engine: options.engine,
@@ -143,23 +150,26 @@ async function measure({ engine, subject, request }: Contender, concurrency: num
   };
 }
 
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+async function privatePostgres(): Promise<string> {
+  const postgres = await startPrivatePostgres();
+  closers.push(() => postgres.stop());
+  return postgres.url;
 }
 
 try {
-  const contenders: Contender[] = [bareSqlite(), ...ours({ engine: 'sqlite', file: join(folder, 'store.sqlite') })];
-  const url = process.env.POSTGRES_URL;
-  if (url) {
-    contenders.push(await barePostgresql(url, `bench_bare_${run}`));
-    const schema = `bench_${run}`;
-    const admin = new pg.Pool({ connectionString: url, max: 1 });
-    closers.push(async () => {
-      await admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-      await admin.end();
-    });
-    contenders.push(...ours({ engine: 'postgresql', url, schema }));
-  }
+  const contenders: Contender[] = [
+    bareSqlite(),
+    ...(await ours({ engine: 'sqlite', file: join(folder, 'store.sqlite') })),
+  ];
+  const url = process.env.POSTGRES_URL ?? (await privatePostgres());
+  contenders.push(await barePostgresql(url, `bench_bare_${run}`));
+  const schema = `bench_${run}`;
+  const admin = new pg.Pool({ connectionString: url, max: 1 });
+  closers.push(async () => {
+    await admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+    await admin.end();
+  });
+  contenders.push(...(await ours({ engine: 'postgresql', url, schema })));
   const measured: Measurement[] = [];
   for (let round = 0; round < rounds; round++) {
     for (const concurrency of concurrencies) {
@@ -179,16 +189,19 @@ try {
             .filter((one) => one.engine === engine && one.subject === subject && one.concurrency === concurrency)
             .map((one) => one[value]),
         );
-      if (!measured.some((one) => one.engine === engine)) continue;
-      const bare = of('bare insert', 'perSecond');
+      const rate = (subject: Subject): number => of(subject, 'perSecond');
+      const ratio = (subject: Subject, base: Subject): number => Number((rate(subject) / rate(base)).toFixed(2));
       const row = {
         engine,
         concurrency,
-        'bare/s': bare,
-        'claim/s': of('claim', 'perSecond'),
-        'claim ratio': Number((of('claim', 'perSecond') / bare).toFixed(2)),
-        'claim+complete/s': of('claim and complete', 'perSecond'),
-        'claim+complete ratio': Number((of('claim and complete', 'perSecond') / bare).toFixed(2)),
+        'bare/s': rate('bare insert'),
+        'store/s': rate('store insert'),
+        'claim/s': rate('claim'),
+        'pair/s': rate('claim and complete'),
+        'claim to bare': ratio('claim', 'bare insert'),
+        'pair to bare': ratio('claim and complete', 'bare insert'),
+        'claim to store': ratio('claim', 'store insert'),
+        'pair to store': ratio('claim and complete', 'store insert'),
         'claim p50 ms': of('claim', 'p50'),
         'claim p99 ms': of('claim', 'p99'),
       };
@@ -197,6 +210,7 @@ try {
     }
   }
   console.table(table);
+  publish('store', { rounds, seconds: duration / 1000, rows: table });
 } finally {
   for (const close of closers.reverse()) await close();
 }

@@ -190,6 +190,7 @@ for (const version of nodeRedVersions) {
           assert.equal(reply.headers['content-type'], 'application/problem+json', what);
           const problem = problemOf(reply);
           assert.equal(problem.code, code, what);
+          assert.match(problem.type, new RegExp(`^urn:healthflows:problem:[a-z-]+:${code}$`), what);
           assert.ok(problem.correlationId.length > 8, what);
           assert.equal(reply.headers['x-correlation-id'], problem.correlationId, what);
           assert.ok(!reply.body.includes('MfKQ9r8G'), what);

@@ -51,6 +51,7 @@ export function send(url: string, { method = 'POST', headers = {}, body, write }
 }
 
 export interface Problem {
+  type: string;
   status: number;
   code: string;
   title: string;

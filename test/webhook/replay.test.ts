@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { recordRejection, RejectionAudit } from '../../nodes/webhook/audit.ts';
 import type { Outcome } from '../../nodes/webhook/ingress/exchange.ts';
 import { forgetRequest, keepRequest, ReplayGuard } from '../../nodes/webhook/replay.ts';
+import { webhookVerifier } from '../../nodes/webhook/webhook-verifier/webhook-verifier.def.ts';
+import { replayTime } from '../../nodes/webhook/webhook-verifier/wiring.ts';
 import { storesUnderTest } from '../support/store.ts';
 import { auditRows } from './store-operations.ts';
 
@@ -165,4 +167,20 @@ test('the reply waits for the entry, but not for a store that hangs', async (t) 
   t.mock.timers.tick(2_000);
   await new Promise(setImmediate);
   assert.equal(answered, 2);
+});
+
+test('a request is remembered for at least twice the time for which its proof is good', () => {
+  const config = (scheme: string, replayHours: number, options = {}) => ({
+    ...webhookVerifier.defaults,
+    scheme,
+    replayHours,
+    options,
+  });
+  const hours = (...of: Parameters<typeof config>) => replayTime(config(...of)) / 3_600_000;
+  assert.equal(hours('standard-webhooks', 100), 100);
+  assert.equal(hours('standard-webhooks', 1), 1);
+  assert.equal(hours('standard-webhooks', 1, { tolerance: 86_400 }), 48);
+  assert.equal(hours('standard-webhooks', 1, { tolerance: 'nonsense' }), 1);
+  assert.equal(hours('jwt', 1), (2 * (3600 + 30)) / 3600);
+  assert.equal(hours('github', 5), 5);
 });

@@ -228,6 +228,17 @@ describe('Standard Webhooks', () => {
     });
   }
 
+  test('a tolerance that is no number, or has no end, does not switch the clock off', () => {
+    for (const tolerance of ['nonsense', '', Number.NaN, Number.POSITIVE_INFINITY, 1e12, -1]) {
+      const late = vector.at + 25 * 3600;
+      assert.equal(
+        run({ ...vector, options: { tolerance } }, [key(vector.secret)], good, late).kind,
+        'rejected',
+        String(tolerance),
+      );
+    }
+  });
+
   test('bytes are verified, not text: what decodes to the same characters is refused', () => {
     const secret = Buffer.from(vector.secret.slice(6), 'base64');
     const body = Buffer.from([0x22, 0xef, 0xbf, 0xbd, 0x22]);

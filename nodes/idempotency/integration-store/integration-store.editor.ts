@@ -1,4 +1,5 @@
 import type { EditorNodeProperties, EditorRED } from 'node-red';
+import { connectionTest, findingsIn, problemIn } from '../../node/editor/server-dialog.ts';
 
 declare const RED: EditorRED;
 
@@ -11,6 +12,15 @@ interface StoreFields extends EditorNodeProperties {
   schema: string;
   retention: number;
   configVersion: number;
+}
+
+/** What the Test button is told. */
+interface Found {
+  kind: 'at-work' | 'ready' | 'absent';
+  version?: string;
+  file?: string;
+  pending?: number;
+  key?: string;
 }
 
 /** A password has no place in a URL that stands in the flow file. */
@@ -62,15 +72,7 @@ RED.nodes.registerType<StoreFields, { user: string; password: string }>('integra
     });
 
     const result = $('#hf-store-result');
-    const show = (ok: boolean, words: string): void => {
-      result.empty();
-      $('<i>')
-        .addClass(ok ? 'fa fa-check-circle' : 'fa fa-exclamation-triangle')
-        .appendTo(result);
-      $('<span>').text(` ${words}`).appendTo(result);
-    };
-    const messageOf = (request: JQuery.jqXHR): string | undefined =>
-      (request.responseJSON as { error?: { message?: string } } | undefined)?.error?.message;
+    const line = findingsIn(result);
     $('#hf-store-backup').on('click', () => {
       result.text(text('backup.running'));
       $.ajax({
@@ -79,37 +81,29 @@ RED.nodes.registerType<StoreFields, { user: string; password: string }>('integra
         contentType: 'application/json',
         data: JSON.stringify({ id: this.id }),
       })
-        .done(({ file, size }: { file: string; size: number }) =>
-          show(true, text('backup.done', { file, size: (size / 1024 / 1024).toFixed(1) })),
-        )
-        .fail((request) => show(false, messageOf(request) ?? text('backup.failed')));
-    });
-    $('#hf-store-test').on('click', () => {
-      result.text(text('test.running'));
-      const field = (name: string): string => String($(`#node-config-input-${name}`).val() ?? '');
-      const form = {
-        id: this.id,
-        ...Object.fromEntries(
-          ['engine', 'file', 'url', 'tls', 'ca', 'schema', 'user', 'password'].map((name) => [name, field(name)]),
-        ),
-      };
-      $.ajax({
-        url: 'healthflows/integration-store/test',
-        method: 'POST',
-        contentType: 'application/json',
-        data: JSON.stringify(form),
-      })
-        .done((answer: { kind: string; version?: string; file?: string; key?: string }) => {
-          if (answer.kind === 'absent') show(true, text('test.absent', { file: answer.file }));
-          else
-            show(
-              true,
-              `${text('test.connected', { version: answer.version })} ${text(answer.key ? 'test.encrypted' : 'test.plain', { key: answer.key })}`,
-            );
+        .done(({ file, size }: { file: string; size: number }) => {
+          result.empty();
+          line(true, text('backup.done', { file, size: (size / 1024 / 1024).toFixed(1) }));
         })
         .fail((request) => {
-          show(false, messageOf(request) ?? text('test.unreachable'));
+          result.empty();
+          line(false, problemIn(request) ?? text('backup.failed'));
         });
+    });
+    connectionTest<Found>({
+      type: 'integration-store',
+      id: this.id,
+      button: $('#hf-store-test'),
+      result,
+      words: text,
+      show(found, show) {
+        const { kind, version, file, pending = 0, key } = found;
+        if (version) show(true, text('test.answers', { version }));
+        if (kind === 'at-work') show(true, text('test.atWork'));
+        else if (kind === 'absent') show(true, file ? text('test.absentFile', { file }) : text('test.absent'));
+        else show(true, text(pending > 0 ? 'test.older' : 'test.ready', { pending }));
+        show(key !== undefined, text(key ? 'test.encrypted' : 'test.plain', { key }));
+      },
     });
   },
 });

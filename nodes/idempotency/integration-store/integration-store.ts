@@ -3,8 +3,8 @@ import { auditKeys } from '../../kernel/audit/index.ts';
 import { Failure } from '../../kernel/failure.ts';
 import { payloadKeys } from '../../kernel/payload-key.ts';
 import { openStore } from '../../kernel/store/index.ts';
-import { type AdminRequest, defineConfigNode, type RuntimeApi, serviceOf } from '../../node/index.ts';
-import { dialogCredentials } from '../../node/unsaved.ts';
+import { defineConfigNode, type RuntimeApi, serviceOf } from '../../node/index.ts';
+import { unsavedSettings } from '../../node/unsaved.ts';
 import { keepHouse } from '../housekeeping.ts';
 import { type IntegrationStoreService, integrationStore } from '../service.ts';
 import { backUp } from './backup.ts';
@@ -44,8 +44,10 @@ export default defineConfigNode(
         response.json({ engine: process.env[autoVariable] ? 'postgresql' : 'sqlite' }),
       );
       post('test', 'healthflows.configure', async (request, response) => {
-        const { config, credentials } = tested(RED, request);
-        response.json(await probe(storeOptionsOf(config, credentials, surroundings(RED))));
+        const { config, credentials } = unsavedSettings(RED, integrationStoreDefinition, request.body);
+        const around = surroundings(RED);
+        const limits = { userDir: around.userDir, deployed: deployedFiles(RED, around) };
+        response.json(await probe(storeOptionsOf(config, credentials, around), limits));
       });
       post('backup', 'healthflows.operate', async (request, response) => {
         const id = String((request.body as { id?: unknown } | undefined)?.id);
@@ -68,20 +70,15 @@ function surroundings(RED: RuntimeApi): Surroundings {
   return { userDir: RED.settings.userDir ?? process.cwd(), env: process.env };
 }
 
-/** The dialog's values, which may not be deployed. */
-function tested(
-  RED: RuntimeApi,
-  { body }: AdminRequest,
-): { config: IntegrationStoreConfig; credentials: Record<string, string> } {
-  const form = (body ?? {}) as Record<string, unknown>;
-  const config: Record<string, unknown> = { ...integrationStoreDefinition.defaults };
-  for (const key of Object.keys(config)) {
-    if (form[key] === undefined) continue;
-    if (typeof form[key] !== typeof config[key]) {
-      throw new Failure('configuration', 'STORE_FORM_INVALID', `The value of "${key}" is not valid.`);
-    }
-    config[key] = form[key];
-  }
-  const credentials = dialogCredentials(RED, integrationStoreDefinition, form, config);
-  return { config: config as unknown as IntegrationStoreConfig, credentials };
+/** Files of the stores that are at work: a test may look at them wherever they are. */
+function deployedFiles(RED: RuntimeApi, around: Surroundings): string[] {
+  const files: string[] = [];
+  RED.nodes.eachNode((node) => {
+    if (node.type !== integrationStoreDefinition.type || serviceOf(RED, integrationStore, node.id) === undefined)
+      return;
+    const config = { ...integrationStoreDefinition.defaults, ...node } as unknown as IntegrationStoreConfig;
+    const options = storeOptionsOf(config, {}, around);
+    if (options.engine === 'sqlite') files.push(options.file);
+  });
+  return files;
 }

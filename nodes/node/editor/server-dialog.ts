@@ -21,15 +21,24 @@ export interface ConnectionTest<R> {
   show(report: R, line: (ok: boolean, text: string) => void): void;
 }
 
-/** Tests with what the dialog shows, saved or not. */
-export function connectionTest<R>({ type, id, button, result, words, show }: ConnectionTest<R>): void {
-  const line = (ok: boolean, text: string): void => {
+/** Adds one finding to a result, with a tick or a warning. */
+export const findingsIn =
+  (result: JQuery) =>
+  (ok: boolean, text: string): void => {
     const row = $('<div>').css({ margin: '2px 0' }).appendTo(result);
     $('<i>')
       .addClass(ok ? 'fa fa-check-circle' : 'fa fa-exclamation-triangle')
       .appendTo(row);
     $('<span>').text(` ${text}`).appendTo(row);
   };
+
+/** What an admin endpoint of ours said is wrong; undefined when it was not reached. */
+export const problemIn = (request: JQuery.jqXHR): string | undefined =>
+  (request.responseJSON as { error?: { message?: string } } | undefined)?.error?.message;
+
+/** Tests with what the dialog shows, saved or not. */
+export function connectionTest<R>({ type, id, button, result, words, show }: ConnectionTest<R>): void {
+  const line = findingsIn(result);
   button.on('click', () => {
     result.text(words('test.running'));
     const form: Record<string, unknown> = { id };
@@ -47,9 +56,8 @@ export function connectionTest<R>({ type, id, button, result, words, show }: Con
         show(report, line);
       })
       .fail((request) => {
-        const answer = request.responseJSON as { error?: { message?: string } } | undefined;
         result.empty();
-        line(false, answer?.error?.message ?? words('test.unreachable'));
+        line(false, problemIn(request) ?? words('test.unreachable'));
       });
   });
 }

@@ -138,6 +138,7 @@ export const problems = {
 export type ProblemCode = keyof typeof problems;
 
 export interface ProblemBody {
+  /** Identifies the kind of problem, as in the other nodes' replies; a URN, because there is nothing to fetch. */
   type: string;
   title: string;
   status: number;
@@ -155,7 +156,7 @@ export interface ProblemOptions {
 export function problemBody(code: ProblemCode, correlationId: string, options: ProblemOptions = {}): ProblemBody {
   const kind: ProblemKind = problems[code];
   return {
-    type: 'about:blank',
+    type: `urn:healthflows:problem:${kind.class}:${code}`,
     title: kind.title,
     status: kind.status,
     detail: options.detail ?? kind.detail,

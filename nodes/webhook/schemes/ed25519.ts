@@ -14,7 +14,7 @@ const smallOrder: ReadonlySet<string> = new Set([
 
 /**
  * What is wrong with an Ed25519 public key: one of small order has signatures that fit any text and that anybody can
- * make. OpenSSL 3.0 takes them (Node.js 20 and 22), 3.5 does not (Node.js 24.21).
+ * make. OpenSSL 3.0.15 of Node.js 22.13 takes them, 3.5.8 of Node.js 24.21 does not.
  */
 export function ed25519Problem(key: KeyObject): string | undefined {
   const y = Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url');

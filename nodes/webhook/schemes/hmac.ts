@@ -7,7 +7,15 @@ import type { Verification } from '../../kernel/message.ts';
 import { type Encoding, decodeCanonical, equalBytes, parseUnixSeconds, sha256Hex } from './encoding.ts';
 import { several } from './headers.ts';
 import { currentKey, type Key } from './keys.ts';
-import { mostSignatures, type Rejected, rejected, type SignedRequest, type Trace, type Verdict } from './scheme.ts';
+import {
+  mostSignatures,
+  type Rejected,
+  rejected,
+  type SchemeOptions,
+  type SignedRequest,
+  type Trace,
+  type Verdict,
+} from './scheme.ts';
 
 /** What a profile finds in the headers, as text. */
 export interface Proof {
@@ -163,6 +171,12 @@ export function matchingKeys(
     if (matched) matching.push(key);
   }
   return matching;
+}
+
+/** Seconds in the options, milliseconds here; at most a day, and what is no number is the usual five minutes. */
+export function toleranceOf(options: SchemeOptions): number {
+  const seconds = Number(options.tolerance ?? 300);
+  return Math.min(Math.max(Number.isFinite(seconds) ? seconds : 300, 1), 86_400) * 1000;
 }
 
 /** Bounded to both sides: a time in the future would stretch the replay window. */

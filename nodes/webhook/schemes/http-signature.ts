@@ -14,7 +14,7 @@ import {
 import { Failure } from '../../kernel/failure.ts';
 import { ed25519Problem } from './ed25519.ts';
 import { decodeCanonical, equalBytes } from './encoding.ts';
-import { checkTime, verified } from './hmac.ts';
+import { checkTime, toleranceOf, verified } from './hmac.ts';
 import { currentKey, type Key, prepareKeys, restorePem, shortestSecret } from './keys.ts';
 import {
   mostSignatures,
@@ -319,7 +319,7 @@ export const httpSignature: Scheme = {
     const keys = prepareKeys(entries, readHttpSignatureKey);
     const settings: HttpSignatureOptions = {
       covered: [...new Set(['@method', '@path', 'content-digest', ...extra])],
-      tolerance: Math.min(Math.max(Number(options.tolerance ?? 300) || 300, 1), 86_400) * 1000,
+      tolerance: toleranceOf(options),
     };
     return (request, now, trace) => verifyHttpSignature(request, keys, settings, now, trace);
   },

@@ -6,7 +6,7 @@
  * and receiver agreed on a header parameter for it (`iat`, or a name like `http://openbanking.org.uk/iat`).
  */
 import { decodeCanonical } from './encoding.ts';
-import { checkTime, single, verified } from './hmac.ts';
+import { checkTime, single, toleranceOf, verified } from './hmac.ts';
 import { isSignatureOf, type JoseHead, readJoseHead } from './jose.ts';
 import { JoseKeys } from './jose-keys.ts';
 import { currentKey } from './keys.ts';
@@ -115,7 +115,7 @@ export const jwsDetached: Scheme = {
     const settings: DetachedOptions = {
       header: String(options.header ?? '').trim() || 'X-JWS-Signature',
       timeParameter: String(options.timeParameter ?? '').trim(),
-      tolerance: Math.max(Number(options.tolerance ?? 300) || 300, 1) * 1000,
+      tolerance: toleranceOf(options),
     };
     return Object.assign(
       (request: SignedRequest, now: number, trace?: Trace) => verifyDetached(request, keys, settings, now, trace),

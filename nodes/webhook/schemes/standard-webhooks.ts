@@ -7,7 +7,7 @@ import { createPublicKey, type KeyObject, verify as verifySignature } from 'node
 import { ed25519Problem } from './ed25519.ts';
 import { decodeCanonical, parseUnixSeconds } from './encoding.ts';
 import { several } from './headers.ts';
-import { checkTime, matchingKeys, single, verified } from './hmac.ts';
+import { checkTime, matchingKeys, single, toleranceOf, verified } from './hmac.ts';
 import { currentKey, type Key, prepareKeys } from './keys.ts';
 import {
   mostSignatures,
@@ -141,7 +141,7 @@ export const standardWebhooks: Scheme = {
     const keys = prepareKeys(entries, readStandardKey);
     const settings: StandardWebhooksOptions = {
       prefix: options.headerPrefix === 'svix' ? 'svix' : 'webhook',
-      tolerance: Number(options.tolerance ?? 300) * 1000,
+      tolerance: toleranceOf(options),
     };
     return (request, now, trace) =>
       mixed(request, settings.prefix)

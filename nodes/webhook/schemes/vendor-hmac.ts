@@ -2,9 +2,9 @@
 import { Failure } from '../../kernel/failure.ts';
 import type { Encoding } from './encoding.ts';
 import { decodeCanonical } from './encoding.ts';
-import { type HmacProfile, verifyHmac } from './hmac.ts';
+import { type HmacProfile, toleranceOf, verifyHmac } from './hmac.ts';
 import { prepareKeys, shortestSecret, textSecret } from './keys.ts';
-import type { Scheme, SchemeOptions } from './scheme.ts';
+import type { Scheme } from './scheme.ts';
 
 function only(value: string): { signatures: string[] } {
   return { signatures: [value] };
@@ -89,12 +89,6 @@ function scheme(profile: HmacProfile): Scheme {
       return (request, now, trace) => verifyHmac(profile, request, keys, { tolerance }, now, trace);
     },
   };
-}
-
-/** Seconds in the options, milliseconds here. */
-function toleranceOf(options: SchemeOptions): number {
-  const seconds = Number(options.tolerance ?? 300);
-  return Math.min(Math.max(Number.isFinite(seconds) ? seconds : 300, 1), 86_400) * 1000;
 }
 
 export const vendorSchemes: readonly Scheme[] = profiles.map(scheme);

@@ -9,6 +9,7 @@ import { RejectionAudit } from '../audit.ts';
 import type { EndpointHost, EndpointOptions } from '../endpoint.ts';
 import { corsPolicy } from '../ingress/cors.ts';
 import { ReplayGuard } from '../replay.ts';
+import { schemeForms } from '../schemes/catalog.ts';
 import { within } from '../schemes/networks.ts';
 import { schemeOf } from '../schemes/index.ts';
 import type { KeyEntry, Scheme, SchemeHost } from '../schemes/scheme.ts';
@@ -94,6 +95,18 @@ function storeOf({ config, resolve }: Pick<Context, 'config' | 'resolve'>): Stor
   return config.store === '' ? undefined : resolve(integrationStore, config.store).store;
 }
 
+/**
+ * Milliseconds: as configured, but at least twice the time for which a proof is good, since a clock may be off to both
+ * sides. Beyond that time its age alone refuses it.
+ */
+export function replayTime({ scheme, options, replayHours }: WebhookVerifierConfig): number {
+  const fields = schemeForms.find(({ id }) => id === scheme)?.fields ?? [];
+  const good = fields
+    .filter(({ name }) => ['tolerance', 'maxAge', 'clockTolerance'].includes(name))
+    .reduce((seconds, { name, value }) => seconds + (Number(options[name] ?? value) || 0), 0);
+  return Math.max(bounded(replayHours, 1, 24 * 90) * hour, 2 * good * second);
+}
+
 function replayGuard({ config, id }: Context, store: Store | undefined): ReplayGuard {
   if (store === undefined) {
     throw new Failure(
@@ -106,7 +119,7 @@ function replayGuard({ config, id }: Context, store: Store | undefined): ReplayG
     store,
     endpoint: id,
     hold: bounded(config.replyTimeout, 1, 300) * second * 2,
-    keep: bounded(config.replayHours, 1, 24 * 90) * hour,
+    keep: replayTime(config),
   });
 }
 

@@ -2,7 +2,7 @@
 import pg from 'pg';
 import { Failure } from '../../failure.ts';
 import { migrations } from '../migrations/index.ts';
-import { migrate } from '../migrations/migrate.ts';
+import { migrate, type Stand, standOf } from '../migrations/migrate.ts';
 import { drive } from '../drive.ts';
 import type { Row, SqlValue, Statement } from '../operation.ts';
 
@@ -115,15 +115,20 @@ export async function preferIndexes(client: pg.ClientBase): Promise<void> {
 /** Any number that no other program is likely to use for its advisory lock. */
 const migrationLock = 0x48_46_53;
 
-/**
- * Checks the server and brings the schema forward; processes that start together wait for one another.
- *
- * @returns the server's version
- */
-export async function prepareSchema(client: pg.ClientBase, { schema, where }: Target): Promise<string> {
-  const { rows } = await client.query<{ version: string; number: string; standby: boolean; present: boolean }>(
+interface Server {
+  version: string;
+  /** Whether the schema is there, and whether it, or the database, lets this user make something in it. */
+  present: boolean;
+  may_create: boolean;
+}
+
+/** @throws Failure when the server is too old, or a standby */
+async function checkServer(client: pg.ClientBase, { schema, where }: Target): Promise<Server> {
+  const { rows } = await client.query<Server & { number: string; standby: boolean }>(
     `SELECT current_setting('server_version') AS version, current_setting('server_version_num') AS number,
-       pg_is_in_recovery() AS standby, to_regnamespace($1) IS NOT NULL AS present`,
+       pg_is_in_recovery() AS standby, to_regnamespace($1) IS NOT NULL AS present,
+       CASE WHEN to_regnamespace($1) IS NULL THEN has_database_privilege(current_database(), 'CREATE')
+         ELSE has_schema_privilege(to_regnamespace($1), 'CREATE') END AS may_create`,
     [schema],
   );
   const server = rows[0]!;
@@ -141,18 +146,39 @@ export async function prepareSchema(client: pg.ClientBase, { schema, where }: Ta
       `PostgreSQL ${where} is a standby and takes no writes. Use the primary's address.`,
     );
   }
+  return server;
+}
+
+/** What is in the schema; changes nothing. @throws Failure as {@link prepareSchema} would */
+export async function standOfSchema(client: pg.ClientBase, target: Target): Promise<Stand & { server: string }> {
+  const { version: server, present, may_create } = await checkServer(client, target);
+  const stand: Stand = present
+    ? await drive(standOf(migrations, 'postgresql'), (statement) => execute(client, statement))
+    : { kind: 'empty' };
+  // As the server itself would say it: insufficient_privilege.
+  if (!may_create && (stand.kind === 'empty' || stand.pending > 0)) throw Object.assign(new Error(), { code: '42501' });
+  return { ...stand, server };
+}
+
+/**
+ * Checks the server and brings the schema forward; processes that start together wait for one another.
+ *
+ * @returns the server's version
+ */
+export async function prepareSchema(client: pg.ClientBase, target: Target): Promise<string> {
+  const { version, present } = await checkServer(client, target);
   try {
     await client.query('BEGIN');
     await client.query('SET LOCAL statement_timeout = 0');
     await client.query('SELECT pg_advisory_xact_lock($1)', [migrationLock]);
-    if (!server.present) await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
+    if (!present) await client.query(`CREATE SCHEMA IF NOT EXISTS ${target.schema}`);
     await drive(migrate(migrations, 'postgresql', Date.now()), (statement) => execute(client, statement));
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {});
     throw error;
   }
-  return server.version;
+  return version;
 }
 
 const names = new Map<string, string>();

@@ -23,7 +23,7 @@ import { Failure } from '../../failure.ts';
 import { driveSync } from '../drive.ts';
 import { auditInto } from '../failures.ts';
 import { migrations } from '../migrations/index.ts';
-import { migrate } from '../migrations/migrate.ts';
+import { migrate, type Stand, standOf } from '../migrations/migrate.ts';
 import type { OperationBody, OperationContext, Row, SqlValue, Statement } from '../operation.ts';
 import { damaged, engineFailure, resultCode } from './errors.ts';
 
@@ -207,6 +207,14 @@ export class Database {
   }
 }
 
+/** What is in a file, read and nothing else. @throws Failure and errors of SQLite */
+export function standOfFile(db: DatabaseSync): Stand {
+  return driveSync(
+    standOf(migrations, 'sqlite'),
+    ({ text, values }) => db.prepare(positional(text).sql).all(...(values as SqlValue[])) as Row[],
+  );
+}
+
 /** Has a file or a folder on the disk; VACUUM INTO does not. */
 function sync(path: string): void {
   const descriptor = openSync(path, 'r');
@@ -241,9 +249,10 @@ function open({ file, busyTimeout, integrityCheckLimit }: DatabaseOptions): Data
     db = new DatabaseSync(file);
     // busy_timeout must come before the change of journal mode, which else fails at once beside another process.
     // The exclusive lock is the operating system's: it ends with the process, however that ends.
-    db.exec(`PRAGMA busy_timeout = ${busyTimeout};
-      PRAGMA locking_mode = EXCLUSIVE;
-      PRAGMA journal_mode = WAL;
+    db.exec(`PRAGMA busy_timeout = ${busyTimeout}; PRAGMA locking_mode = EXCLUSIVE`);
+    // Before anything is changed: the file may be another program's.
+    standOfFile(db);
+    db.exec(`PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
       PRAGMA temp_store = MEMORY;
       PRAGMA foreign_keys = ON;
@@ -275,7 +284,7 @@ function ownerFile(file: string): string {
   return `${file}-owner`;
 }
 
-function secondWriter(file: string): Failure {
+export function secondWriter(file: string): Failure {
   let who = 'another process';
   try {
     const owner = JSON.parse(readFileSync(ownerFile(file), 'utf8')) as { pid: number; host: string };
