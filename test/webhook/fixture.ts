@@ -67,3 +67,28 @@ export const lowOrderKeys: readonly Buffer[] = [
   'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
   'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
 ].map((hex) => Buffer.from(hex, 'hex'));
+
+/** Self-signed, made for these tests; their private keys are not kept. */
+export const certificate = `-----BEGIN CERTIFICATE-----
+MIIBkjCCATmgAwIBAgIUVOk/zz1wt7B5r/4Z5nPD7M8VL9MwCgYIKoZIzj0EAwIw
+HjEcMBoGA1UEAwwTcGFydG5lci5leGFtcGxlLm9yZzAgFw0yNjExMjMxNzE3MTFa
+GA8yMTI2MTAzMDE3MTcxMVowHjEcMBoGA1UEAwwTcGFydG5lci5leGFtcGxlLm9y
+ZzBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCGNsOUiOnO6XHfeCoYqIF9b5lf/
+DaBerUEVeihqK9w1TwkV3tfUyArIpG2QKD1iy3MkdaPQ1MOsacsEtUG+HB+jUzBR
+MB0GA1UdDgQWBBR21yibdAoYmkMb2WMt5W8ewgLCijAfBgNVHSMEGDAWgBR21yib
+dAoYmkMb2WMt5W8ewgLCijAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0cA
+MEQCIE/pxJX/Woz296kMn3FSWAv8DU17BVCNhgmECVDPqXpsAiABS9WbEwyP8Ynx
+rjfa3gk0JokFqztAlbpiaiwcp9sKdg==
+-----END CERTIFICATE-----`;
+/** Of the same name. */
+export const impostor = `-----BEGIN CERTIFICATE-----
+MIIBlDCCATmgAwIBAgIULbzjno6hqvHM4Kpv6E2JTnBIgREwCgYIKoZIzj0EAwIw
+HjEcMBoGA1UEAwwTcGFydG5lci5leGFtcGxlLm9yZzAgFw0yNjExMjMxNzE3MTFa
+GA8yMTI2MTAzMDE3MTcxMVowHjEcMBoGA1UEAwwTcGFydG5lci5leGFtcGxlLm9y
+ZzBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABG5IwHKnj83usQip2lsPD2uhryo6
+FU4K+6O0uw7P0JksxMG4Ex4naxhnt6DPXWYaYhk8+F5JvYC6vN5AvZa12Y6jUzBR
+MB0GA1UdDgQWBBSusli/xhWe5Iu9HOtZSSdgZDGFvjAfBgNVHSMEGDAWgBSusli/
+xhWe5Iu9HOtZSSdgZDGFvjAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kA
+MEYCIQCd5TJHxf1OsjvrGZgVOCnmOLVHiuu88PO5LhJ8Tz+TMQIhAJqJbfixPaYH
+5FRjyD0VZ8YioPN6Tbel/aEqj8BaJ2A1
+-----END CERTIFICATE-----`;

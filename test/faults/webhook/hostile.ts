@@ -1,7 +1,8 @@
 /** Hostile requests, seeded, so that a run can be repeated. */
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, generateKeyPairSync, type KeyObject, sign, X509Certificate } from 'node:crypto';
 import jsonwebtoken from 'jsonwebtoken';
 import type { SchemeOptions } from '../../../nodes/webhook/schemes/scheme.ts';
+import { certificate, impostor } from '../../webhook/fixture.ts';
 
 export type Random = () => number;
 
@@ -36,6 +37,8 @@ export interface Target {
   secret: string;
   /** A secret of the same form that the endpoint does not have. */
   wrong: string;
+  /** Unix seconds at which it is verified, when it must be within something's own validity. */
+  at?: number;
   build(secret: string, body: Buffer, seconds: number): Partial<HostileRequest>;
 }
 
@@ -48,6 +51,23 @@ const hmac = (algorithm: string, key: string | Buffer, encoding: 'hex' | 'base64
 const secret = 'the right secret, known to both sides';
 const wrong = 'the wrong secret, known to nobody here';
 const url = 'https://hooks.example.org/orders';
+
+/** Ed25519 keys; an endpoint has the public one. */
+const pairs = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')] as const;
+const [edKey, wrongEdKey] = pairs.map(({ publicKey }) => publicKey.export({ format: 'pem', type: 'spki' }).toString());
+const [whpk, wrongWhpk] = pairs.map(({ publicKey }) => `whpk_${rawOf(publicKey).toString('base64')}`);
+
+function rawOf(key: KeyObject): Buffer {
+  return Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url');
+}
+
+/** Signs with the private half of a public key above. */
+function ed25519(key: string, ...parts: (string | Buffer)[]): Buffer {
+  const pair = pairs[key === edKey || key === whpk ? 0 : 1];
+  return sign(null, Buffer.concat(parts.map((part) => Buffer.from(part))), pair.privateKey);
+}
+
+const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 export const targets: readonly Target[] = [
   {
@@ -177,6 +197,50 @@ export const targets: readonly Target[] = [
     build: (key) => ({ headers: { authorization: `Basic ${Buffer.from(`k1:${key}`).toString('base64')}` } }),
   },
   { scheme: 'odoo', options: {}, secret, wrong, build: (key) => ({ parameters: { token: key } }) },
+  {
+    scheme: 'client-certificate',
+    options: { proxies: '10.0.0.5' },
+    secret: certificate,
+    wrong: impostor,
+    at: Date.parse(new X509Certificate(certificate).validFrom) / 1000 + 86_400,
+    build: (key) => ({
+      headers: { 'client-cert': `:${new X509Certificate(key).raw.toString('base64')}:` },
+      peer: '10.0.0.5',
+    }),
+  },
+  {
+    scheme: 'standard-webhooks',
+    options: {},
+    secret: whpk!,
+    wrong: wrongWhpk!,
+    build: (key, body, at) => ({
+      headers: {
+        'webhook-id': 'msg_1',
+        'webhook-timestamp': String(at),
+        'webhook-signature': `v1a,${ed25519(key, `msg_1.${at}.`, body).toString('base64')}`,
+      },
+    }),
+  },
+  {
+    scheme: 'jwt',
+    options: { issuer: 'i', audience: 'a' },
+    secret: edKey!,
+    wrong: wrongEdKey!,
+    build(key, _body, at) {
+      const input = `${part({ alg: 'EdDSA' })}.${part({ iss: 'i', aud: 'a', iat: at, exp: at + 60 })}`;
+      return { headers: { authorization: `Bearer ${input}.${ed25519(key, input).toString('base64url')}` } };
+    },
+  },
+  {
+    scheme: 'jws-detached',
+    options: {},
+    secret: edKey!,
+    wrong: wrongEdKey!,
+    build(key, body) {
+      const head = part({ alg: 'Ed25519', b64: false, crit: ['b64'] });
+      return { headers: { 'x-jws-signature': `${head}..${ed25519(key, `${head}.`, body).toString('base64url')}` } };
+    },
+  },
 ];
 
 const oddTexts = [
