@@ -45,6 +45,14 @@ interface Vector {
 
 const vectors: readonly Vector[] = [
   {
+    section: 'B.2.1 (minimal coverage, rsa-pss-sha512)',
+    keyid: 'test-key-rsa-pss',
+    key: pssKey,
+    input: 'sig-b21=();created=1618884473;keyid="test-key-rsa-pss";nonce="b3k2pp5k7z-50gnwp.yemd"',
+    signature:
+      'sig-b21=:d2pmTvmbncD3xQm8E9ZV2828BjQWGgiwAaw5bAkgibUopemLJcWDy/lkbbHAve4cRAtx31Iq786U7it++wgGxbtRxf8Udx7zFZsckzXaJMkA7ChG52eSkFxykJeNqsrWH5S+oxNFlD4dzVuwe8DhTSja8xxbR/Z2cOGdCbzR72rgFWhzx2VjBqJzsPLMIQKhO4DGezXehhWwE56YCE+O6c0mKZsfxVrogUvA4HELjVKWmAvtl6UnCh8jYzuVG5WSb/QEVPnP5TmcAnLH1g+s++v6d4s8m0gCw1fV5/SITLq9mhho8K3+7EPYTU8IU1bLhdxO5Nyt8C8ssinQ98Xw9Q==:',
+  },
+  {
     section: 'B.2.3 (full coverage, rsa-pss-sha512)',
     keyid: 'test-key-rsa-pss',
     key: pssKey,
@@ -101,6 +109,22 @@ describe('RFC 9421 appendix B.2', () => {
         }
       }
     });
+  }
+});
+
+test('what covers too little is refused, though the RFC signs it so: B.2.1 and B.2.2', () => {
+  const b22: Omit<Vector, 'section'> = {
+    keyid: 'test-key-rsa-pss',
+    key: vectors[0]!.key,
+    input:
+      'sig-b22=("@authority" "content-digest" "@query-param";name="Pet");created=1618884473;keyid="test-key-rsa-pss";tag="header-example"',
+    signature:
+      'sig-b22=:LjbtqUbfmvjj5C5kr1Ugj4PmLYvx9wVjZvD9GsTT4F7GrcQEdJzgI9qHxICagShLRiLMlAJjtq6N4CDfKtjvuJyE5qH7KT8UCMkSowOB4+ECxCmT8rtAmj/0PIXxi0A0nxKyB09RNrCQibbUjsLS/2YyFYXEu4TRJQzRw1rLEuEfY17SARYhpTlaqwZVtR8NV7+4UKkjqpcAoFqWFQh62s7Cl+H2fjBSpqfZUJcsIk4N6wiKYd4je2U/lankenQ99PZfB4jY3I5rSV2DSBVkSFsURIjYErOs0tFTQosMTAoxk//0RoKUqiYY8Bh0aaUEb0rQl3/XaVe4bXTugEjHSw==:',
+  };
+  for (const { keyid, key, input, signature } of [vectors[0]!, b22]) {
+    const verify = schemeOf('http-signature').prepare([{ id: keyid, secret: key }], {});
+    const headers = { ...fields, 'signature-input': input, signature };
+    assert.equal(verify(request({ ...message, headers }), at).kind, 'rejected');
   }
 });
 

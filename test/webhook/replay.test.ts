@@ -4,7 +4,7 @@ import { recordRejection, RejectionAudit } from '../../nodes/webhook/audit.ts';
 import type { Outcome } from '../../nodes/webhook/ingress/exchange.ts';
 import { forgetRequest, keepRequest, ReplayGuard } from '../../nodes/webhook/replay.ts';
 import { webhookVerifier } from '../../nodes/webhook/webhook-verifier/webhook-verifier.def.ts';
-import { replayTime } from '../../nodes/webhook/webhook-verifier/wiring.ts';
+import { bounded, replayTime } from '../../nodes/webhook/webhook-verifier/wiring.ts';
 import { storesUnderTest } from '../support/store.ts';
 import { auditRows } from './store-operations.ts';
 
@@ -183,4 +183,10 @@ test('a request is remembered for at least twice the time for which its proof is
   assert.equal(hours('standard-webhooks', 1, { tolerance: 'nonsense' }), 1);
   assert.equal(hours('jwt', 1), (2 * (3600 + 30)) / 3600);
   assert.equal(hours('github', 5), 5);
+});
+
+test('a limit that a hand-written flow gives as no number is the least there is, not none', () => {
+  for (const value of ['nonsense', undefined, {}, Number.NaN]) assert.equal(bounded(value as number, 1, 64), 1);
+  assert.equal(bounded('12' as unknown as number, 1, 64), 12);
+  assert.equal(bounded(Number.POSITIVE_INFINITY, 1, 64), 64);
 });

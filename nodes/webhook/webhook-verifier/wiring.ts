@@ -25,8 +25,10 @@ const second = 1000;
 const hour = 3_600_000;
 
 /** Within what the dialog allows, whatever a hand-written flow says. */
-function bounded(value: number, least: number, most: number): number {
-  return Math.min(Math.max(Math.round(value), least), most);
+export function bounded(value: number, least: number, most: number): number {
+  const whole = Math.round(value);
+  // Nothing is larger than what is no number, so that as a limit it would be none.
+  return Number.isNaN(whole) ? least : Math.min(Math.max(whole, least), most);
 }
 
 export function secretOf(
