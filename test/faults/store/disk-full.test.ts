@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -7,25 +6,8 @@ import { claim, find } from '../../../nodes/idempotency/index.ts';
 import { verifyAudit } from '../../../nodes/kernel/audit/index.ts';
 import { Failure } from '../../../nodes/kernel/failure.ts';
 import { openStore, type StoreStatus } from '../../../nodes/kernel/store/index.ts';
-import { removeDirectory, temporaryDirectory, waitUntil } from '../../support/processes.ts';
-
-/** A file system of 8 MiB; undefined where mounting is not permitted. */
-function smallDisk(): ({ path: string } & Disposable) | undefined {
-  const path = temporaryDirectory('disk');
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', path], { stdio: 'pipe' });
-  } catch {
-    removeDirectory(path);
-    return undefined;
-  }
-  return {
-    path,
-    [Symbol.dispose]() {
-      execFileSync('umount', ['-l', path]);
-      removeDirectory(path);
-    },
-  };
-}
+import { waitUntil } from '../../support/processes.ts';
+import { smallDisk } from './small-disk.ts';
 
 test('a full disk is told as such, accepts nothing by half, and the store goes on when there is room', async (t) => {
   using disk = smallDisk();
