@@ -277,11 +277,13 @@ function invalid(address: string, expected: string): Failure {
   return new Failure('configuration', 'STORE_ADDRESS_INVALID', `"${shown}" is no address for this: ${expected}.`);
 }
 
+/** Milliseconds: nobody waits for an answer here, and checking a file of gigabytes takes minutes. */
+const patience = 3_600_000;
+
 /** @param thorough the whole file is checked, whatever its size */
 async function opened(options: StoreOptions, thorough = false): Promise<{ store: Store } & AsyncDisposable> {
-  const store = openPrivateStore(
-    options.engine === 'sqlite' && thorough ? { ...options, integrityCheckLimit: Number.MAX_SAFE_INTEGER } : options,
-  );
+  const limit = thorough ? { integrityCheckLimit: Number.MAX_SAFE_INTEGER } : {};
+  const store = openPrivateStore(options.engine === 'sqlite' ? { ...options, patience, ...limit } : options);
   const dispose = () => store.close();
   try {
     await store.run(countRows, { tables: [] });

@@ -79,7 +79,7 @@ test('a second process is refused and told who has the file, and gets it when th
 
 test('when the worker dies, what was under way is rejected as unknown and the store comes back by itself', async () => {
   using place = temporary();
-  const store = new SqliteStore(place.options);
+  const store = new SqliteStore({ ...place.options, patience: 60_000 });
   try {
     await store.run(op.prepare, undefined);
     await store.run(op.put, { name: 'kept' });
