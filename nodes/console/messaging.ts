@@ -48,7 +48,7 @@ export function consumedQueues(RED: RuntimeApi): ConsumedQueue[] {
   RED.nodes.eachNode((config) => {
     if (config.type !== 'amqp-consume' || typeof config.queue !== 'string' || config.queue === '') return;
     const connection = connections.get(String(config.connection));
-    if (connection === undefined || RED.nodes.getNode(config.id) === null) return;
+    if (connection === undefined || !RED.nodes.getNode(config.id)) return;
     found.push({
       node: config.id,
       name: typeof config.name === 'string' ? config.name : '',

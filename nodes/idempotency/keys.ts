@@ -132,23 +132,33 @@ export const claim = defineOperation(
 
 /** {@link claim} for keys that differ, on PostgreSQL: one statement when all are new, as most are. */
 export function* claimAll(all: readonly Claim[], { now }: Pick<OperationContext, 'now'>) {
-  const rows = all.map((wanted) => newKey(wanted, now));
+  const hashes = all.map(keyHash);
+  const rows = all.map(({ scope, key, fingerprint, owner, lease, retention }, index) => ({
+    hash: hashes[index]!,
+    scope,
+    key,
+    fingerprint,
+    owner,
+    lease: Math.round(lease),
+    retention: Math.round(retention),
+  }));
   // In the order of the hashes, so that two processes with the same keys do not wait for one another.
   const inserted = yield* query<{ hash: Uint8Array }>(
     `INSERT INTO idempotency_keys
        (hash, scope, key, fingerprint, state, fence, owner, attempts, claimed_at, lease, lease_until, expires_at)
-     SELECT decode(hash, 'hex'), scope, key, fingerprint, 'claimed', fence, owner, 1, claimed_at, lease, lease_until,
-       expires_at
-     FROM json_to_recordset($1::json) AS row (hash text, scope text, key text, fingerprint text, fence bigint,
-       owner text, claimed_at bigint, lease bigint, lease_until bigint, expires_at bigint)
+     SELECT decode(hash, 'hex'), scope, key, fingerprint, 'claimed', $2::bigint, owner, 1, $2::bigint, lease,
+       $2::bigint + lease, $2::bigint + retention
+     FROM json_to_recordset($1::json) AS row (hash text, scope text, key text, fingerprint text, owner text, lease bigint,
+       retention bigint)
      ORDER BY hash
      ON CONFLICT (hash) DO NOTHING RETURNING hash`,
     rowsOf(rows),
+    now,
   );
   const fresh = hashSet(inserted);
   const verdicts: ClaimVerdict[] = [];
   for (const [index, wanted] of all.entries()) {
-    const { hash } = rows[index]!;
+    const hash = hashes[index]!;
     verdicts.push(fresh.has(hash.toString('hex')) ? { kind: 'new', token: now } : yield* claimKnown(wanted, hash, now));
   }
   return verdicts;

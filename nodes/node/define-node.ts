@@ -167,7 +167,7 @@ export function defineConfigNode<C extends object, A>(
 /** The running service of a deployed config node, for admin endpoints; undefined when it is not deployed or failed. */
 export function serviceOf<A>(RED: RuntimeApi, kind: ConfigNodeKind<A>, id: string): A | undefined {
   const node = RED.nodes.getNode(id);
-  if (node === null || node.type !== kind.type) return undefined;
+  if (node?.type !== kind.type) return undefined;
   const running = services.get(node);
   return running?.kind === 'running' ? (running.service as A) : undefined;
 }
@@ -462,7 +462,7 @@ function resolve<A>(RED: RuntimeApi, type: string, kind: ConfigNodeKind<A>, id: 
     );
   }
   const node = RED.nodes.getNode(id);
-  const running = node === null ? undefined : services.get(node);
+  const running = node ? services.get(node) : undefined;
   if (running === undefined) {
     throw new Failure(
       'configuration',

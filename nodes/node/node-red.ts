@@ -67,7 +67,8 @@ export interface RuntimeApi {
   nodes: {
     createNode(node: unknown, config: unknown): void;
     registerType(type: string, nodeConstructor: unknown, options?: unknown): void;
-    getNode(id: string): RuntimeNode | null;
+    /** Undefined, not null, for a node of a flow that is being restarted: Node-RED knows its flow and not the node. */
+    getNode(id: string): RuntimeNode | null | undefined;
     getCredentials(id: string): Record<string, string> | undefined;
     eachNode(callback: (config: Record<string, unknown> & { id: string; type: string }) => void): void;
   };

@@ -8,7 +8,7 @@
 import type { Settlement as DeliverySettlement } from '../amqp/index.ts';
 import type { StoredReply } from '../idempotency/index.ts';
 import type { AuditEntry } from '../kernel/audit/entry.ts';
-import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
+import { Failure, type FailureClass, type FailureRecord, toFailure } from '../kernel/failure.ts';
 import type { FlowMessage, SequenceTurn } from '../kernel/message.ts';
 import type { Store } from '../kernel/store/store.ts';
 import { businessException, telemetry } from '../kernel/telemetry/telemetry.ts';
@@ -56,11 +56,14 @@ export interface Reach {
   defect?(error: unknown): void;
 }
 
-/** The key is completed or released; a permanent failure that is answered over HTTP completes it, so that a duplicate gets the same answer. */
+/** What is wrong with the document, and stays so. What is wrong with us is mended, and then the same document is welcome. */
+const ofTheDocument: ReadonlySet<FailureClass> = new Set(['data-quality', 'policy-rejection']);
+
+/** The key is completed or released; a document refused for good over HTTP completes it, so that a duplicate gets the same answer. */
 function keyAction(intent: Intent, hasDelivery: boolean): 'complete' | 'release' {
   if (intent.kind === 'done') return 'complete';
   if (hasDelivery || intent.kind === 'retry' || intent.failure.retryable) return 'release';
-  return 'complete';
+  return ofTheDocument.has(intent.failure.class) ? 'complete' : 'release';
 }
 
 /**

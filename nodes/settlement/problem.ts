@@ -37,6 +37,8 @@ const byClass: Record<FailureClass, { status: number; title: string; retryAfter?
 /** Codes that HTTP has a more exact status for than their class. */
 const byCode: [pattern: RegExp, status: number][] = [
   [/^(JSON|XML|BODY_JSON)_SYNTAX$|^JSON_(FORBIDDEN_KEY|TOO_DEEP|TOO_MANY_MEMBERS)$/, 400],
+  // draft-ietf-httpapi-idempotency-key-header section 2.7.
+  [/^IDEMPOTENCY_KEY_(MISSING|INVALID)$/, 400],
   [/^(BODY|PAYLOAD|DOCUMENT)_TOO_LARGE$/, 413],
   [/^UNSUPPORTED_(MEDIA|CONTENT)_TYPE$/, 415],
   [/^(SIGNATURE|TIMESTAMP|TOKEN|CREDENTIALS?)_/, 401],

@@ -11,6 +11,7 @@ import {
   onFlowsStopping,
   type NodeDefinition,
   type RuntimeApi,
+  serviceOf,
 } from '../../nodes/node/index.ts';
 
 /** The few calls of Node-RED that the adapter makes, recorded. */
@@ -275,6 +276,20 @@ describe('a config node made by defineConfigNode', () => {
     assert.match(String(user.errors[0]), /NO_FILE/);
     const alone = red.create('user', { id: 'u2' });
     assert.match(String(alone.errors[0]), /NO_CONFIG_NODE/);
+  });
+});
+
+describe('the service of a config node', () => {
+  it('is not there while Node-RED restarts the flow of the node, and asking does no harm', () => {
+    const red = runtime();
+    const shelf = defineConfigNode({ type: 'shelf', version: 1, defaults: {} }, () => ({ service: 'books' }));
+    shelf(red.RED);
+    red.create('shelf', { id: 's1' });
+    assert.equal(serviceOf(red.RED, shelf.kind, 's1'), 'books');
+    assert.equal(serviceOf(red.RED, shelf.kind, 'none'), undefined);
+    // Between stopping and starting Node-RED answers undefined for a node whose flow it knows.
+    red.RED.nodes.getNode = () => undefined;
+    assert.equal(serviceOf(red.RED, shelf.kind, 's1'), undefined);
   });
 });
 

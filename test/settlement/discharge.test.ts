@@ -164,6 +164,19 @@ for (const under of storesUnderTest()) {
     },
   );
 
+  promise(
+    'over HTTP a failure of ours frees the key, so that the same request is taken once it is mended',
+    async ({ store, reach }) => {
+      for (const failureClass of ['configuration', 'defect'] as const) {
+        const message: FlowMessage = { idempotency: await claimed(store), res: {}, failure: failure(failureClass) };
+        const settlement = await discharge(message, 'auto', reach);
+        assert.equal(message.statusCode, 500);
+        assert.equal(settlement.key, 'released', failureClass);
+      }
+      await claimed(store);
+    },
+  );
+
   promise('over HTTP a bad document is answered, and its duplicate gets the same answer', async ({ store, reach }) => {
     const detail = [{ pointer: '/lines/0/unit', detail: 'must be a known unit' }];
     const bad = new Failure('data-quality', 'SCHEMA_VIOLATION', 'The order breaks its schema.', { detail }).toRecord();

@@ -49,6 +49,7 @@ test('a class has its status, and only what may pass says when to come again', (
     assert.equal(reply.body.correlationId, 'corr-1');
   }
   assert.equal(problemReply(failed('data-quality', 'JSON_SYNTAX')).statusCode, 400);
+  assert.equal(problemReply(failed('data-quality', 'IDEMPOTENCY_KEY_MISSING')).statusCode, 400);
   assert.equal(problemReply(failed('saturation', 'X', { retryAfter: 1_200 })).headers['retry-after'], '2');
 });
 
