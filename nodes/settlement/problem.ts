@@ -1,6 +1,6 @@
 /**
  * Problem details (RFC 9457): what an HTTP sender is told when its message failed. Nothing of the document, nothing
- * of our inside: class, code, the sentence of the failure, and where in the document the violations are.
+ * of our inside: class, code, what to do, and where in the document the violations are.
  */
 import type { FailureClass, FailureRecord } from '../kernel/failure.ts';
 
@@ -23,15 +23,33 @@ export interface HttpReply {
   body: ProblemDetails;
 }
 
-/** Status code (RFC 9110 section 15) and title of each class, and the default Retry-After in seconds where waiting helps. */
-const byClass: Record<FailureClass, { status: number; title: string; retryAfter?: number }> = {
+interface Kind {
+  /** RFC 9110 section 15. */
+  status: number;
+  title: string;
+  /** Seconds until it helps to come again. */
+  retryAfter?: number;
+  /** Instead of the failure's own sentence, which names files, servers and queues of ours. */
+  detail?: string;
+}
+
+const again = 'Send the same request again later.';
+const ours =
+  'It is not the request that is wrong. Quote the correlation id when you ask; the same request may be sent again.';
+
+const byClass: Record<FailureClass, Kind> = {
   'data-quality': { status: 422, title: 'The document cannot be processed' },
   'policy-rejection': { status: 403, title: 'The request is not permitted' },
-  'dependency-outage': { status: 503, title: 'A system behind this endpoint is not available', retryAfter: 30 },
-  saturation: { status: 503, title: 'This endpoint is too busy', retryAfter: 5 },
+  'dependency-outage': {
+    status: 503,
+    title: 'A system behind this endpoint is not available',
+    retryAfter: 30,
+    detail: again,
+  },
+  saturation: { status: 503, title: 'This endpoint is too busy', retryAfter: 5, detail: again },
   conflict: { status: 409, title: 'The same message is being processed', retryAfter: 2 },
-  configuration: { status: 500, title: 'This endpoint is not set up correctly' },
-  defect: { status: 500, title: 'An unexpected error occurred' },
+  configuration: { status: 500, title: 'This endpoint is not set up correctly', detail: ours },
+  defect: { status: 500, title: 'An unexpected error occurred', detail: ours },
 };
 
 /** Codes that HTTP has a more exact status for than their class. */
@@ -66,7 +84,7 @@ export function problemReply(failure: FailureRecord, correlationId?: string): Ht
       type: `urn:healthflows:problem:${failure.class}:${failure.code.toLowerCase().replaceAll('_', '-')}`,
       title: kind.title,
       status: statusCode,
-      detail: failure.message,
+      detail: kind.detail ?? failure.message,
       code: failure.code,
       ...(correlationId === undefined ? {} : { correlationId }),
       ...(errors.length === 0 ? {} : { errors }),

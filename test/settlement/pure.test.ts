@@ -53,6 +53,13 @@ test('a class has its status, and only what may pass says when to come again', (
   assert.equal(problemReply(failed('saturation', 'X', { retryAfter: 1_200 })).headers['retry-after'], '2');
 });
 
+test('what failed on our side is told without its sentence, which names files and servers of ours', () => {
+  for (const name of ['dependency-outage', 'saturation', 'configuration', 'defect'] as const) {
+    const failure = new Failure(name, 'X', 'PostgreSQL 10.0.0.5:5432/hospital does not answer.').toRecord();
+    assert.doesNotMatch(JSON.stringify(problemReply(failure)), /10\.0\.0\.5|hospital/, name);
+  }
+});
+
 test('schema violations are listed by pointer and rule, never with the value', () => {
   const detail = { violations: [{ path: '/lines/0/quantity', rule: 'pattern', value: 'secret' }, { value: 'x' }] };
   const { body } = problemReply(failed('data-quality', 'SCHEMA', { detail }));
