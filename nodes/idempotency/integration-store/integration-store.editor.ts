@@ -60,7 +60,11 @@ RED.nodes.registerType<StoreFields, { user: string; password: string }>('integra
       $('.hf-store-row, .hf-store-tip').hide();
       $(`.hf-store-${String(engine.val())}`).show();
     };
-    engine.on('change', showRows);
+    engine.on('change', () => {
+      showRows();
+      // What was found belongs to the other engine.
+      $('#hf-store-result').empty();
+    });
     showRows();
 
     // Where `auto` leads depends on the machine Node-RED runs on. Without an answer the tip says enough.

@@ -11,7 +11,7 @@ export interface SchemeField {
 export interface SchemeForm {
   id: string;
   /** Words beside the secret: what to paste there. */
-  key: 'standard' | 'text' | 'password' | 'jwt' | 'httpSignature' | 'certificate';
+  key: 'standard' | 'text' | 'password' | 'basic' | 'jwt' | 'httpSignature' | 'certificate';
   fields: readonly SchemeField[];
 }
 
@@ -110,7 +110,7 @@ export const schemeForms: readonly SchemeForm[] = [
       networks,
     ],
   },
-  { id: 'basic', key: 'password', fields: [networks] },
+  { id: 'basic', key: 'basic', fields: [networks] },
   {
     id: 'odoo',
     key: 'password',

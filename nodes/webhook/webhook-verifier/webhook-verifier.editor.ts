@@ -134,12 +134,17 @@ RED.nodes.registerType<Fields, Secrets>('webhook-verifier', {
         .text(text(`scheme.${id}`))
         .appendTo(scheme);
     scheme.val(this.scheme ?? webhookVerifier.defaults.scheme);
+    let pathOfOdoo = false;
     const showScheme = (): void => {
       const form = formOf(String(scheme.val()));
       showOptions(form, form.id === this.scheme ? (this.options ?? {}) : {}, text);
       $('#hf-webhook-key-tip').text(text(`keyTip.${form.key}`));
-      if (form.id === 'odoo' && String($('#node-input-url').val()) === '/hooks/orders') {
-        $('#node-input-url').val('/hooks/odoo/:token').trigger('change');
+      // The path that Odoo's token needs, as long as nobody has written another; and back again.
+      const [from, to] = form.id === 'odoo' ? [usualPath, odooPath] : [odooPath, usualPath];
+      const isOurs = form.id === 'odoo' || pathOfOdoo;
+      if (isOurs && String($('#node-input-url').val()) === from) {
+        $('#node-input-url').val(to).trigger('change');
+        pathOfOdoo = form.id === 'odoo';
       }
     };
     scheme.on('change', showScheme);
@@ -163,6 +168,9 @@ RED.nodes.registerType<Fields, Secrets>('webhook-verifier', {
     for (const slot of slots) if (!used.has(slot)) $(`#node-input-secret${slot}`).val('');
   },
 });
+
+const usualPath = webhookVerifier.defaults.url;
+const odooPath = '/hooks/odoo/:token';
 
 function showTabs(text: Translate): void {
   const tabs = RED.tabs.create({
