@@ -2,7 +2,7 @@
  * Publishing and consuming with our engines and with our nodes, against raw amqplib with the same guarantee in the same
  * run.
  *
- *     npm run bench -- amqp      or      node bench/amqp.ts [--count 5000] [--rounds 5] [--part engines|nodes]
+ *     npm run bench -- amqp      or      node bench/amqp.ts [--count 5000] [--rounds 5] [--part engines|nodes] [--who name]
  *
  * Raw amqplib: confirm channel, mandatory, persistent, a window of 100 or 500 unconfirmed; consumer with prefetch 100
  * and an acknowledgement for each message. 1 KB bodies. Rounds are interleaved; prints JSON lines, then medians and the
@@ -30,6 +30,8 @@ const { values: flags } = parseArgs({
     count: { type: 'string', default: '5000' },
     rounds: { type: 'string', default: '5' },
     part: { type: 'string' },
+    // Contenders whose name holds this; for a profile of one of them.
+    who: { type: 'string', default: '' },
   },
 });
 const count = Number(flags.count);
@@ -183,7 +185,8 @@ async function engines(): Promise<Contender[]> {
   return found;
 }
 
-async function measure(title: string, contenders: readonly Contender[]): Promise<object[]> {
+async function measure(title: string, all: readonly Contender[]): Promise<object[]> {
+  const contenders = all.filter(({ name }) => name.includes(flags.who));
   const verbs = [...windows.map((window) => `publish, window ${window}`), 'consume'];
   const taken = new Map<string, Taken[]>();
   const note = (verb: string, { name }: Contender, one: Taken, round: number) => {

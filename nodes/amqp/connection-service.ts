@@ -4,6 +4,7 @@ import { renew } from '../idempotency/index.ts';
 import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
 import type { Store } from '../kernel/store/store.ts';
 import { telemetry } from '../kernel/telemetry/telemetry.ts';
+import { AuditLine } from './audit-line.ts';
 import { EmbeddedEngine, queuedMessage } from './engines/embedded/engine.ts';
 import type {
   Disposition,
@@ -93,7 +94,8 @@ export interface RunningConnection {
    * @returns ends the hold
    */
   hold(): () => void;
-  close(): Promise<void>;
+  /** @returns audit entries of confirmed messages that the store did not take */
+  close(): Promise<number>;
 }
 
 export function startConnection(options: ConnectionOptions): RunningConnection {
@@ -124,6 +126,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
   const orders = new StandingOrders(store?.store, id, () => void intake.apply().catch(() => undefined));
   const budget = new RetryBudget(options.retryBudget ?? defaultRetryBudget);
   const intake: Intake = new Intake(orders, budget);
+  const accepted = store === undefined ? undefined : new AuditLine(store.store);
   // The embedded queue is in the store anyway.
   const claim = engine.kind === 'rabbitmq' && store !== undefined ? (options.claim ?? defaultClaim) : undefined;
 
@@ -223,9 +226,13 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       if (verdict === 'lost-lease') throw leaseLost(completion.key);
     }
     await publish(message);
-    if (store === undefined) return { completed: false };
     const audit = auditOf(acceptance, 'confirmed');
-    return { completed: await store.store.run(noteConfirmed, { completion, audit }) };
+    if (store !== undefined && completion !== null) {
+      return { completed: await store.store.run(noteConfirmed, { completion, audit }) };
+    }
+    // The broker has the message, which is what was promised; the entry follows.
+    await accepted?.add(audit);
+    return { completed: false };
   }
 
   function checkedIn(message: OutgoingMessage) {
@@ -491,6 +498,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       await engine.close();
       for (const queue of told) forgetQueue(queue);
       for (const name of connectionGauges) telemetry.forget(name, { connection: label });
+      return (await accepted?.close()) ?? 0;
     },
   };
 }
@@ -524,6 +532,7 @@ function otherStore(): Failure {
 }
 
 function checkSize({ message }: Acceptance, limit: number): void {
+  if (message.body.byteLength <= limit && surelySmall(message.properties.headers)) return;
   const headers = Buffer.byteLength(JSON.stringify(message.properties.headers));
   if (message.body.byteLength <= limit && headers <= headersLimit) return;
   throw new Failure(
@@ -532,6 +541,16 @@ function checkSize({ message }: Acceptance, limit: number): void {
     `The message has ${message.body.byteLength} bytes and ${headers} bytes of headers; at most ${limit} and ${headersLimit} are taken. Send a reference to the document instead.`,
     { outcome: 'none' },
   );
+}
+
+/** By an estimate from above: a character takes at most six bytes in JSON. */
+function surelySmall(headers: OutgoingMessage['properties']['headers']): boolean {
+  let bytes = 2;
+  for (const name in headers) {
+    const value = headers[name];
+    bytes += (name.length + (typeof value === 'string' ? value.length : 4)) * 6 + 6;
+  }
+  return bytes <= headersLimit;
 }
 
 function completionOf({ lease, reply }: Acceptance): Completion | null {

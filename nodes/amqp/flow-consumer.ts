@@ -275,11 +275,15 @@ export class FlowConsumer {
 
   #dispatch(): void {
     if (this.#blocked) return;
-    this.#prune();
-    this.#ended();
-    if (this.#alone) return;
+    if (this.#alone) {
+      this.#prune();
+      this.#ended();
+      if (this.#alone) return;
+    }
     this.#dispatchWaiting();
-    if (this.#suspects.length === 0 || this.#inFlow.size > 0) return;
+    if (this.#suspects.length === 0) return;
+    this.#prune();
+    if (this.#inFlow.size > 0) return;
     this.#suspectTimer ??= setTimeout(() => {
       this.#suspectTimer = undefined;
       this.#prune();
@@ -290,6 +294,8 @@ export class FlowConsumer {
   #dispatchWaiting(): void {
     if (this.#waiting.length === 0) return;
     const { concurrency, orderByKey } = this.#options;
+    // What has gone stale must not take a place, or hold up its key; with room for all there is nothing to look for.
+    if (orderByKey || this.#inFlow.size + this.#waiting.length > concurrency) this.#prune();
     if (!orderByKey) {
       while (this.#inFlow.size < concurrency) {
         const delivery = this.#waiting.shift();

@@ -41,13 +41,13 @@ export function leaseLost(key: string): Failure {
   );
 }
 
-/** After the broker's confirm. False when there is no key to complete, or the lease was lost in this very moment. */
+/** After the broker's confirm. False when the lease was lost in this very moment. */
 export const noteConfirmed = defineOperation(
   import.meta.url,
   'noteConfirmed',
-  function* ({ completion, audit }: Pick<AcceptArgs, 'completion' | 'audit'>, context) {
+  function* ({ completion, audit }: { completion: Completion; audit: AuditEntry }, context) {
     context.audit(audit);
-    return completion !== null && (yield* complete.body(completion, context)) === 'completed';
+    return (yield* complete.body(completion, context)) === 'completed';
   },
 );
 

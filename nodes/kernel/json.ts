@@ -186,9 +186,22 @@ export function canonicalJson(value: unknown): string {
   const record = value as Record<string, unknown>;
   for (const key of sorted(Object.keys(record))) {
     const member = record[key];
-    if (member !== undefined) out += `${out === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(member)}`;
+    if (member !== undefined) out += `${out === '' ? '' : ','}${nameText(key)}${canonicalJson(member)}`;
   }
   return `{${out}}`;
+}
+
+/** Names of members as JSON writes them, with the colon: documents have few, and writing one takes as long as a value. */
+const nameTexts = new Map<string, string>();
+const namesRemembered = 1_000;
+
+function nameText(name: string): string {
+  let text = nameTexts.get(name);
+  if (text === undefined) {
+    text = `${JSON.stringify(name)}:`;
+    if (nameTexts.size < namesRemembered && name.length <= 64) nameTexts.set(name, text);
+  }
+  return text;
 }
 
 /** Sorts in place by UTF-16 code units. For the dozen keys of an object, insertion takes a fifth of what `sort` does. */

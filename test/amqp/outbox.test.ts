@@ -43,7 +43,7 @@ for (const kind of [sqliteKind, postgresKind]) {
   describe(`Outbox ${kind.title.replace('embedded ', '')}`, { skip: kind.skip }, () => {
     let bench: Bench;
     let store: Store;
-    const closers: (() => Promise<void>)[] = [];
+    const closers: (() => Promise<unknown>)[] = [];
     before(async () => {
       bench = await kind.open();
       store = bench.store!;

@@ -49,7 +49,8 @@ export default defineConfigNode<AmqpConnectionConfig, AmqpConnectionService>(
       service: running.service,
       async close() {
         unhold();
-        await running.close();
+        const entries = await running.close();
+        if (entries > 0) log.warn('audit.unwritten', { entries, action: 'message.accepted' });
       },
     };
   },

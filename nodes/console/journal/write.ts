@@ -110,12 +110,11 @@ export const writeJournal = defineOperation(
         )),
       );
     } else {
-      const marks = columns.map((_, index) => `$${index + 1}`).join(', ');
-      for (const row of rows) {
+      for (const some of inSlices(rows)) {
         written.push(
           ...(yield* query<Written>(
-            `INSERT INTO journal_messages AS m (${names}) VALUES (${marks}) ${merged.replace('chr10', 'char(10)')}`,
-            ...columns.map((name) => row[name]),
+            insertOf('journal_messages AS m', columns, some.length, merged.replace('chr10', 'char(10)')),
+            ...some.flatMap((row) => columns.map((name) => row[name])),
           )),
         );
       }
@@ -148,12 +147,37 @@ function* addAll(table: string, typed: readonly string[], rows: readonly Row[], 
     );
     return;
   }
-  for (const row of rows) {
+  for (const some of inSlices(rows)) {
     yield* query(
-      `INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map((_, index) => `$${index + 1}`).join(', ')})${conflict}`,
-      ...names.map((name) => row[name] ?? null),
+      insertOf(table, names, some.length, conflict),
+      ...some.flatMap((row) => names.map((name) => row[name] ?? null)),
     );
   }
+}
+
+/** Rows of one INSERT on SQLite: few sizes, because statements are cached by their text. */
+const sizes = [50, 10, 1] as const;
+
+function* inSlices<T>(rows: readonly T[]): Generator<T[]> {
+  for (let start = 0; start < rows.length; ) {
+    const size = sizes.find((each) => each <= rows.length - start)!;
+    yield rows.slice(start, start + size);
+    start += size;
+  }
+}
+
+const inserts = new Map<string, string>();
+
+function insertOf(table: string, names: readonly string[], rows: number, rest: string): string {
+  const known = `${table} ${rows}`;
+  let text = inserts.get(known);
+  if (text === undefined) {
+    const marks = (row: number) => names.map((_, index) => `$${row * names.length + index + 1}`).join(', ');
+    const values = Array.from({ length: rows }, (_, row) => `(${marks(row)})`).join(', ');
+    text = `INSERT INTO ${table} (${names.join(', ')}) VALUES ${values} ${rest}`;
+    inserts.set(known, text);
+  }
+  return text;
 }
 
 /** Removes at most `limit` messages that began before `before`. @returns how many */

@@ -47,6 +47,8 @@ interface Series {
 interface Metric {
   definition: MetricDefinition;
   series: Map<string, Series>;
+  /** By the labels as they were reported, for those that are reported with every message. */
+  reported: Map<string, Series>;
   seen: Set<string>[];
 }
 
@@ -71,7 +73,12 @@ export class MetricsRegistry implements TelemetrySink {
 
   define(name: string, definition: MetricDefinition): void {
     if (!namePattern.test(name)) throw new TypeError(`"${name}" is no metric name.`);
-    this.#metrics.set(name, { definition, series: new Map(), seen: definition.labels.map(() => new Set()) });
+    this.#metrics.set(name, {
+      definition,
+      series: new Map(),
+      reported: new Map(),
+      seen: definition.labels.map(() => new Set()),
+    });
     // A counter that appears with its first event has not increased for Prometheus: the event that matters is unseen.
     if (definition.kind === 'counter') for (const labels of closedLabels(definition)) this.count(name, labels, 0);
   }
@@ -129,8 +136,8 @@ export class MetricsRegistry implements TelemetrySink {
     const buckets = metric.definition.buckets ?? durationBuckets;
     this.#observed?.(this.#nameOf(name), namedLabels(metric, series), value);
     series.counts ??= new Array(buckets.length + 1).fill(0);
-    const bucket = buckets.findIndex((bound) => value <= bound);
-    const index = bucket === -1 ? buckets.length : bucket;
+    let index = 0;
+    while (index < buckets.length && !(value <= buckets[index]!)) index++;
     series.counts[index] = series.counts[index]! + 1;
     series.sum = (series.sum ?? 0) + value;
     series.value += 1;
@@ -140,6 +147,7 @@ export class MetricsRegistry implements TelemetrySink {
     const metric = this.#metrics.get(this.#nameOf(name));
     if (metric?.definition.kind !== 'gauge') return;
     metric.series.delete(seriesKey(metric.definition.labels.map((label) => labels[label] ?? '')));
+    metric.reported.clear();
   }
 
   /** Prometheus text exposition format 0.0.4. */
@@ -173,6 +181,15 @@ export class MetricsRegistry implements TelemetrySink {
       metric = this.#metrics.get(name)!;
     }
     if (metric.definition.kind !== kind) return undefined;
+    const asReported = reportedKey(metric.definition.labels, labels);
+    const known = metric.reported.get(asReported);
+    if (known !== undefined) return known;
+    const series = this.#seriesFor(metric, labels);
+    if (metric.reported.size < this.#limits.series) metric.reported.set(asReported, series);
+    return series;
+  }
+
+  #seriesFor(metric: Metric, labels: Record<string, string>): Series {
     const { seen } = metric;
     const values = metric.definition.labels.map((label, i) => {
       const value = labels[label] ?? '';
@@ -198,6 +215,12 @@ export class MetricsRegistry implements TelemetrySink {
     metric.series.set(key, created);
     return created;
   }
+}
+
+function reportedKey(names: readonly string[], labels: Record<string, string>): string {
+  let key = '';
+  for (const name of names) key += `${labels[name] ?? ''}\u0000`;
+  return key;
 }
 
 const seriesKey = (values: readonly string[]): string => values.join('\u0000');

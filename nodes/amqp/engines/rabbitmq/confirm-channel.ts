@@ -91,13 +91,24 @@ export class ConfirmedPublisher {
     }
     this.#bytes += size;
     return new Promise<void>((resolve, reject) => {
-      const until = Date.now() + this.#deadline * (terms.patient === true ? 4 : 1);
       const patient = terms.patient === true;
-      this.#line.push({ message, patient, until, sent: 0, returned: false, resolve, reject });
+      this.#line.push({
+        message,
+        patient,
+        until: Date.now() + this.#deadline * (patient ? 4 : 1),
+        sent: 0,
+        returned: false,
+        resolve: () => {
+          this.#bytes -= size;
+          resolve();
+        },
+        reject: (failure) => {
+          this.#bytes -= size;
+          reject(failure);
+        },
+      });
       this.#timer ??= setInterval(() => this.#expire(), 250);
       this.#pump();
-    }).finally(() => {
-      this.#bytes -= size;
     });
   }
 

@@ -7,11 +7,12 @@ import { toFailure } from '../../../kernel/failure.ts';
 import type { DeliveryRegistry } from '../delivery-registry.ts';
 import type { Consumer, ConsumerOptions, IncomingDelivery } from '../engine.ts';
 import { whileSettling, withDeadline } from '../waiting.ts';
+import { Acknowledgements } from './acknowledgements.ts';
 import { setupDeadline } from './topology.ts';
 
 /** What it takes to settle a delivery. */
 export interface BrokerReference {
-  channel: Channel;
+  acknowledgements: Acknowledgements;
   message: ConsumeMessage;
 }
 
@@ -32,6 +33,7 @@ type Wanted = 'running' | 'paused' | 'closed';
 
 interface Session {
   channel: Channel;
+  acknowledgements: Acknowledgements;
   generation: number;
   /** Set while subscribed. */
   tag?: string;
@@ -102,6 +104,7 @@ export class RabbitConsumer implements Consumer {
     if (session !== undefined) {
       await withDeadline(this.#host.handBack(session.generation), 2_000, 'handing back').catch(() => undefined);
       this.#host.registry.end(session.generation);
+      session.acknowledgements.flush();
       // The broker hands back what is unsettled when the channel ends.
       await withDeadline(session.channel.close(), 2_000, 'closing a channel').catch(() => undefined);
     }
@@ -158,7 +161,11 @@ export class RabbitConsumer implements Consumer {
 
   async #open(model: ChannelModel): Promise<Session> {
     const channel = await withDeadline(model.createChannel(), setupDeadline, 'opening a channel');
-    const session: Session = { channel, generation: this.#host.registry.begin() };
+    const session: Session = {
+      channel,
+      acknowledgements: new Acknowledgements(channel),
+      generation: this.#host.registry.begin(),
+    };
     channel.on('error', (error: Error) => this.#host.report(this.queue, error));
     channel.on('handler-error', (error: Error) => this.#host.report(this.queue, error));
     channel.on('close', () => {
@@ -179,8 +186,10 @@ export class RabbitConsumer implements Consumer {
       void this.#step();
       return;
     }
-    const delivery = this.#host.registry.add(session.generation, this.#host.incoming(this.queue, message), {
-      channel: session.channel,
+    const { acknowledgements, generation } = session;
+    acknowledgements.delivered(message);
+    const delivery = this.#host.registry.add(generation, this.#host.incoming(this.queue, message), {
+      acknowledgements,
       message,
     });
     this.#onDelivery(delivery);
@@ -200,6 +209,7 @@ export class RabbitConsumer implements Consumer {
     this.#session = undefined;
     if (session === undefined) return;
     this.#host.registry.end(session.generation);
+    session.acknowledgements.flush();
     session.channel.close().catch(() => undefined);
   }
 }

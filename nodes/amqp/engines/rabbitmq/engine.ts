@@ -186,8 +186,8 @@ export class RabbitMqEngine implements MessagingEngine {
     if (!this.#registry.alive(generation)) return 'stale';
     try {
       if (disposition.kind !== 'release' || (await this.#renewed(delivery, reference))) {
-        reference.channel.ack(reference.message);
-      } else reference.channel.nack(reference.message, false, true);
+        reference.acknowledgements.ack(reference.message);
+      } else reference.acknowledgements.nack(reference.message);
     } catch {
       // The channel closed in this very moment; the broker delivers again.
       return 'stale';

@@ -17,6 +17,7 @@ import { messagingSafety } from './0012-messaging-safety.ts';
 import { controlNumbers } from './0013-control-numbers.ts';
 import { auditCheckpoints } from './0014-audit-checkpoints.ts';
 import { configuration } from './0015-configuration.ts';
+import { journalTerms } from './0016-journal-terms.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -35,6 +36,7 @@ export const migrations: readonly Migration[] = [
   controlNumbers,
   auditCheckpoints,
   configuration,
+  journalTerms,
 ];
 
 export type { Migration, SqlTypes } from './migration.ts';

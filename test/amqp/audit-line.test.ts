@@ -1,0 +1,64 @@
+/** Audit entries that follow the work they tell of: none is lost while the store is away, and the line is bounded. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AuditLine } from '../../nodes/amqp/audit-line.ts';
+import { listAudit, verifyAudit } from '../../nodes/kernel/audit/index.ts';
+import { Failure } from '../../nodes/kernel/failure.ts';
+import type { Store } from '../../nodes/kernel/store/index.ts';
+import { storesUnderTest } from '../support/store.ts';
+
+const entry = (subject: string) =>
+  ({ action: 'message.accepted', outcome: 'success', actor: 'flow', subject }) as const;
+
+/** A store that refuses while it is away, and counts its operations. */
+function refusing(store: Store) {
+  const state = { away: false, operations: 0 };
+  const run: Store['run'] = (operation, args) => {
+    state.operations++;
+    return state.away
+      ? Promise.reject(new Failure('dependency-outage', 'STORE_UNAVAILABLE', 'away'))
+      : store.run(operation, args);
+  };
+  return { state, store: { run } as Store };
+}
+
+for (const under of storesUnderTest()) {
+  const subjects = async (store: Store) =>
+    (await store.run(listAudit, { order: 'oldest-first', limit: 1_000 })).records.map(({ subject }) => subject);
+
+  test(`entries are written in their order, many in one operation (${under.name})`, under.options, async () => {
+    await using fixture = await under.fresh();
+    const { state, store } = refusing(fixture.store);
+    const line = new AuditLine(store);
+    const expected = Array.from({ length: 450 }, (_, index) => `m-${index}`);
+    await Promise.all(expected.map((subject) => line.add(entry(subject))));
+    assert.equal(await line.close(), 0);
+    assert.deepEqual(await subjects(fixture.store), expected);
+    assert.equal(state.operations, 3);
+    assert.equal((await verifyAudit(fixture.store)).kind, 'intact');
+  });
+
+  test(`what came while the store was away is written when it is back (${under.name})`, under.options, async () => {
+    await using fixture = await under.fresh();
+    const { state, store } = refusing(fixture.store);
+    const line = new AuditLine(store, 10);
+    state.away = true;
+    for (let index = 0; index < 10; index++) await line.add(entry(`m-${index}`));
+    await assert.rejects(line.add(entry('one too many')), { code: 'STORE_UNAVAILABLE' });
+    state.away = false;
+    await line.add(entry('m-10'));
+    assert.equal(await line.close(), 0);
+    assert.deepEqual(
+      await subjects(fixture.store),
+      Array.from({ length: 11 }, (_, index) => `m-${index}`),
+    );
+  });
+}
+
+test('closing says how many entries the store did not take', async () => {
+  const run: Store['run'] = () => Promise.reject(new Failure('dependency-outage', 'STORE_UNAVAILABLE', 'away'));
+  const line = new AuditLine({ run } as Store);
+  await line.add(entry('m-1'));
+  await line.add(entry('m-2'));
+  assert.equal(await line.close(), 2);
+});
