@@ -1,53 +1,75 @@
 /**
  * Resident memory of Node-RED while it takes 100,000 messages in, beside that of a Node-RED without this package under
- * the same number of bare requests. Once with Node's own settings and once with the small heap of
- * `--max-semi-space-size=8 --max-old-space-size=192`, because V8 takes what it is not denied.
+ * the same number of bare requests: with Node's own settings, and with what deploy/node-red/node-red.service sets,
+ * because V8 and the allocator take what they are not denied.
+ *
+ *     npm run bench -- memory      or, in pieces:      node bench/memory.ts [--messages 100000] [--only ingress]
  */
-import type { NodeRed } from '../test/support/node-red.ts';
-import { startNodeRed } from '../test/support/node-red.ts';
+import { parseArgs } from 'node:util';
+import { type NodeRed, startNodeRed } from '../test/support/node-red.ts';
 import { temporaryDirectory } from '../test/support/processes.ts';
 import { bare, load, startIngress } from './ingress-node-red.ts';
 import { print, publish } from './report.ts';
 
-const messages = Number(process.env.BENCH_MEMORY_MESSAGES ?? 100_000);
-const step = messages / 5;
-const smallHeap = ['--max-semi-space-size=8', '--max-old-space-size=192'];
+const { values: flags } = parseArgs({
+  options: {
+    messages: { type: 'string', default: process.env.BENCH_MEMORY_MESSAGES ?? '100000' },
+    // Settings whose name holds it, and what: `ingress` or `alone`.
+    settings: { type: 'string', default: '' },
+    only: { type: 'string', default: '' },
+  },
+});
+const messages = Number(flags.messages);
+const steps = 10;
+const step = Math.ceil(messages / steps);
 
-interface Subject {
+interface Settings {
   name: string;
-  start(): Promise<NodeRed>;
-  path: string;
-  signed: boolean;
+  nodeArguments: readonly string[];
+  env: Record<string, string>;
 }
 
-const alone = (nodeArguments: readonly string[]) => () =>
-  startNodeRed({ flows: bare, settings: { nodesDir: temporaryDirectory('no-nodes') }, nodeArguments });
-const subjects: Subject[] = [
-  { name: 'Node-RED alone', start: alone([]), path: '/bare', signed: false },
-  { name: 'ingress', start: () => startIngress({}), path: '/procurement/orders', signed: true },
-  { name: 'Node-RED alone, small heap', start: alone(smallHeap), path: '/bare', signed: false },
+const arenas = { MALLOC_ARENA_MAX: '2' };
+const settings: readonly Settings[] = [
+  { name: "Node's own", nodeArguments: [], env: {} },
+  { name: 'semi-space 16', nodeArguments: ['--max-semi-space-size=16'], env: arenas },
+  { name: 'semi-space 8', nodeArguments: ['--max-semi-space-size=8'], env: arenas },
   {
-    name: 'ingress, small heap',
-    start: () => startIngress({ nodeArguments: smallHeap }),
-    path: '/procurement/orders',
-    signed: true,
+    name: 'semi-space 8, old 160',
+    nodeArguments: ['--max-semi-space-size=8', '--max-old-space-size=160'],
+    env: arenas,
   },
 ];
 
+const subjects = {
+  alone: {
+    path: '/bare',
+    start: ({ nodeArguments, env }: Settings) =>
+      startNodeRed({ flows: bare, settings: { nodesDir: temporaryDirectory('no-nodes') }, nodeArguments, env }),
+  },
+  ingress: { path: '/procurement/orders', start: (how: Settings) => startIngress(how) },
+};
+
+const megabytes = (nodeRed: NodeRed) => Math.round(nodeRed.rss() / 1e6);
+
 const rows: Record<string, string | number>[] = [];
-for (const { name, start, path, signed } of subjects) {
-  const nodeRed = await start();
-  try {
-    const row: Record<string, string | number> = { 'RSS MB': name, '0': Math.round(nodeRed.rss() / 1e6) };
-    const began = performance.now();
-    for (let sent = 0; sent < messages; sent += step) {
-      await load(nodeRed, { path, signed, connections: 64, count: step, run: `${sent}` });
-      row[`${sent + step}`] = Math.round(nodeRed.rss() / 1e6);
+for (const how of settings.filter(({ name }) => name.includes(flags.settings))) {
+  for (const [name, { path, start }] of Object.entries(subjects)) {
+    if (!name.includes(flags.only)) continue;
+    const nodeRed = await start(how);
+    try {
+      const row: Record<string, string | number> = { 'RSS MB': name, settings: how.name, '0': megabytes(nodeRed) };
+      const began = performance.now();
+      for (let sent = 0; sent < messages; sent += step) {
+        await load(nodeRed, { path, signed: name === 'ingress', connections: 64, count: step, run: `${sent}` });
+        row[`${(sent + step) / 1000}k`] = megabytes(nodeRed);
+      }
+      row['/s'] = Math.round(messages / ((performance.now() - began) / 1000));
+      console.log(JSON.stringify(row));
+      rows.push(row);
+    } finally {
+      await nodeRed.stop();
     }
-    row['/s'] = Math.round(messages / ((performance.now() - began) / 1000));
-    rows.push(row);
-  } finally {
-    await nodeRed.stop();
   }
 }
 print('Resident memory by messages taken in, 64 connections, embedded engines', rows);

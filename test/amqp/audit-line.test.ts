@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AuditLine } from '../../nodes/amqp/audit-line.ts';
-import { listAudit, verifyAudit } from '../../nodes/kernel/audit/index.ts';
+import { type AuditPage, listAudit, verifyAudit } from '../../nodes/kernel/audit/index.ts';
 import { Failure } from '../../nodes/kernel/failure.ts';
 import type { Store } from '../../nodes/kernel/store/index.ts';
 import { storesUnderTest } from '../support/store.ts';
@@ -23,14 +23,21 @@ function refusing(store: Store) {
 }
 
 for (const under of storesUnderTest()) {
-  const subjects = async (store: Store) =>
-    (await store.run(listAudit, { order: 'oldest-first', limit: 1_000 })).records.map(({ subject }) => subject);
+  const subjects = async (store: Store) => {
+    const found: (string | undefined)[] = [];
+    for (let cursor: number | undefined = 0; cursor !== undefined; ) {
+      const page: AuditPage = await store.run(listAudit, { order: 'oldest-first', limit: 1_000, cursor });
+      found.push(...page.records.map(({ subject }) => subject));
+      cursor = page.next;
+    }
+    return found;
+  };
 
   test(`entries are written in their order, many in one operation (${under.name})`, under.options, async () => {
     await using fixture = await under.fresh();
     const { state, store } = refusing(fixture.store);
     const line = new AuditLine(store);
-    const expected = Array.from({ length: 450 }, (_, index) => `m-${index}`);
+    const expected = Array.from({ length: 1_250 }, (_, index) => `m-${index}`);
     await Promise.all(expected.map((subject) => line.add(entry(subject))));
     assert.equal(await line.close(), 0);
     assert.deepEqual(await subjects(fixture.store), expected);
