@@ -15,7 +15,7 @@
  * back never lets a known key run twice. The retention counts from the claim, because that is when the sender's own
  * time for repeating begins.
  */
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import { Failure } from '../kernel/failure.ts';
 import {
   defineOperation,
@@ -86,7 +86,7 @@ export function keyHash({ scope, key }: KeyReference): Buffer {
       );
     }
   }
-  return createHash('sha256').update(`${scope}\0${key}`).digest();
+  return digest('sha256', `${scope}\0${key}`, 'buffer');
 }
 
 /** Operations on different keys never meet; see `OperationOptions.key`. */

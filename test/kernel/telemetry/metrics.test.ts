@@ -100,3 +100,26 @@ test('a failed hop is a warning line in JSON, a good one a debug line, and neith
   assert.equal(lines[0]?.[1].trace, '0af7651916cd43dd8448eb211c80319c');
   assert.doesNotMatch(JSON.stringify(lines), /abcdefghijklmnop/);
 });
+
+test('a gauge that was forgotten is gone, and begins anew when it is told again', async () => {
+  const registry = new MetricsRegistry({ depth: { kind: 'gauge', help: 'Depth.', labels: ['queue'] } });
+  registry.gauge('depth', { queue: 'a' }, 1);
+  registry.gauge('depth', { queue: 'b' }, 2);
+  registry.forget('depth', { queue: 'a' });
+  assert.deepEqual(registry.read('depth'), [{ labels: { queue: 'b' }, value: 2 }]);
+  registry.gauge('depth', { queue: 'a' }, 3);
+  registry.gauge('depth', { queue: 'a' }, 4);
+  assert.match(await registry.expose(), /healthflows_depth\{queue="b"\} 2\nhealthflows_depth\{queue="a"\} 4\n/);
+});
+
+test('series beyond the limit are folded into one, however often they are told', () => {
+  const registry = new MetricsRegistry({ seen: { kind: 'counter', help: 'Seen.', labels: ['who'] } }, 'healthflows_', {
+    labelValues: 2,
+  });
+  for (let round = 0; round < 3; round++) for (const who of ['a', 'b', 'c', 'd']) registry.count('seen', { who });
+  assert.deepEqual(registry.read('seen'), [
+    { labels: { who: 'a' }, value: 3 },
+    { labels: { who: 'b' }, value: 3 },
+    { labels: { who: 'other' }, value: 6 },
+  ]);
+});
