@@ -11,7 +11,7 @@ import { bare, load, startIngress } from './ingress-node-red.ts';
 import type { LoadResult } from './load.ts';
 import { median, print, publish } from './report.ts';
 
-const connections = [1, 16, 64, 200];
+const connections = (process.env.BENCH_CONNECTIONS ?? '1,16,64,200').split(',').map(Number);
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
 
 const odoo = await startSandboxOdoo({ version: '19' });
