@@ -38,7 +38,7 @@ for (const kind of allKinds) {
   describe(`Readiness of ${kind.title}`, { skip: kind.skip }, () => {
     let bench: Bench;
     let store: Store;
-    const closers: (() => Promise<void>)[] = [];
+    const closers: (() => Promise<unknown>)[] = [];
     before(async () => {
       bench = await kind.open();
       store = bench.store ?? openStore({ engine: 'sqlite', file: ':memory:' });
