@@ -306,7 +306,9 @@ export function odooParts(RED: RuntimeApi): PartNow[] {
     if (config.type !== 'odoo-server') return;
     const client = serviceOf<OdooService>(RED, { type: 'odoo-server' }, config.id)?.client;
     if (client === undefined) return;
-    const [health, state] = breakerWords[client.breaker?.kind ?? ''] ?? ['unknown', 'unknown'];
+    const [health, words] = breakerWords[client.breaker?.kind ?? ''] ?? ['unknown', 'unknown'];
+    const by = dependency(config.id)?.isolatedBy;
+    const state = by === undefined ? words : `${words} by ${by}`;
     const name = typeof config.name === 'string' && config.name !== '' ? config.name : 'Odoo';
     const cause = client.breaker?.cause === undefined ? '' : ` after ${client.breaker.cause}`;
     parts.push({ id: config.id, name, kind: 'odoo', health, state, detail: `${client.url ?? ''}${cause}` });
@@ -321,9 +323,10 @@ export function partnerParts(RED: RuntimeApi): PartNow[] {
     if (config.type !== 'partner-endpoint') return;
     const known = dependency(config.id);
     if (known === undefined) return;
-    const { availability, isolated, name } = known;
+    const { availability, isolated, isolatedBy, name } = known;
     const down = availability.kind === 'unavailable';
-    const [health, state] = breakerWords[isolated ? 'isolated' : down ? 'open' : 'closed']!;
+    const [health, words] = breakerWords[isolated ? 'isolated' : down ? 'open' : 'closed']!;
+    const state = isolatedBy === undefined ? words : `${words} by ${isolatedBy}`;
     const detail = down && availability.cause !== undefined ? `after ${availability.cause}` : '';
     parts.push({ id: config.id, name, kind: 'partner', health, state, detail });
   });

@@ -35,7 +35,8 @@ export function systemRoutes(routes: Routes): void {
       }
       const { store } = storeFor(routes.RED, request);
       await store.run(orderSystem, { token, actor, reason, system: system.name, order });
-      system[order]();
+      if (order === 'release') system.release();
+      else system.isolate(actor === 'anonymous' ? undefined : actor);
       return { name: system.name, isolated: system.isolated };
     });
   }

@@ -123,6 +123,19 @@ for (const { title, engine, skip } of engines) {
       assert.equal(tries.length, messages + tries.filter((attempt) => attempt > 1).length);
     });
 
+    test('a system that a person took out of service is not called down, and the consumer names the person', async () => {
+      const { dependency } = (await import(
+        new URL('../../dist/kernel/resilience/dependencies.js', import.meta.url).href
+      )) as typeof import('../../nodes/kernel/resilience/dependencies.ts');
+      const system = dependency('odoo')!;
+      system.isolate('ward.operator');
+      const told = 'waits: Odoo test is out of service, by ward.operator';
+      await until('the consumer says so', () => statuses.get('consume') === `yellow ring ${told}`);
+      assert.equal((await queueNow())?.held, told);
+      system.release();
+      await until('the consumer works', () => /^green dot/.test(statuses.get('consume') ?? ''));
+    });
+
     test('a consumer that is deployed during an outage waits from the start', async () => {
       await odoo.down();
       for (let n = 100; n < 110; n++) publish(n);

@@ -247,7 +247,7 @@ test('an operator takes Odoo out of service and puts it back, once each', async 
   await page.getByRole('button', { name: /^Take out of service/ }).click();
   await page.getByLabel('Reason').fill('upgrade of Odoo until noon');
   await page.getByRole('button', { name: 'Take out', exact: true }).dblclick();
-  await page.getByText('taken out of service').first().waitFor();
+  await page.getByText('taken out of service by operator').first().waitFor();
   await shot(page, 'out-of-service');
   await page.getByRole('button', { name: /^Put back into service/ }).click();
   await page.getByLabel('Reason').fill('the upgrade is done');

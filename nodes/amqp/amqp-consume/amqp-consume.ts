@@ -41,9 +41,9 @@ export default defineNode(amqpConsumeDefinition, (context) => {
   });
   const outages = watchOutages(
     () => (config.pauseWith === 'never' ? [] : idsUsedDownstream(RED, id)),
-    (down) => {
-      const reason = down === undefined ? undefined : `waits: ${down} is down`;
-      if (reason !== consumer.held) log.info('amqp.held', { queue: topology.name, down: down ?? null });
+    (why) => {
+      const reason = why === undefined ? undefined : `waits: ${why}`;
+      if (reason !== consumer.held) log.info('amqp.held', { queue: topology.name, why: why ?? null });
       consumer.hold(reason);
     },
   );

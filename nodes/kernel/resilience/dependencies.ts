@@ -19,8 +19,10 @@ export interface Dependency {
   readonly availability: Availability;
   /** True while a person has taken it out of service. */
   readonly isolated: boolean;
+  /** Who has, where that is known. */
+  readonly isolatedBy: string | undefined;
   /** A person takes it out of service: calls are refused and nothing probes it, until {@link release}. */
-  isolate(): void;
+  isolate(by?: string): void;
   /** Calls pass again; when it is down after all, the breaker opens by itself. */
   release(): void;
 }
@@ -37,6 +39,7 @@ const listeners = new Set<() => void>();
 export function registerDependency(id: string, name: string, breaker: Breaker): () => void {
   let availability = availabilityOf(breaker.state);
   let { kind } = breaker.state;
+  let isolatedBy: string | undefined;
   const dependency: Dependency = {
     id,
     name,
@@ -46,7 +49,13 @@ export function registerDependency(id: string, name: string, breaker: Breaker): 
     get isolated() {
       return breaker.state.kind === 'isolated';
     },
-    isolate: () => breaker.isolate(),
+    get isolatedBy() {
+      return isolatedBy;
+    },
+    isolate(by) {
+      isolatedBy = by;
+      breaker.isolate();
+    },
     release: () => breaker.release(),
   };
   dependencies.set(id, dependency);
@@ -54,12 +63,15 @@ export function registerDependency(id: string, name: string, breaker: Breaker): 
   const off = breaker.onChange((state) => {
     telemetry.gauge('breaker_state', { dependency: name }, stateNumbers[state.kind]);
     if (state.kind !== kind) telemetry.count('breaker_transitions_total', { dependency: name, state: state.kind });
+    // Why it is away is told as well: a person who takes away what is down already changes that.
+    const taken = (kind === 'isolated') !== (state.kind === 'isolated');
     kind = state.kind;
+    if (kind !== 'isolated') isolatedBy = undefined;
     const before = availability;
     const now = availabilityOf(state);
     // The outage began when the breaker first opened, whatever probes have found since.
     availability = before.kind === 'unavailable' && now.kind === 'unavailable' ? { ...now, ...before } : now;
-    if (before.kind !== now.kind) changed();
+    if (before.kind !== now.kind || taken) changed();
   });
   changed();
   return () => {
@@ -82,6 +94,15 @@ export function unavailable(ids: Iterable<string>): Dependency[] {
     const known = dependencies.get(id);
     return known?.availability.kind === 'unavailable' ? [known] : [];
   });
+}
+
+/** Why they cannot be reached, for people: `Odoo is down; Labor is out of service, by ward.operator`. */
+export function outageWords(down: readonly Dependency[]): string {
+  const whys = down.map(({ name, isolated, isolatedBy }) => {
+    if (!isolated) return `${name} is down`;
+    return isolatedBy === undefined ? `${name} is out of service` : `${name} is out of service, by ${isolatedBy}`;
+  });
+  return [...new Set(whys)].join('; ');
 }
 
 /** Tells when any dependency comes, goes, fails or is back. @returns a function that unsubscribes */

@@ -11,7 +11,8 @@ export function statusOf(
 ): { kind: StatusKind; text: string } {
   const aside = setAside > 0 ? ` · ${grouped(setAside)} set aside` : '';
   const lag = lastRun === undefined ? '' : ` · last look ${ago(now - lastRun)}`;
-  if (breaker === 'open' || breaker === 'isolated') return { kind: 'down', text: `Odoo down${lag}` };
+  if (breaker === 'open') return { kind: 'down', text: `Odoo down${lag}` };
+  if (breaker === 'isolated') return { kind: 'paused', text: `Odoo out of service${lag}` };
   if (problem !== undefined) {
     return { kind: problem.class === 'dependency-outage' ? 'down' : 'failed', text: `${problem.code}${lag}` };
   }

@@ -29,7 +29,8 @@ export default defineNode(odooRpcDefinition, (nodeContext) => {
 
   const show = () => {
     const { kind } = client.breaker;
-    if (kind === 'open' || kind === 'isolated') status('down', 'Odoo down');
+    if (kind === 'open') status('down', 'Odoo down');
+    else if (kind === 'isolated') status('paused', 'Odoo out of service');
     else if (kind === 'half-open') status('waiting', 'probing Odoo');
     else if (running > 0) status('working', `${running} running`);
     else if (names.findings.length > 0) status('degraded', `${names.findings.length} to fix: see log`);

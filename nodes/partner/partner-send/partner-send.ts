@@ -22,7 +22,8 @@ export default defineNode(partnerSendDefinition, ({ RED, node, config, resolve, 
   let running = 0;
   const show = () => {
     const { kind } = client.circuit.state;
-    if (kind === 'open' || kind === 'isolated') status('down', 'partner down');
+    if (kind === 'open') status('down', 'partner down');
+    else if (kind === 'isolated') status('paused', 'partner out of service');
     else if (kind === 'half-open') status('waiting', 'probing');
     else if (running > 0) status('working', `${running} running`);
     else status('idle', '');

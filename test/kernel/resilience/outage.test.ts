@@ -6,6 +6,7 @@ import { Breaker } from '../../../nodes/kernel/resilience/breaker.ts';
 import {
   dependency,
   onDependencies,
+  outageWords,
   registerDependency,
   unavailable,
 } from '../../../nodes/kernel/resilience/dependencies.ts';
@@ -37,6 +38,20 @@ test('a dependency is unavailable from the first opening until the breaker close
   assert.equal(dependency('server'), undefined);
   assert.deepEqual(seen, ['unavailable', 'available', 'gone']);
   unsubscribe();
+});
+
+test('a system that a person takes away is not called down, whether it was or not, and the person is named', async () => {
+  const breaker = new Breaker({ name: 'x', minimum: 1 });
+  const off = registerDependency('taken', 'Odoo', breaker);
+  const said: string[] = [];
+  const unsubscribe = onDependencies(() => said.push(outageWords(unavailable(['taken']))));
+  await fail(breaker);
+  dependency('taken')!.isolate('ward.operator');
+  dependency('taken')!.release();
+  dependency('taken')!.isolate();
+  assert.deepEqual(said, ['Odoo is down', 'Odoo is out of service, by ward.operator', '', 'Odoo is out of service']);
+  unsubscribe();
+  off();
 });
 
 test('a redeployed config node keeps its registration when the old one closes late', () => {
