@@ -1,36 +1,44 @@
 /** Dead letters over HTTP: groups, letters, payloads, replay, edit, discard, jobs. */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { Failure, toFailure } from '../kernel/failure.ts';
 import { parseJson } from '../kernel/json.ts';
 import type { Store } from '../kernel/store/store.ts';
 import type { AdminRequest, RuntimeApi } from '../node/index.ts';
 import {
+  applyChange,
   assignCauses,
   cancelReplay,
   causeOwners,
   causeStory,
   causeTrends,
+  type Change,
+  changeOf,
   type Desk,
   discardLetters,
   type Edit,
   editLimit,
   getLetter,
+  type KeptLetter,
   type Letter,
   type LetterFilter,
+  type LetterState,
+  listBodies,
   listGroups,
   listJobs,
   listLetters,
   openDesks,
   parseFilter,
+  payloadCipher,
   previewAct,
   recordPreview,
   revealLetter,
+  sealChange,
   sealContext,
+  sealEdit,
   startEditedReplay,
   startReplay,
 } from '../settlement/index.ts';
 import { actorOf, allowed, requirePerson } from './access.ts';
-import { applyChange, type Change, changeOf } from './bulk-edit.ts';
 import { outline } from './outline.ts';
 import { objectOf, type PersonalAct, queryText, type Routes } from './routes.ts';
 import { storeFor } from './stores.ts';
@@ -38,6 +46,8 @@ import { storeFor } from './stores.ts';
 const pageSize = 50;
 const jobsShown = 20;
 const payloadLimit = 1024 * 1024;
+/** Letters read at once to see whether a change fits them. */
+const editPage = 100;
 /** Letters a second. */
 const rates = { least: 1, most: 500, usual: 50 };
 
@@ -199,16 +209,20 @@ export function letterRoutes(routes: Routes): void {
     requireReveal(request, RED);
     const { id: storeId, store } = storeFor(RED, request);
     const change = changeOf(act.body.change);
-    const plan = await planEdit(store, storeId, parseFilter(act.body.filter), change);
-    requireExpected(act, plan.edits.length);
+    const filter = parseFilter(act.body.filter);
+    const { ids } = await planEdit(store, storeId, filter, change);
+    requireExpected(act, ids.length);
+    const jobId = randomUUID();
     const started = await store.run(startEditedReplay, {
       token: act.token,
       actor: act.actor,
       reason: act.reason,
-      jobId: randomUUID(),
+      jobId,
       rate: rateOf(act.body.rate),
       change: `set ${change.pointer}`,
-      edits: plan.edits,
+      sealed: sealChange(payloadCipher(), jobId, change),
+      filter,
+      ids,
     });
     wake(storeId);
     return started;
@@ -264,41 +278,35 @@ function causesOf(value: unknown): { queue: string; fingerprint: string }[] {
   throw new Failure('data-quality', 'CAUSES_INVALID', `Choose 1 to ${causesLimit} causes.`);
 }
 
-/** Letters of a filter that a change fits, with their edited bodies; bounded by what one act may edit. */
+/** Letters of a filter that a change fits; bounded by what one act may edit. It reads them in pages and keeps none. */
 async function planEdit(
   store: Store,
   storeId: string,
   filter: LetterFilter,
   change: Change,
-): Promise<{ edits: (Edit & { id: string })[]; told: Record<string, unknown> }> {
-  const states = filter.states ?? ['open', 'failed-again'];
-  const page = await store.run(listLetters, { filter: { ...filter, states }, limit: editLimit });
-  const edits: (Edit & { id: string })[] = [];
+): Promise<{ ids: string[]; told: Record<string, unknown> }> {
+  const chosen = { ...filter, states: filter.states ?? (['open', 'failed-again'] satisfies LetterState[]) };
+  const ids: string[] = [];
   const left: Record<string, number> = {};
   const sample: string[] = [];
-  for (const { id, businessKey, messageId } of page.letters) {
-    const letter = found(await store.run(getLetter, { id }));
-    if (deskFor(letter.queue, storeId) === undefined) throw noDesk(letter.queue);
-    const edited = applyChange(letter.contentType, plainBody(letter, storeId), change);
-    if ('why' in edited) {
-      left[edited.why] = (left[edited.why] ?? 0) + 1;
-      continue;
+  let seen = 0;
+  let more = true;
+  for (let after: string | undefined; more && seen < editLimit; ) {
+    const limit = Math.min(editPage, editLimit - seen);
+    const page = await store.run(listBodies, { filter: chosen, limit, ...(after === undefined ? {} : { after }) });
+    for (const letter of page) {
+      const edited = applyChange(letter.contentType, plainBody(letter, storeId), change);
+      if ('why' in edited) left[edited.why] = (left[edited.why] ?? 0) + 1;
+      else {
+        ids.push(letter.id);
+        if (sample.length < 5) sample.push(letter.businessKey ?? letter.messageId);
+      }
     }
-    edits.push({ id, ...sealed(letter, storeId, edited.body, letter.contentType) });
-    if (sample.length < 5) sample.push(businessKey ?? messageId);
+    seen += page.length;
+    after = page.at(-1)?.id;
+    more = page.length === limit;
   }
-  return { edits, told: { count: edits.length, left, sample, more: page.next !== undefined, limit: editLimit } };
-}
-
-function sealed(letter: Letter, storeId: string, edited: Buffer, contentType: string): Edit {
-  const cipher = cipherFor(letter.queue, storeId);
-  return {
-    body: cipher.seal(edited, sealContext(letter.queue, letter.messageId, letter.generation + 1)),
-    bodyKey: cipher.keyId,
-    contentType,
-    originalHash: sha256(plainBody(letter, storeId)),
-    editedHash: sha256(edited),
-  };
+  return { ids, told: { count: ids.length, left, sample, more: more && seen === editLimit, limit: editLimit } };
 }
 
 function filterOfQuery(request: AdminRequest): LetterFilter {
@@ -354,7 +362,12 @@ function editOf({ body }: PersonalAct, letter: Letter, storeId: string): Edit {
   if (edited.equals(original) && letter.edited === null) {
     throw new Failure('data-quality', 'EDIT_UNCHANGED', 'The payload is unchanged. Use Replay to send it as it is.');
   }
-  return sealed(letter, storeId, edited, type);
+  return sealEdit(
+    cipherFor(letter.queue, storeId),
+    { ...letter, generation: letter.generation + 1, contentType: type },
+    original,
+    edited,
+  );
 }
 
 /** Without the key of an encrypted payload the rest of the letter is still worth reading. */
@@ -366,11 +379,7 @@ function shapeOf(letter: Letter, storeId: string): unknown {
   }
 }
 
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-function plainBody(letter: Letter, storeId: string): Buffer {
+function plainBody(letter: Pick<KeptLetter, 'queue' | 'messageId' | 'body' | 'bodyKey'>, storeId: string): Buffer {
   return letter.bodyKey === null
     ? Buffer.from(letter.body)
     : cipherFor(letter.queue, storeId).open(letter.body, letter.bodyKey, sealContext(letter.queue, letter.messageId));

@@ -5,6 +5,7 @@ import { listAudit } from '../../nodes/kernel/audit/index.ts';
 import {
   cancelReplay,
   discardLetters,
+  noteEdit,
   recordPreview,
   revealLetter,
   startEditedReplay,
@@ -158,35 +159,50 @@ for (const under of storesUnderTest()) {
     },
   );
 
-  test(name('several letters are replayed with a body of their own, once for a token'), under.options, async () => {
+  test(name('many letters are replayed with one change in each, once for a token'), under.options, async () => {
     await using fixture = await under.fresh();
     const { store } = fixture;
-    const letters = ['1', '2'].map((messageId) => death({ messageId }));
-    for (const letter of letters) await store.run(collectLetter, letter);
-    await store.run(recordPreview, { actor: 'ward.operator', change: 'set /unit', letters: 2 });
-    const edits = letters.map(({ id }, index) => ({
-      id,
-      body: Buffer.from(`{"edited":${index}}`),
-      bodyKey: null,
-      contentType: 'application/json',
-      originalHash: 'a',
-      editedHash: `b${index}`,
-    }));
-    const request = { ...act('e1'), jobId: 'j1', rate: 100, change: 'set /unit', edits };
-    assert.deepEqual(await store.run(startEditedReplay, request), { jobId: 'j1', count: 2 });
-    assert.deepEqual(await store.run(startEditedReplay, { ...request, jobId: 'j2' }), { jobId: 'j1', count: 2 });
-    for (const [index, { id }] of letters.entries()) {
-      const letter = (await store.run(getLetter, { id }))!;
-      assert.deepEqual([letter.state, letter.generation], ['replaying', 1]);
-      assert.equal(Buffer.from(letter.edited!.body).toString(), `{"edited":${index}}`);
-    }
+    const letters = Array.from({ length: 1_001 }, (_, n) => death({ messageId: String(n) }));
+    await Promise.all(letters.map((letter) => store.run(collectLetter, letter)));
+    await store.run(recordPreview, { actor: 'ward.operator', change: 'set /unit', letters: 1_000 });
+    const ids = letters.slice(0, 1_000).map(({ id }) => id);
+    const sealed = { change: Buffer.from('sealed'), key: 'k' };
+    const request = { ...act('e1'), jobId: 'j1', rate: 100, change: 'set /unit', sealed, filter: { queue }, ids };
+    assert.deepEqual(await store.run(startEditedReplay, request), { jobId: 'j1', count: 1_000 });
+    assert.deepEqual(await store.run(startEditedReplay, { ...request, jobId: 'j2' }), { jobId: 'j1', count: 1_000 });
+    assert.equal((await store.run(getLetter, { id: letters[1_000]!.id }))?.state, 'open');
     await assert.rejects(store.run(startEditedReplay, { ...request, token: 'e2' }), { code: 'NOTHING_TO_REPLAY' });
+
+    const claim = { queue, limit: 1, lease: 10 };
+    const [item] = await store.run(claimReplays, claim);
+    assert.equal(Buffer.from(item!.change!.sealed).toString(), 'sealed');
+    assert.deepEqual([item!.generation, item!.rate, item!.change!.key], [1, 100, 'k']);
+    const edit = { body: Buffer.from('{"edited":1}'), bodyKey: null, contentType: 'application/json' };
+    const noted = {
+      letterId: item!.id,
+      generation: 1,
+      jobId: 'j1',
+      edit: { ...edit, originalHash: 'a', editedHash: 'b' },
+    };
+    await store.run(noteEdit, noted);
+    // As another that was in the middle of it would.
+    await store.run(noteEdit, noted);
+    fixture.setClock(60_000);
+    const [again] = await store.run(claimReplays, claim);
+    assert.deepEqual([again!.id, again!.change], [item!.id, undefined]);
+    assert.equal(Buffer.from(again!.body).toString(), '{"edited":1}');
+    const letter = (await store.run(getLetter, { id: item!.id }))!;
+    assert.equal(Buffer.from(letter.edited!.body).toString(), '{"edited":1}');
+    assert.deepEqual(
+      letter.edits.map(({ actor, reason, generation }) => ({ actor, reason, generation })),
+      [{ actor: 'ward.operator', reason: act('').reason, generation: 1 }],
+    );
     const { records } = await store.run(listAudit, { order: 'oldest-first' });
     assert.deepEqual(
       records.filter(({ actor }) => actor === 'ward.operator').map(({ action, detail }) => [action, detail]),
       [
-        ['deadletter.previewed', { change: 'set /unit', letters: 2 }],
-        ['deadletter.edited-and-replayed', { change: 'set /unit', count: 2, job: 'j1' }],
+        ['deadletter.previewed', { change: 'set /unit', letters: 1_000 }],
+        ['deadletter.edited-and-replayed', { change: 'set /unit', count: 1_000, job: 'j1' }],
       ],
     );
   });

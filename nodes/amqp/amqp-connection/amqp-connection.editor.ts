@@ -1,5 +1,7 @@
 import type { EditorNodeProperties, EditorRED } from 'node-red';
 import { showDefaults } from '../../node/editor/absent.ts';
+import { connectionTest } from '../../node/editor/server-dialog.ts';
+import type { TopologyRow } from './topology-table.ts';
 
 declare const RED: EditorRED;
 
@@ -26,9 +28,15 @@ interface Secrets {
   passphrase: string;
 }
 
-interface Topology {
-  exchanges: string[];
-  queues: { name: string; type: string; bindings: { exchange: string; routingKey: string }[] }[];
+interface Report {
+  embedded?: boolean;
+  store?: { state: string; version?: string; problem?: string };
+  server?: string;
+  host?: string;
+  vhost?: string;
+  user?: string;
+  missing?: string[];
+  notes?: string[];
 }
 
 /** A password has no place in a URL that stands in the flow file. */
@@ -91,66 +99,43 @@ RED.nodes.registerType<ConnectionFields, Secrets>('amqp-connection', {
         .appendTo('.hf-amqp-tip.hf-amqp-auto');
     });
 
-    $.getJSON('healthflows/amqp-connection/topology', { id: this.id }).done((topology: Topology) => {
-      if (topology.queues.length === 0 && topology.exchanges.length === 0) return;
-      const rows = $('#hf-amqp-topology tbody');
-      for (const queue of topology.queues) {
-        const keys = queue.bindings.map(({ exchange, routingKey }) => `${exchange}: ${routingKey}`).join(', ');
-        $('<tr>').append($('<td>').text(queue.name), $('<td>').text(queue.type), $('<td>').text(keys)).appendTo(rows);
+    $.getJSON('healthflows/amqp-connection/topology', { id: this.id }).done((answer: { rows: TopologyRow[] }) => {
+      if (answer.rows.length === 0) return;
+      const table = $('#hf-amqp-topology tbody');
+      for (const { name, role, type, bindings, terms } of answer.rows) {
+        const bound = bindings.map(({ exchange, routingKey }) => `${exchange}: ${routingKey}`);
+        const kind = [text(`topology.role.${role}`), type === undefined ? '' : text(`topology.type.${type}`)];
+        $('<tr>')
+          .addClass(`hf-amqp-${role}`)
+          .append(
+            $('<td>').addClass('hf-amqp-name').text(name),
+            $('<td>').text(kind.filter(Boolean).join(', ')),
+            $('<td>').text(bound.join(', ') || text(role === 'exchange' ? 'topology.none' : 'topology.byName')),
+            $('<td>').text(terms.map(({ key, values }) => text(`topology.term.${key}`, values)).join(' ')),
+          )
+          .appendTo(table);
       }
       $('#hf-amqp-topology-row').show();
     });
 
-    const result = $('#hf-amqp-result');
-    const show = (ok: boolean, words: string): void => {
-      result.empty();
-      $('<i>')
-        .addClass(ok ? 'fa fa-check-circle' : 'fa fa-exclamation-triangle')
-        .appendTo(result);
-      $('<span>').text(` ${words}`).appendTo(result);
-    };
-    $('#hf-amqp-test').on('click', () => {
-      result.text(text('test.running'));
-      const field = (name: string): string => String($(`#node-config-input-${name}`).val() ?? '');
-      const names = ['engine', 'url', 'vhost', 'ca', 'certificate', 'key', 'namespace', 'store'];
-      const secrets = ['username', 'password', 'passphrase'];
-      $.ajax({
-        url: 'healthflows/amqp-connection/test',
-        method: 'POST',
-        contentType: 'application/json',
-        data: JSON.stringify({
-          id: this.id,
-          ...Object.fromEntries([...names, ...secrets].map((name) => [name, field(name)])),
-        }),
-      })
-        .done(
-          (answer: {
-            embedded?: boolean;
-            store?: { state: string; version?: string; problem?: string };
-            server?: string;
-            host?: string;
-            vhost?: string;
-            user?: string;
-            missing?: string[];
-            notes?: string[];
-          }) => {
-            if (answer.embedded) {
-              const { store } = answer;
-              if (store === undefined) show(false, text('test.noStore'));
-              else if (store.state === 'ready') show(true, text('test.embedded', { version: store.version }));
-              else show(false, store.problem ?? text('test.storeDown'));
-              return;
-            }
-            const words = [text('test.connected', { ...answer })];
-            const missing = answer.missing ?? [];
-            if (missing.length > 0) words.push(text('test.missing', { what: missing.join('; ') }));
-            show(missing.length === 0, [...words, ...(answer.notes ?? [])].join(' '));
-          },
-        )
-        .fail((request) => {
-          const message = (request.responseJSON as { error?: { message?: string } } | undefined)?.error?.message;
-          show(false, message ?? text('test.unreachable'));
-        });
+    connectionTest<Report>({
+      type: 'amqp-connection',
+      id: this.id,
+      button: $('#hf-amqp-test'),
+      result: $('#hf-amqp-result'),
+      words: text,
+      show(report, line) {
+        const { embedded, store, missing = [], notes = [] } = report;
+        if (embedded === true) {
+          if (store === undefined) line(false, text('test.noStore'));
+          else if (store.state === 'ready') line(true, text('test.embedded', { version: store.version }));
+          else line(false, store.problem ?? text('test.storeDown'));
+          return;
+        }
+        line(true, text('test.connected', { ...report }));
+        for (const what of missing) line(false, text('test.missing', { what }));
+        for (const note of notes) line(false, note);
+      },
     });
   },
 });

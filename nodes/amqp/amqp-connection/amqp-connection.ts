@@ -1,13 +1,6 @@
 import { integrationStore } from '../../idempotency/index.ts';
-import { Failure } from '../../kernel/failure.ts';
-import {
-  type AdminRequest,
-  defineConfigNode,
-  holdWhileStarting,
-  type RuntimeApi,
-  serviceOf,
-} from '../../node/index.ts';
-import { dialogCredentials } from '../../node/unsaved.ts';
+import { defineConfigNode, holdWhileStarting, type RuntimeApi, serviceOf } from '../../node/index.ts';
+import { unsavedSettings } from '../../node/unsaved.ts';
 import { type RunningConnection, startConnection } from '../connection-service.ts';
 import { EmbeddedEngine } from '../engines/embedded/engine.ts';
 import { RabbitMqEngine } from '../engines/rabbitmq/engine.ts';
@@ -16,6 +9,7 @@ import type { AmqpConnectionService } from '../service.ts';
 import { type AmqpConnectionConfig, amqpConnectionDefinition } from './amqp-connection.def.ts';
 import { probe } from './probe.ts';
 import { autoVariable, engineSettings, type Surroundings } from './settings.ts';
+import { topologyRows } from './topology-table.ts';
 
 const day = 86_400_000;
 
@@ -61,14 +55,16 @@ export default defineConfigNode<AmqpConnectionConfig, AmqpConnectionService>(
       );
       get('topology', 'healthflows.configure', (request, response) => {
         const service = serviceOf(RED, amqpConnection, String(request.query.id ?? ''));
+        const topology = service?.topology() ?? { exchanges: [], queues: [] };
         response.json({
-          ...(service?.topology() ?? { exchanges: [], queues: [] }),
+          ...topology,
+          rows: service === undefined ? [] : topologyRows(service.engine, topology),
           namespace: service?.namespace,
           state: service?.state,
         });
       });
       post('test', 'healthflows.configure', async (request, response) => {
-        const { config, credentials } = tested(RED, request);
+        const { config, credentials } = unsavedSettings(RED, amqpConnectionDefinition, request.body);
         const settings = engineSettings(config, credentials, 'Node-RED', surroundings(RED));
         if (settings.kind === 'rabbitmq') response.json(await probe(settings.link, config.namespace));
         else response.json({ embedded: true, store: serviceOf(RED, integrationStore, config.store)?.store.status() });
@@ -79,22 +75,4 @@ export default defineConfigNode<AmqpConnectionConfig, AmqpConnectionService>(
 
 function surroundings(RED: RuntimeApi): Surroundings {
   return { userDir: RED.settings.userDir ?? process.cwd(), env: process.env };
-}
-
-/** The dialog's values, which may not be deployed. */
-function tested(
-  RED: RuntimeApi,
-  { body }: AdminRequest,
-): { config: AmqpConnectionConfig; credentials: Record<string, string> } {
-  const form = (body ?? {}) as Record<string, unknown>;
-  const config: Record<string, unknown> = { ...amqpConnectionDefinition.defaults };
-  for (const key of Object.keys(config)) {
-    if (form[key] === undefined || typeof config[key] === 'number') continue;
-    if (typeof form[key] !== 'string') {
-      throw new Failure('configuration', 'AMQP_FORM_INVALID', `The value of "${key}" is not valid.`);
-    }
-    config[key] = form[key];
-  }
-  const credentials = dialogCredentials(RED, amqpConnectionDefinition, form, config);
-  return { config: config as unknown as AmqpConnectionConfig, credentials };
 }

@@ -230,7 +230,7 @@ export default function failuresPage(main, session, query) {
         const plan = await post('edit-preview', { filter: chosen, change: change() });
         expected = plan.count;
         const left = Object.entries(plan.left).map(([why, number]) => `${number.toLocaleString()} ${why}`);
-        render(outcome, h('p', {}, badge(plan.count > 0 ? 'good' : 'attention', `${count(plan.count, 'letter')} would be changed`), ' ', left.length > 0 && `Left alone: ${left.join(', ')}.`), plan.sample.length > 0 && h('p', { class: 'quiet small' }, `For example ${plan.sample.join(', ')}.`), plan.more && h('p', { class: 'quiet small' }, `Only the first ${plan.limit} letters are taken at a time; press it again for the next.`));
+        render(outcome, h('p', {}, badge(plan.count > 0 ? 'good' : 'attention', `${count(plan.count, 'letter')} would be changed`), ' ', left.length > 0 && `Left alone: ${left.join(', ')}.`), plan.sample.length > 0 && h('p', { class: 'quiet small' }, `For example ${plan.sample.join(', ')}.`), plan.more && h('p', { class: 'quiet small' }, `Only the first ${plan.limit.toLocaleString()} letters are taken at a time; press it again for the next.`));
       } catch (error) {
         render(outcome, errorBox(error));
       }

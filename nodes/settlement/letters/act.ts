@@ -64,7 +64,7 @@ function* change(
   return touched;
 }
 
-/** An edited body for the one letter that is replayed. */
+/** An edited body of one letter. */
 export interface Edit {
   body: Uint8Array;
   bodyKey: string | null;
@@ -142,19 +142,25 @@ export const startReplay = defineOperation(
   },
 );
 
-/** Letters that one act may edit at most: each has a new body, and they are one transaction. */
-export const editLimit = 200;
+/** Letters that one act may edit at most. */
+export const editLimit = 10_000;
+/** Ids in one statement. */
+const idsPerStatement = 500;
 
 export interface EditedReplay extends Act {
   jobId: string;
   rate: number;
-  /** In words, for the audit trail: which field was set. Never its value. */
+  /** In words, for the audit trail: which field is set. Never its value. */
   change: string;
-  edits: readonly (Edit & { id: string })[];
+  /** The change itself, sealed; each letter gets it as it is sent. */
+  sealed: { change: Uint8Array; key: string | null };
+  /** What was selected, and those of it that the change fits. */
+  filter: LetterFilter;
+  ids: readonly string[];
 }
 
 /**
- * Marks several waiting letters for replay with an edited body each, as one job. Letters that no longer wait are left
+ * Marks waiting letters for replay with one change in each of them, as one job. Letters that no longer wait are left
  * out.
  * @throws Failure `conflict` `NOTHING_TO_REPLAY` when none waits
  */
@@ -162,37 +168,57 @@ export const startEditedReplay = defineOperation(
   import.meta.url,
   'startEditedReplay',
   function* (request: EditedReplay, context): Step<ReplayStarted> {
-    const { edits, jobId, actor, reason } = request;
+    const { jobId, actor, reason, sealed } = request;
     return yield* once('edit-replay', request, context.now, function* () {
-      const ids = edits.slice(0, editLimit).map(({ id }) => id);
-      const touched = yield* change({ ids }, 'replaying', 'generation = generation + 1, job_id = $1, lease_until = 0', [
-        jobId,
-      ]);
-      if (touched.length === 0) throw nothing('NOTHING_TO_REPLAY', 'replayed');
+      const chosen = request.ids.slice(0, editLimit);
+      let count = 0;
+      for (let at = 0; at < chosen.length; at += idsPerStatement) {
+        const ids = chosen.slice(at, at + idsPerStatement);
+        const touched = yield* change(
+          { ids },
+          'replaying',
+          'generation = generation + 1, job_id = $1, lease_until = 0',
+          [jobId],
+        );
+        count += touched.length;
+      }
+      if (count === 0) throw nothing('NOTHING_TO_REPLAY', 'replayed');
       yield* query(
-        `INSERT INTO replay_jobs (id, state, actor, reason, filter, total, rate, created_at)
-         VALUES ($1, 'running', $2, $3, $4, $5, $6, $7)`,
+        `INSERT INTO replay_jobs (id, state, actor, reason, filter, total, rate, created_at, change_sealed, change_key)
+         VALUES ($1, 'running', $2, $3, $4, $5, $6, $7, $8, $9)`,
         jobId,
         actor,
         reason,
-        JSON.stringify({ ids: touched.map(({ id }) => id) }),
-        touched.length,
+        JSON.stringify(request.filter),
+        count,
         request.rate,
         context.now,
+        sealed.change,
+        sealed.key,
       );
-      const byId = new Map(edits.map((edit) => [edit.id, edit]));
-      for (const { id, generation } of touched)
-        yield* insertEdit(id, Number(generation), byId.get(id)!, request, context.now);
       context.audit({
         action: 'deadletter.edited-and-replayed',
         outcome: 'success',
         actor,
         subject: jobId,
         reason,
-        detail: { job: jobId, count: touched.length, change: request.change },
+        detail: { job: jobId, count, change: request.change },
       });
-      return { jobId, count: touched.length };
+      return { jobId, count };
     });
+  },
+);
+
+/** Puts on record what a job makes of a letter, before it is sent. After a crash the letter may come here again. */
+export const noteEdit = defineOperation(
+  import.meta.url,
+  'noteEdit',
+  function* (args: { letterId: string; generation: number; jobId: string; edit: Edit }, context): Step<void> {
+    const [job] = yield* query<{ actor: string; reason: string }>(
+      'SELECT actor, reason FROM replay_jobs WHERE id = $1',
+      args.jobId,
+    );
+    if (job !== undefined) yield* insertEdit(args.letterId, args.generation, args.edit, job, context.now);
   },
 );
 
@@ -200,13 +226,13 @@ function* insertEdit(
   letterId: string,
   generation: number,
   edit: Edit,
-  { actor, reason }: Act,
+  { actor, reason }: Pick<Act, 'actor' | 'reason'>,
   now: number,
 ): Step<void> {
   yield* query(
     `INSERT INTO dead_letter_edits
        (letter_id, generation, body, body_key, content_type, original_hash, edited_hash, actor, reason, at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (letter_id, generation) DO NOTHING`,
     letterId,
     generation,
     edit.body,

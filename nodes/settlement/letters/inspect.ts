@@ -131,6 +131,44 @@ export const listLetters = defineOperation(
   { readOnly: true },
 );
 
+export interface KeptLetter {
+  id: string;
+  queue: string;
+  messageId: string;
+  businessKey: string | null;
+  contentType: string;
+  /** As it was collected; encrypted when `bodyKey` says so. */
+  body: Uint8Array;
+  bodyKey: string | null;
+}
+
+/** Newest first, with what was collected, for those who look into many. The next page begins after the last id. */
+export const listBodies = defineOperation(
+  import.meta.url,
+  'listBodies',
+  function* (args: { filter: LetterFilter; after?: string; limit: number }): Step<KeptLetter[]> {
+    const condition = conditionOf(args.filter, 3);
+    type KeptRow = Pick<LetterRow, 'id' | 'queue' | 'message_id' | 'business_key' | 'content_type' | 'body_key'>;
+    const rows = yield* query<KeptRow & { body: Uint8Array }>(
+      `SELECT id, queue, message_id, business_key, content_type, body, body_key FROM dead_letters
+       WHERE id < $1 AND ${condition.text} ORDER BY id DESC LIMIT $2`,
+      args.after ?? 'zzzz',
+      args.limit,
+      ...condition.values,
+    );
+    return rows.map((row) => ({
+      id: row.id,
+      queue: row.queue,
+      messageId: row.message_id,
+      businessKey: row.business_key,
+      contentType: row.content_type,
+      body: row.body,
+      bodyKey: row.body_key,
+    }));
+  },
+  { readOnly: true },
+);
+
 export interface LetterEdit {
   generation: number;
   actor: string;

@@ -25,6 +25,8 @@ export interface ReplayItem {
   bodyKey: string | null;
   /** What {@link PayloadCipher} bound the bytes to. */
   context: string;
+  /** The job's change, sealed, when it has yet to be made in this letter. */
+  change?: { sealed: Uint8Array; key: string | null };
 }
 
 type ItemRow = {
@@ -38,6 +40,8 @@ type ItemRow = {
   body: Uint8Array;
   body_key: string | null;
 };
+
+type JobTerms = { rate: number; change_sealed: Uint8Array | null; change_key: string | null };
 
 /** What a payload is sealed for: the message in its queue, and for an edit its generation. */
 export function sealContext(queue: string, messageId: string, generation?: number): string {
@@ -64,14 +68,18 @@ export const claimReplays = defineOperation(
       args.limit,
     );
     if (rows.length === 0) yield* finishLeftJobs(context);
-    const rates = new Map<string, number>();
+    const jobs = new Map<string, JobTerms | undefined>();
     const items: ReplayItem[] = [];
     for (const row of rows.sort((a, b) => (a.id < b.id ? -1 : 1))) {
-      if (!rates.has(row.job_id)) {
-        const [job] = yield* query<{ rate: number }>('SELECT rate FROM replay_jobs WHERE id = $1', row.job_id);
-        rates.set(row.job_id, Number(job?.rate ?? 1));
+      if (!jobs.has(row.job_id)) {
+        const [terms] = yield* query<JobTerms>(
+          'SELECT rate, change_sealed, change_key FROM replay_jobs WHERE id = $1',
+          row.job_id,
+        );
+        jobs.set(row.job_id, terms);
       }
-      const [edit] = yield* query<{
+      const job = jobs.get(row.job_id);
+      const [latest] = yield* query<{
         generation: number;
         body: Uint8Array;
         body_key: string | null;
@@ -81,18 +89,23 @@ export const claimReplays = defineOperation(
          WHERE letter_id = $1 ORDER BY generation DESC LIMIT 1`,
         row.id,
       );
+      const generation = Number(row.generation);
+      // A change is made in the original, once for each replay.
+      const made = job?.change_sealed == null || Number(latest?.generation ?? -1) === generation;
+      const edit = made ? latest : undefined;
       items.push({
         id: row.id,
         queue: row.queue,
         messageId: row.message_id,
-        generation: Number(row.generation),
+        generation,
         jobId: row.job_id,
-        rate: rates.get(row.job_id)!,
+        rate: Number(job?.rate ?? 1),
         contentType: edit?.content_type ?? row.content_type,
         properties: row.properties,
         body: edit?.body ?? row.body,
         bodyKey: edit === undefined ? row.body_key : edit.body_key,
         context: sealContext(row.queue, row.message_id, edit === undefined ? undefined : Number(edit.generation)),
+        ...(made ? {} : { change: { sealed: job!.change_sealed!, key: job!.change_key } }),
       });
     }
     return items;

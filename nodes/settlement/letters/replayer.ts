@@ -3,9 +3,11 @@
  * the store, so that a job goes on after a crash where it stopped.
  */
 import type { AmqpConnectionService, MessageProperties, OutgoingMessage } from '../../amqp/index.ts';
-import { type Failure, toFailure } from '../../kernel/failure.ts';
+import { Failure, toFailure } from '../../kernel/failure.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import type { TraceContext } from '../../kernel/telemetry/tracing.ts';
+import { noteEdit } from './act.ts';
+import { applyChange, openChange, sealEdit } from './change.ts';
 import type { PayloadCipher } from './cipher.ts';
 import { generationHeader, jobHeader, type ReplayProperties } from './letter.ts';
 import { replaySpans } from '../../amqp/index.ts';
@@ -114,7 +116,7 @@ export class Replayer {
     const { queue, messageId, generation, jobId } = item;
     const spans = replaySpans({ queue, messageId, generation, jobId, headers: stored.headers });
     try {
-      const body = this.#options.cipher.open(item.body, item.bodyKey, item.context);
+      const body = await this.#bodyOf(item);
       await this.#options.connection.publish(replayMessage(item, body, spans?.context));
       spans?.end();
       return entryOf(item, 'sent');
@@ -124,6 +126,19 @@ export class Replayer {
       this.#options.onProblem(failure);
       return entryOf(item, failure.retryable ? 'waits' : 'refused');
     }
+  }
+
+  /** What is sent: as it is kept, or with the change of its job, which is on record before. */
+  async #bodyOf({ change, ...item }: ReplayItem): Promise<Buffer> {
+    const { cipher, store } = this.#options;
+    const kept = cipher.open(item.body, item.bodyKey, item.context);
+    if (change === undefined) return kept;
+    const edited = applyChange(item.contentType, kept, openChange(cipher, item.jobId, change));
+    if ('why' in edited) throw misfit(edited.why);
+    const { id: letterId, generation, jobId } = item;
+    const edit = sealEdit(cipher, item, kept, edited.body);
+    await store.run(noteEdit, { letterId, generation, jobId, edit });
+    return edited.body;
   }
 
   /** @param wakeable whether {@link kick} ends it early */
@@ -142,4 +157,12 @@ export class Replayer {
 
 function entryOf(item: ReplayItem, outcome: SentItem['outcome']): SentItem {
   return { id: item.id, generation: item.generation, jobId: item.jobId, outcome };
+}
+
+function misfit(why: string): Failure {
+  return new Failure(
+    'data-quality',
+    'EDIT_DOES_NOT_FIT',
+    `The change of this replay cannot be made in the letter: ${why}.`,
+  );
 }

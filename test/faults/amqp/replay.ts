@@ -2,7 +2,7 @@
  * A process that sends the letters of a replay and works on them behind the gate, to be killed. It prints one line for
  * each effect, after the transaction that is the effect, and says when no letter is left.
  *
- *   replay.ts <sqlite file> <queue>
+ *   replay.ts <sqlite file> <queue> [URL of RabbitMQ, default the embedded engine]
  */
 import { startConnection } from '../../../nodes/amqp/connection-service.ts';
 import { EmbeddedEngine } from '../../../nodes/amqp/engines/embedded/engine.ts';
@@ -14,14 +14,14 @@ import { letterTotals, listJobs, payloadCipher } from '../../../nodes/settlement
 import { generationOf } from '../../../nodes/settlement/letters/letter.ts';
 import { Replayer } from '../../../nodes/settlement/letters/replayer.ts';
 import { settleMessage } from '../../../nodes/settlement/record.ts';
-import { queue } from '../../amqp/engines.ts';
+import { queue, rabbitMq } from '../../amqp/engines.ts';
 
-const [file = '', name = ''] = process.argv.slice(2);
+const [file = '', name = '', url] = process.argv.slice(2);
 const store = openStore({ engine: 'sqlite', file });
 const { service } = startConnection({
   id: 'replay',
   namespace: 'replay',
-  engine: new EmbeddedEngine(store),
+  engine: url === undefined ? new EmbeddedEngine(store) : rabbitMq(url),
   store: { id: 'store', store },
 });
 await service.declare({ exchanges: [], queues: [queue(name)] });

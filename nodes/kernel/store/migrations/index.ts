@@ -18,6 +18,7 @@ import { controlNumbers } from './0013-control-numbers.ts';
 import { auditCheckpoints } from './0014-audit-checkpoints.ts';
 import { configuration } from './0015-configuration.ts';
 import { journalTerms } from './0016-journal-terms.ts';
+import { replayChanges } from './0017-replay-changes.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -37,6 +38,7 @@ export const migrations: readonly Migration[] = [
   auditCheckpoints,
   configuration,
   journalTerms,
+  replayChanges,
 ];
 
 export type { Migration, SqlTypes } from './migration.ts';

@@ -1,6 +1,10 @@
 /** One correction for many documents: a field, named by JSON Pointer, is set where it stands. */
-import { Failure } from '../kernel/failure.ts';
-import { parseJson } from '../kernel/json.ts';
+import { createHash } from 'node:crypto';
+import { Failure } from '../../kernel/failure.ts';
+import { parseJson } from '../../kernel/json.ts';
+import type { Edit } from './act.ts';
+import type { PayloadCipher } from './cipher.ts';
+import { sealContext } from './replay.ts';
 
 export interface Change {
   /** JSON Pointer (RFC 6901); a segment `*` stands for every item of a list. */
@@ -105,4 +109,40 @@ function walk(value: unknown, segments: string[], set: (parent: Record<string, u
   const parent = value as Record<string, unknown>;
   if (rest.length === 0) set(parent, segment);
   else walk(parent[segment], rest, set);
+}
+
+const changeContext = (jobId: string): string => JSON.stringify(['replay-change', jobId]);
+
+/** A change for the time until the last letter of its job has it. */
+export function sealChange(cipher: PayloadCipher, jobId: string, change: Change) {
+  return { change: cipher.seal(Buffer.from(JSON.stringify(change)), changeContext(jobId)), key: cipher.keyId };
+}
+
+export function openChange(
+  cipher: PayloadCipher,
+  jobId: string,
+  kept: { sealed: Uint8Array; key: string | null },
+): Change {
+  return JSON.parse(cipher.open(kept.sealed, kept.key, changeContext(jobId)).toString()) as Change;
+}
+
+/** An edited body as it is kept, for the replay `generation` of a letter. */
+export function sealEdit(
+  cipher: PayloadCipher,
+  letter: { queue: string; messageId: string; generation: number; contentType: string },
+  original: Uint8Array,
+  edited: Uint8Array,
+): Edit {
+  const { queue, messageId, generation, contentType } = letter;
+  return {
+    body: cipher.seal(edited, sealContext(queue, messageId, generation)),
+    bodyKey: cipher.keyId,
+    contentType,
+    originalHash: sha256(original),
+    editedHash: sha256(edited),
+  };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BacklogHistory } from '../../nodes/console/backlog.ts';
-import { applyChange, changeOf } from '../../nodes/console/bulk-edit.ts';
+import { applyChange, changeOf } from '../../nodes/settlement/letters/change.ts';
 
 const edited = (document: string, change: object): string => {
   const result = applyChange('application/json', Buffer.from(document), changeOf(change));
