@@ -27,7 +27,7 @@ export function topologyRows(engine: MessagingEngine['kind'], { exchanges, queue
     const limit = queue.deliveryLimit ?? defaultDeliveryLimit;
     const terms: TopologyRow['terms'] = [
       { key: 'deliveries', values: { limit } },
-      ...(maxLength === undefined ? [] : [{ key: 'length', values: { limit: maxLength } }]),
+      ...(maxLength === undefined ? [] : [{ key: 'length', values: { limit: maxLength.toLocaleString('en') } }]),
       ...(singleActiveConsumer === true && broker ? [{ key: 'single' }] : []),
       ...(steps === undefined || broker ? [] : [{ key: 'waits', values: { steps: steps.map(words).join(', ') } }]),
     ];
