@@ -25,6 +25,9 @@ export const suppliers = [
   },
 ] as const;
 
+/** Archived: nothing is bought here any more, and a bill that comes all the same is held. */
+export const blockedSupplier = 'LAPSED';
+
 /** `code`: the UN/ECE Recommendation 20 or 21 code that partners write for the unit. */
 export const units = [
   { name: 'Units', code: 'EA', factor: 1 },
@@ -122,6 +125,8 @@ export function seed(env: Env): void {
       name,
       partner_id: partner,
       currency_id: euro,
+      // The books of the year before last are closed.
+      fiscalyear_lock_date: `${new Date().getUTCFullYear() - 2}-12-31`,
     });
   });
 
@@ -210,6 +215,13 @@ export function seed(env: Env): void {
       email: `orders@${ref.toLowerCase()}.example`,
     });
   }
+  make('sandbox.supplier_lapsed', 'res.partner', {
+    name: 'Lapsed Medical Trading',
+    ref: blockedSupplier,
+    is_company: true,
+    supplier_rank: 1,
+    active: false,
+  });
   make('sandbox.customer_ward', 'res.partner', {
     name: 'Ward 3 East',
     ref: 'WARD-3E',

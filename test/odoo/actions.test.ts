@@ -180,6 +180,25 @@ for (const version of versions) {
       assert.equal(result?.failure?.class, 'data-quality');
     });
 
+    test('a bill of closed books is posted in the first open month, and stays there: the refusal says who decides', async () => {
+      const server = await sandbox(version);
+      const client = clientOf(server);
+      const closed = `${new Date().getUTCFullYear() - 2}-12-31`;
+      const old = `${closed.slice(0, 4)}-11-15`;
+      const id = await bill(client, { invoice_date: old, date: old });
+      assert.deepEqual(await verdicts(client, 'post-move', [id]), ['done']);
+      const read = async () =>
+        (await searchRead(client, 'account.move', [['id', '=', id]], { fields: ['invoice_date', 'date', 'name'] }))[0]!;
+      const open = `${Number(closed.slice(0, 4)) + 1}-01-31`;
+      assert.deepEqual([(await read()).invoice_date, (await read()).date], [old, open]);
+      // Closed after it was posted.
+      server.engine.transaction((env) => env.write('res.company', [1], { fiscalyear_lock_date: open }));
+      const [result] = await act(client, 'draft-move', [id]);
+      assert.equal(result?.verdict, 'refused');
+      assert.deepEqual([result?.failure?.class, result?.failure?.code], ['policy-rejection', 'ODOO_PERIOD_LOCKED']);
+      assert.match(result!.failure!.message, new RegExp(`closed up to ${open}.*Accounting`));
+    });
+
     test('a complete receipt is validated once', async () => {
       const client = await fresh();
       const picking = await receipt(client, await orderIn(client, 1));

@@ -58,6 +58,8 @@ interface Action {
   isWaiting?(row: Row): boolean;
   call(client: OdooClient, row: Row, options: ActionOptions): Promise<unknown>;
   made?(row: Row): number[];
+  /** Says better than Odoo's exception why it refused. */
+  explain?(client: OdooClient, row: Row, failure: Failure, options: CallerContext): Promise<Failure>;
 }
 
 /** A step that is one method of the record. */
@@ -76,6 +78,47 @@ function method(
       { effect: 'write', ...options },
     );
   };
+}
+
+/** Days up to which a company's books may be closed; which of them there are depends on the version. */
+const lockDates = [
+  'fiscalyear_lock_date',
+  'period_lock_date',
+  'tax_lock_date',
+  'sale_lock_date',
+  'purchase_lock_date',
+  'hard_lock_date',
+] as const;
+
+/**
+ * Odoo refuses an entry of a closed period with the same UserError as a wrong document, in words that are translated.
+ * So the days are compared: who closes books decides here, not who corrects documents.
+ */
+async function periodLocked(client: OdooClient, row: Row, failure: Failure, options: CallerContext): Promise<Failure> {
+  const read = async (model: string, ids: number[], fields: string[]) =>
+    (await client.call({ model, method: 'read', ids, args: { fields, load: null } }, { effect: 'read', ...options })) as
+      | Record<string, unknown>[]
+      | undefined;
+  try {
+    const [move] = (await read('account.move', [row.id], ['date', 'company_id', 'move_type'])) ?? [];
+    if (typeof move?.date !== 'string' || typeof move.company_id !== 'number') return failure;
+    const known = await client.fields('res.company');
+    const other = String(move.move_type).startsWith('in_') ? 'sale_lock_date' : 'purchase_lock_date';
+    const names = lockDates.filter((name) => known.has(name) && name !== other);
+    const [company] = (await read('res.company', [move.company_id], names)) ?? [];
+    const days = names.map((name) => company?.[name]).filter((day): day is string => typeof day === 'string');
+    const last = days.sort().at(-1);
+    if (last === undefined || move.date > last) return failure;
+    return new Failure(
+      'policy-rejection',
+      'ODOO_PERIOD_LOCKED',
+      `Odoo's books are closed up to ${last}, and account.move ${row.id} is of ${move.date}. Accounting opens the period or dates it later; then replay.`,
+      { outcome: 'none', detail: failure.detail, cause: failure },
+    );
+  } catch {
+    // Whoever may not read the company gets Odoo's own answer.
+    return failure;
+  }
 }
 
 const oneOf =
@@ -103,18 +146,21 @@ export const actions = {
     isDone: oneOf('posted'),
     isReady: oneOf('draft'),
     call: method('action_post'),
+    explain: periodLocked,
   },
   'draft-move': {
     model: 'account.move',
     isDone: oneOf('draft'),
     isReady: oneOf('posted', 'cancel'),
     call: method('button_draft'),
+    explain: periodLocked,
   },
   'cancel-move': {
     model: 'account.move',
     isDone: oneOf('cancel'),
     isReady: oneOf('draft', 'posted'),
     call: method('button_cancel'),
+    explain: periodLocked,
   },
   'confirm-picking': {
     model: 'stock.picking',
@@ -232,7 +278,9 @@ async function actOnOne(client: OdooClient, action: Action, id: number, options:
       }
       if (failure.class !== 'data-quality') throw called ? repeatable(failure) : failure;
       const after = await stateOf(client, action, id, options);
-      return action.isDone(after) ? result(action, after, 'already') : { ...result(action, after, 'refused'), failure };
+      if (action.isDone(after)) return result(action, after, 'already');
+      const why = (await action.explain?.(client, after, failure, options)) ?? failure;
+      return { ...result(action, after, 'refused'), failure: why };
     }
     const after = await stateOf(client, action, id, options);
     if (action.isDone(after)) return result(action, after, 'done');

@@ -17,7 +17,7 @@ import {
   selection,
 } from '../fields.ts';
 import { action, type Database, type Env, list, number, ref, text } from '../orm.ts';
-import { companyCurrency, decimalsOf, groups, nextNumber } from './base.ts';
+import { companyCurrency, decimalsOf, groups, lockDates, nextNumber } from './base.ts';
 
 const kinds = {
   entry: 'Journal Entry',
@@ -101,7 +101,7 @@ export function defineAccount(db: Database): void {
       partner_id: many2one('res.partner', 'Partner', { ondelete: 'restrict' }),
       journal_id: many2one('account.journal', 'Journal', { required: true }),
       invoice_date: date('Invoice/Bill Date', { copy: false }),
-      date: date('Date', { default: (env: Env) => env.today(), copy: false }),
+      date: date('Date', { copy: false }),
       invoice_date_due: date('Due Date', { copy: false }),
       invoice_origin: char('Origin', { index: true }),
       payment_reference: char('Payment Reference', { copy: false }),
@@ -146,8 +146,13 @@ export function defineAccount(db: Database): void {
     prepare: (env, row) => {
       row.name ??= '/';
       row.journal_id ??= journalFor(env, row);
+      row.date ??= dateFollowing(env, row, row.invoice_date as string | null);
     },
-    beforeWrite: (_env, rows, values) => {
+    beforeWrite: (env, rows, values) => {
+      const [draft] = rows.filter((row) => row.state === 'draft' && isInvoice(row));
+      if (draft !== undefined && typeof values.invoice_date === 'string' && !('date' in values)) {
+        if (values.invoice_date !== draft.invoice_date) values.date = dateFollowing(env, draft, values.invoice_date);
+      }
       const fixed = ['partner_id', 'invoice_date', 'date', 'currency_id', 'journal_id', 'name'];
       for (const row of rows) {
         const changed = fixed.find((field) => field in values && values[field] !== row[field]);
@@ -175,6 +180,7 @@ export function defineAccount(db: Database): void {
           if (move.state !== 'posted' && move.state !== 'cancel') {
             throw userError('Only posted/cancelled journal entries can be reset to draft.');
           }
+          if (move.state === 'posted') refuseLocked(env, move);
           release(env.sudo(), move);
           change(env, move, 'draft');
         }
@@ -477,18 +483,79 @@ function post(env: Env, move: Row): void {
   }
   if (isInvoice(move) && move.invoice_date === null) {
     if (isPurchase(move)) throw userError('The Bill/Refund date is required to validate this document.');
-    env.set(move, { invoice_date: env.today() });
+    env.set(move, { invoice_date: env.today(), date: env.today() });
   }
-  const day = (move.invoice_date as string | null) ?? text(move, 'date');
+  // No error in a closed period: the entry moves to the next open one.
+  const day =
+    violated(env, move, text(move, 'date')) === undefined
+      ? text(move, 'date')
+      : accountingDate(env, move, (move.invoice_date as string | null) ?? text(move, 'date'));
   const name = move.name === '/' || move.name === null ? numberOf(env, move, day) : text(move, 'name');
   env.set(move, {
     state: 'posted',
     name,
     date: day,
-    invoice_date_due: move.invoice_date_due ?? (isInvoice(move) ? day : null),
+    invoice_date_due: move.invoice_date_due ?? (isInvoice(move) ? (move.invoice_date ?? null) : null),
     payment_reference: move.payment_reference ?? (text(move, 'move_type') === 'out_invoice' ? name : null),
   });
   for (const line of env.lines(move, 'line_ids')) follow(env, line);
+}
+
+/** The field `date` of an entry where nobody gave one (`_compute_date`). */
+function dateFollowing(env: Env, move: Row, invoiceDate: string | null): string {
+  if (!isInvoice(move) || invoiceDate === null || invoiceDate === undefined) return env.today();
+  return isPurchase(move) ? accountingDate(env, move, invoiceDate) : invoiceDate;
+}
+
+/** The latest closed day that `day` is not after, with Odoo's words for it. */
+function violated(env: Env, move: Row, day: string): { day: string; words: string } | undefined {
+  const company = env.sudo().follow(move, 'company_id');
+  if (!company) return undefined;
+  const other = isPurchase(move) ? 'sale_lock_date' : 'purchase_lock_date';
+  const neither = isInvoice(move) ? [other] : ['sale_lock_date', 'purchase_lock_date'];
+  const taxed = number(move, 'amount_tax') !== 0;
+  const found = Object.entries(lockDates(env.profile.version))
+    .filter(([field]) => !neither.includes(field) && (taxed || field !== 'tax_lock_date'))
+    .map(([field, words]) => ({ day: (company[field] as string | null) ?? '', words }))
+    .filter((lock) => lock.day !== '' && day <= lock.day);
+  return found.sort((a, b) => a.day.localeCompare(b.day)).at(-1);
+}
+
+/**
+ * `_get_accounting_date` of Odoo 17 to 19, as its source has it: a bill of a past month goes to the last day of that
+ * month, so that numbers rise with dates, and one of a closed period to the first open one.
+ */
+function accountingDate(env: Env, move: Row, invoiceDate: string): string {
+  const lock = violated(env, move, invoiceDate);
+  const day = lock === undefined ? invoiceDate : dayAfter(lock.day);
+  const today = env.today();
+  if (text(move, 'move_type').startsWith('out_')) {
+    const end = `${day.slice(0, 4)}-12-31`;
+    return lock === undefined ? day : today < end ? today : end;
+  }
+  if (today.slice(0, 7) > day.slice(0, 7)) return endOfMonth(day);
+  return day > today ? day : today;
+}
+
+const dayAfter = (day: string): string =>
+  new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+
+function endOfMonth(day: string): string {
+  const [year, month] = day.split('-').map(Number) as [number, number];
+  return new Date(Date.UTC(year, month, 0)).toISOString().slice(0, 10);
+}
+
+/** What was posted in a closed period stays as it is (`_check_fiscal_lock_dates`). */
+function refuseLocked(env: Env, move: Row): void {
+  const lock = violated(env, move, text(move, 'date'));
+  if (lock === undefined) return;
+  const [year, month, day] = lock.day.split('-');
+  const shown = `${month}/${day}/${year}`;
+  throw userError(
+    env.profile.version === '17'
+      ? `You cannot add/modify entries prior to and inclusive of the lock date ${shown}.`
+      : `You cannot add/modify entries prior to and inclusive of: ${lock.words} (${shown}).`,
+  );
 }
 
 function numberOf(env: Env, move: Row, day: string): string {

@@ -31,6 +31,18 @@ export const groups = {
 
 const onlySystem = [groups.system];
 
+/** Fields of a company up to which its books are closed, with Odoo's words for them. */
+export function lockDates(version: string): Record<string, string> {
+  const common = { fiscalyear_lock_date: 'Global Lock Date', tax_lock_date: 'Tax Return Lock Date' };
+  if (version === '17') return { ...common, period_lock_date: 'Journals Entries Lock Date' };
+  return {
+    ...common,
+    sale_lock_date: 'Sales Lock date',
+    purchase_lock_date: 'Purchase Lock date',
+    hard_lock_date: 'Hard Lock Date',
+  };
+}
+
 export function defineBase(db: Database): void {
   const { profile } = db;
   db.define({
@@ -168,6 +180,7 @@ export function defineBase(db: Database): void {
       partner_id: many2one('res.partner', 'Partner'),
       currency_id: many2one('res.currency', 'Currency', { required: true }),
       has_received_warning_stock_sms: boolean('Warned about SMS'),
+      ...Object.fromEntries(Object.entries(lockDates(db.profile.version)).map(([field, name]) => [field, date(name)])),
     },
     access: { write: onlySystem, create: onlySystem, unlink: onlySystem },
   });

@@ -108,6 +108,16 @@ export function actions(target: () => Target, protocol: Protocol): void {
       assert.equal(again.odooName, 'odoo.exceptions.UserError');
     });
 
+    it('a bill keeps the accounting date it was given; without one it has one of the month of its bill date', async () => {
+      const today = new Date().toISOString().slice(0, 10);
+      const first = `${today.slice(0, 8)}01`;
+      const given = await bill({ invoice_date: first, date: first });
+      const left = await bill({ invoice_date: first });
+      for (const id of [given, left]) await press('account.move', 'action_post', id);
+      assert.equal(await value('account.move', given, 'date'), first);
+      assert.equal((await value<string>('account.move', left, 'date')).slice(0, 7), today.slice(0, 7));
+    });
+
     it('a bill without invoice_date is not posted', async () => {
       const id = await bill();
       const fault = await odoo.fault('account.move', 'action_post', { ids: [id] });

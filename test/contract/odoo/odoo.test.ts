@@ -5,6 +5,7 @@
 import { after, before, describe } from 'node:test';
 import type { OdooVersion } from '../../../sandbox/odoo/index.ts';
 import { actions } from './actions.ts';
+import { agreement } from './agreement.ts';
 import { inventory } from './inventory.ts';
 import { json2Contract } from './json2.ts';
 import { jsonrpcContract } from './jsonrpc.ts';
@@ -37,6 +38,7 @@ function contract(name: string, start: () => Promise<Target>, protocols: readonl
       loading(current, protocol);
       actions(current, protocol);
       inventory(current, protocol);
+      agreement(current, protocol);
     }
   });
 }
