@@ -43,6 +43,11 @@ async function fill(store: Store): Promise<void> {
         VALUES ($1, '', 'q', '{}', $2, $3)`,
       values: [`c${index}`, new Uint8Array(randomBytes(20)), 2 ** 52 + index],
     });
+    // Without a rowid on SQLite; pages end in the middle of a term.
+    await store.run(sql, {
+      text: 'INSERT INTO journal_terms (term, started_at, message_id) VALUES ($1, $2, $3)',
+      values: [`key:${index % 2}`, Math.floor(index / 100), `m${index}`],
+    });
   }
   await store.run(sql, { text: 'DELETE FROM messaging_outbox WHERE id > 1100' });
 }
@@ -172,6 +177,7 @@ test('a store is moved to PostgreSQL with all it knows, once', { ...postgresql.o
     const moved = await move();
     assert.equal(moved.code, 0, moved.errors);
     assert.match(moved.output, /messaging_outbox +1100 rows/);
+    assert.match(moved.output, /journal_terms +1200 rows/);
     await using({ engine: 'postgresql', url, schema }, async (store) => {
       const verdict = await store.run(claim, wanted("it's"));
       assert(verdict.kind === 'duplicate');

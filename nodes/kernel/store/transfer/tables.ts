@@ -1,5 +1,5 @@
 /** The store's tables as the command sees them. */
-import { defineOperation, query, type Row } from '../operation.ts';
+import { defineOperation, query, type Row, type SqlValue } from '../operation.ts';
 import type { Store } from '../store.ts';
 import { Digest, type TableDigest } from './digest.ts';
 
@@ -8,6 +8,8 @@ export interface Table {
   columns: string[];
   /** The column that the engine numbers, and the last number given; that of a deleted row counts. */
   numbered?: { column: string; last: number };
+  /** The columns of the primary key in its order, of a SQLite table that has no `rowid`. */
+  key?: string[];
 }
 
 /** Belongs to a schema, not to its content. */
@@ -18,11 +20,12 @@ export const listTables = defineOperation(
   import.meta.url,
   'listTables',
   function* (_: undefined, { dialect }) {
-    const columns = yield* query<{ name: string; columnName: string; type: string; pk: number }>(
+    const columns = yield* query<{ name: string; columnName: string; type: string; pk: number; wr: number }>(
       dialect === 'sqlite'
-        ? `SELECT t.name, c.name AS "columnName", c.type, c.pk FROM sqlite_schema AS t, pragma_table_info(t.name) AS c
-           WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND t.name <> $1 ORDER BY t.name, c.name`
-        : `SELECT c.table_name AS name, c.column_name AS "columnName", c.data_type AS type, 0 AS pk
+        ? `SELECT t.name, c.name AS "columnName", c.type, c.pk, l.wr
+           FROM sqlite_schema AS t, pragma_table_info(t.name) AS c, pragma_table_list(t.name) AS l
+           WHERE l.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND t.name <> $1 ORDER BY t.name, c.name`
+        : `SELECT c.table_name AS name, c.column_name AS "columnName", c.data_type AS type, 0 AS pk, 0 AS wr
            FROM information_schema.columns AS c JOIN information_schema.tables AS t USING (table_schema, table_name)
            WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' AND c.table_name <> $1
            ORDER BY c.table_name COLLATE "C", c.column_name COLLATE "C"`,
@@ -31,11 +34,15 @@ export const listTables = defineOperation(
     const numbers =
       dialect === 'sqlite' ? yield* query<{ name: string; seq: number }>('SELECT name, seq FROM sqlite_sequence') : [];
     const tables = new Map<string, Table>();
-    for (const { name, columnName, pk } of columns) {
+    for (const { name, columnName, pk, wr } of columns) {
       const table = tables.get(name) ?? { name, columns: [] };
       tables.set(name, table);
       table.columns.push(columnName);
       const number = numbers.find((one) => one.name === name);
+      if (wr === 1 && pk > 0) {
+        table.key ??= [];
+        table.key[pk - 1] = columnName;
+      }
       if (pk === 1 && number !== undefined) table.numbered = { column: columnName, last: number.seq };
     }
     return [...tables.values()];
@@ -59,20 +66,25 @@ export const countRows = defineOperation(
   { readOnly: true },
 );
 
-/** Rows of a SQLite table after `after`, with their `rowid` as `_rowid`. */
+/** Rows of a SQLite table after `after`, in the order of what tells them apart: its values stand first in each row. */
 export const readRows = defineOperation(
   import.meta.url,
   'readRows',
-  function* ({ table, after, limit }: { table: Table; after: number; limit: number }) {
+  function* ({ table, after, limit }: { table: Table; after: readonly SqlValue[]; limit: number }) {
+    const order = table.key?.map(quoted) ?? ['rowid'];
+    const marks = order.map((_, index) => `$${index + 2}`).join(', ');
     return yield* query(
-      `SELECT rowid AS _rowid, ${table.columns.map(quoted).join(', ')} FROM ${quoted(table.name)}
-       WHERE rowid > $1 ORDER BY rowid LIMIT $2`,
-      after,
+      `SELECT ${order.map((part, index) => `${part} AS ${placeOf(index)}`).join(', ')}, ${table.columns.map(quoted).join(', ')}
+       FROM ${quoted(table.name)} ${after.length === 0 ? '' : `WHERE (${order.join(', ')}) > (${marks})`}
+       ORDER BY ${order.join(', ')} LIMIT $1`,
       limit,
+      ...after,
     );
   },
   { readOnly: true },
 );
+
+const placeOf = (index: number) => `_place${index}`;
 
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
@@ -82,12 +94,14 @@ const pageSize = 500;
 
 /** All rows of a SQLite table, a page at a time. */
 export async function* pagesOf(store: Store, table: Table): AsyncGenerator<Row[], void> {
-  let after = -Number.MAX_SAFE_INTEGER;
+  const places = (table.key ?? ['rowid']).map((_, index) => placeOf(index));
+  let after: SqlValue[] = [];
   for (;;) {
     const rows = await store.run(readRows, { table, after, limit: pageSize });
     if (rows.length > 0) yield rows;
     if (rows.length < pageSize) return;
-    after = rows.at(-1)!._rowid as number;
+    const last = rows.at(-1)!;
+    after = places.map((place) => last[place] as SqlValue);
   }
 }
 
