@@ -161,6 +161,30 @@ describe('the mapping editor', () => {
     await page.locator('#hf-mapper-editor-dryRun').click();
     await report.locator('.hf-mapper-verdict').getByText('another result').waitFor();
     await editor.screenshot('mapping-editor-dry-run');
+
+    // The way back: the JSONata row has none and says why; the others open in place of the mapping, and undo brings it back.
+    await page.locator('#hf-mapper-editor-reverse').click();
+    await report.getByText(/row 4: note: is a JSONata expression/).waitFor();
+    await editor.screenshot('mapping-editor-reverse');
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.locator('#hf-mapper-editor-reverse-download').click(),
+    ]);
+    assert.equal(download.suggestedFilename(), 'my-mapping-reverse.json');
+    await page.locator('#hf-mapper-editor-reverse-open').click();
+    await waitUntil('the rows lead back', async () => (await rows(page).first().inputValue()) === 'po.no');
+    assert.equal(await page.locator('#hf-mapper-editor-id').inputValue(), 'my-mapping-reverse');
+    assert.match(await sampleBox.inputValue(), /"number": "PO-9"/, 'the result of the mapping is the sample');
+    await page.locator('#hf-mapper-editor-findings').getByText('"article": "GLOVE-M"').waitFor();
+    await page.locator('#hf-mapper-editor-undo').click();
+    await waitUntil('the mapping is back', async () => (await rows(page).first().inputValue()) === 'number');
+    await page.locator('#hf-mapper-editor-redo').click();
+    await waitUntil('the way back again', async () => (await rows(page).first().inputValue()) === 'po.no');
+    await editor.screenshot('mapping-editor-reverse-open');
+    await page.locator('#hf-mapper-editor-done').click();
+    await page.getByText('This node has a mapping of its own').waitFor();
+    assert.equal(await page.locator('#node-input-mode').inputValue(), 'from-canonical');
+    assert.deepEqual(editor.complaints, []);
     await editor.close();
   });
 });

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type EmbeddedNodeRed, embedNodeRed } from '../support/node-red.ts';
+import type { Reversed } from '../../nodes/canonical/mapping/reverse.ts';
+import { MappingLibrary } from '../../nodes/canonical/mappings/library.ts';
 import { supplierOrder } from './order.ts';
 
 let red: EmbeddedNodeRed;
@@ -77,4 +79,28 @@ test('the console explains the values of a message whose document is kept, and m
   assert.equal(at('number')?.result, 'PO-1001');
   assert.equal(at('number')?.source, 'orderNumber');
   assert.equal(at('lines[0].unitPrice.amount')?.result, '***');
+});
+
+test('the way back of a mapping is derived with the rows that have none, and is a mapping that runs', async () => {
+  const shipped = new MappingLibrary().source('supplier-order-json-to-order');
+  const rows = [...shipped.rows.filter(({ to }) => to !== 'note'), { jsonata: '$uppercase(note)', to: 'note' }];
+  const { status, body } = await ask('canonical-mapper/reverse', { mapping: JSON.stringify({ ...shipped, rows }) });
+  assert.equal(status, 200);
+  const { mapping, left, coverage } = body as unknown as Reversed;
+  assert.deepEqual(
+    left.map(({ to, reason }) => [to, reason]),
+    [
+      ['issueDate', 'is marked as forward only'],
+      ['lines[].unitPrice.currency', 'has a condition'],
+      ['note', 'is a JSONata expression'],
+    ],
+  );
+  assert.equal(Math.floor(coverage * 100), 89);
+  const library = new MappingLibrary();
+  const order = library.get('supplier-order-json-to-order').run(supplierOrder).value;
+  const { value, violations } = library.compile(mapping).run(order);
+  assert.deepEqual(violations, []);
+  assert.equal((value as { orderNumber: string }).orderNumber, 'PO-1001');
+  const unfinished = JSON.stringify({ ...shipped, rows: [{ from: 'a..b', to: 'number' }] });
+  assert.equal((await ask('canonical-mapper/reverse', { mapping: unfinished })).status, 422);
 });

@@ -17,6 +17,7 @@ import { checkDraft } from '../mapping/check.ts';
 import { differenceOf, valuesBetween } from '../mapping/difference.ts';
 import { mappingFromCsv, mappingToCsv } from '../mapping/csv.ts';
 import type { Mapping } from '../mapping/mapping.ts';
+import { reverseMapping } from '../mapping/reverse.ts';
 import { suggest } from '../mapping/suggest.ts';
 import { transforms } from '../mapping/transforms.ts';
 import { MappingLibrary } from '../mappings/library.ts';
@@ -188,6 +189,23 @@ export function admin({ get, post, RED }: AdminRoutes): void {
       ...(found.event === undefined ? {} : { event: found.event }),
     });
     response.json({ sample: textOf(found) });
+  });
+
+  post('reverse', configure, (request, response) => {
+    const { mapping = '' } = bodyOf(request);
+    const library = freshLibrary(RED);
+    const file = mappingOf(mapping) as Mapping;
+    const { compiled, problems } = checkDraft(file, library.tables());
+    const wrong = problems.find(({ severity, row }) => severity === 'error' && row !== undefined);
+    if (compiled === undefined || wrong !== undefined) {
+      const { row, message = '' } = wrong ?? problems[0] ?? {};
+      throw new Failure(
+        'data-quality',
+        'MAPPING_UNFINISHED',
+        `There is no way back yet: ${row === undefined ? '' : `row ${row}: `}${message}.`,
+      );
+    }
+    response.json(reverseMapping(file, library.tables()));
   });
 
   post('suggest', configure, (request, response) => {

@@ -195,7 +195,8 @@ RED.nodes.registerType<CanonicalMapperProperties, { hashKey: string }>('canonica
         id: String(field('mapping').val()),
         edited: String(field('edited').val()),
         sample: String(sample.val()),
-        done: (edited, text) => {
+        done: (edited, text, mode) => {
+          field('mode').val(mode).trigger('change');
           field('edited').val(edited).trigger('change');
           sample.val(text).trigger('input');
           about();

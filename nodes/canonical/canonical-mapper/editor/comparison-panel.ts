@@ -1,5 +1,5 @@
-/** The mapping being edited beside the deployed one: as rows, on the sample, and on the last documents. */
-import type { Translate } from './types.ts';
+/** The mapping being edited beside the deployed one, as rows, on the sample, and on the last documents; and its way back. */
+import type { Mapping, Translate } from './types.ts';
 
 export interface DifferenceAnswer {
   deployed: { id: string; version: string } | null;
@@ -113,4 +113,42 @@ export function showDryRun(
       line(box, `${path}${told}`).css({ paddingLeft: '16px' });
     }
   }
+}
+
+export interface ReverseAnswer {
+  mapping: Mapping;
+  left: { row: number; to: string; reason: string }[];
+  lossy: { row: number; to: string; values: string[] }[];
+  /** Share of the rows that have a way back, 0 to 1. */
+  coverage: number;
+}
+
+/** What of a mapping has a way back and what has none, before a person takes it. */
+export function showReverse(
+  box: JQuery,
+  { mapping, left, lossy, coverage }: ReverseAnswer,
+  t: Translate,
+  take: { open(): void; download(): void },
+): void {
+  title(box, t(key('reverseTitle'), { rows: mapping.rows.length, percent: Math.floor(coverage * 100) }));
+  const bar = $('<div>').css({ display: 'flex', gap: '6px', margin: '4px 0' }).appendTo(box);
+  const button = (name: 'open' | 'download', icon: string): void => {
+    $('<button type="button" class="red-ui-button red-ui-button-small">')
+      .attr('id', `hf-mapper-editor-reverse-${name}`)
+      .append($('<i>').addClass(`fa ${icon}`), document.createTextNode(` ${t(key(`reverse-${name}`))}`))
+      .on('click', () => take[name]())
+      .appendTo(bar);
+  };
+  button('open', 'fa-pencil');
+  button('download', 'fa-download');
+  if (left.length > 0) title(box, t(key('reverseLeft'), { count: left.length }));
+  for (const { row, to, reason } of left)
+    line(box, t('canonical-mapper.preview.row', { row, text: `${to}: ${reason}` }))
+      .addClass('hf-mapper-no-way-back')
+      .css({ paddingLeft: '16px', color: 'var(--red-ui-text-color-warning)' });
+  if (lossy.length > 0) title(box, t(key('reverseLossy')));
+  for (const { row, to, values } of lossy)
+    line(box, t('canonical-mapper.preview.row', { row, text: `${to}: ${values.join(', ')}` })).css({
+      paddingLeft: '16px',
+    });
 }

@@ -3,7 +3,14 @@
  * every row makes of the sample while it is being edited. It works on a copy; the node keeps what "Done" hands back.
  */
 import { debounced, get, post } from './api.ts';
-import { type DifferenceAnswer, type DryRunAnswer, showDifference, showDryRun } from './comparison-panel.ts';
+import {
+  type DifferenceAnswer,
+  type DryRunAnswer,
+  type ReverseAnswer,
+  showDifference,
+  showDryRun,
+  showReverse,
+} from './comparison-panel.ts';
 import { showFindings, showResult } from './preview-panel.ts';
 import { RowsTable } from './rows-table.ts';
 import type { Field, Mapping, PreviewAnswer, Row, TransformInfo, Translate } from './types.ts';
@@ -18,7 +25,8 @@ export interface MappingEditorOptions {
   /** Mapping edited in place, as JSON; empty for none. */
   edited: string;
   sample: string;
-  done(edited: string, sample: string): void;
+  /** `mode` is another one than before where the way back was opened. */
+  done(edited: string, sample: string, mode: string): void;
 }
 
 /** One field in a pane. */
@@ -77,6 +85,18 @@ const blank = (mode: string): Mapping => ({
   rows: [],
 });
 
+/** What a node does with a mapping: the side that is the canonical model says it. */
+const modeOf = ({ target }: Mapping): string => ('entity' in target ? 'to-canonical' : 'from-canonical');
+
+/** Hands a text to the browser as a file. */
+function save(name: string, type: string, text: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 /** As an element: Node-RED takes a text for markup, and a message may quote an imported flow. */
 function tell(error: Error): void {
   RED.notify($('<p>').text(error.message), { type: 'error' });
@@ -101,6 +121,7 @@ class MappingEditor {
   readonly #tables: string[];
   #mapping: Mapping;
   #sample: string;
+  #headerBox!: JQuery;
   #past: string[] = [];
   #future: string[] = [];
   #fields: Field[] = [];
@@ -110,6 +131,8 @@ class MappingEditor {
   #targetList!: JQuery;
   #findings!: JQuery;
   #suggestions!: JQuery;
+  /** What the mapping made of the sample. */
+  #made = '';
   #fieldsAsked = 0;
   #undo!: JQuery;
   #redo!: JQuery;
@@ -150,7 +173,7 @@ class MappingEditor {
           class: 'primary',
           text: RED._('common.label.done'),
           click: () => {
-            this.#options.done(JSON.stringify(this.#mapping), this.#sample);
+            this.#options.done(JSON.stringify(this.#mapping), this.#sample, modeOf(this.#mapping));
             RED.tray.close();
           },
         },
@@ -170,7 +193,8 @@ class MappingEditor {
       height: '100%',
     });
     body.attr('id', 'hf-mapper-editor');
-    body.append(this.#header(), this.#toolbar());
+    this.#headerBox = this.#header();
+    body.append(this.#headerBox, this.#toolbar());
     const columns = $('<div>')
       .css({
         display: 'grid',
@@ -185,7 +209,7 @@ class MappingEditor {
     this.#rows = new RowsTable(middle, {
       t,
       transforms: this.#model.transforms,
-      tables: [...this.#tables, ...Object.keys((this.#mapping.lookups as object | undefined) ?? {})],
+      tables: () => [...this.#tables, ...Object.keys((this.#mapping.lookups as object | undefined) ?? {})],
       changed: (rows) => this.#commit({ ...this.#mapping, rows }, false),
     });
     this.#targetList = this.#fieldPane(columns, 'target');
@@ -231,7 +255,7 @@ class MappingEditor {
   }
 
   #header(): JQuery {
-    const { t, mode } = this.#options;
+    const { t } = this.#options;
     const box = $('<div>').css({ display: 'flex', flexWrap: 'wrap', gap: '8px', alignItems: 'center' });
     const input = (key: 'id' | 'version' | 'title', width: string): void => {
       const field = $('<input type="text">')
@@ -256,7 +280,7 @@ class MappingEditor {
       field.val(value).on('change', () => changed(String(field.val())));
       box.append(field);
     };
-    const toCanonical = mode === 'to-canonical';
+    const toCanonical = modeOf(this.#mapping) === 'to-canonical';
     const documentSide = toCanonical ? 'source' : 'target';
     const entitySide = toCanonical ? 'target' : 'source';
     const document = this.#mapping[documentSide];
@@ -297,6 +321,7 @@ class MappingEditor {
     button('suggest', 'fa-lightbulb-o', () => this.#suggest());
     button('difference', 'fa-exchange', () => this.#difference());
     button('dryRun', 'fa-play', () => this.#dryRun());
+    button('reverse', 'fa-retweet', () => this.#reverse());
     button('export', 'fa-table', () => this.#exportSheet());
     button('import', 'fa-upload', () => this.#importSheet());
     this.#coverage = $('<span>').attr('id', 'hf-mapper-editor-coverage').css({ marginLeft: 'auto' }).appendTo(bar);
@@ -401,7 +426,14 @@ class MappingEditor {
     if (state === undefined) return;
     to.push(JSON.stringify(this.#mapping));
     this.#mapping = JSON.parse(state) as Mapping;
-    for (const key of ['id', 'version', 'title'] as const) $(`#hf-mapper-editor-${key}`).val(this.#mapping[key]);
+    this.#showAll();
+  }
+
+  /** Draws everything that follows from the mapping. */
+  #showAll(): void {
+    const header = this.#header();
+    this.#headerBox.replaceWith(header);
+    this.#headerBox = header;
     this.#rows.show(this.#mapping.rows);
     this.#loadFields();
     this.#buttons();
@@ -479,6 +511,7 @@ class MappingEditor {
 
   #show(answer: PreviewAnswer): void {
     const { t } = this.#options;
+    this.#made = answer.preview?.violations.length === 0 ? answer.preview.result : '';
     this.#findings.empty();
     showFindings(this.#findings, answer, t);
     showResult(this.#findings, answer);
@@ -559,6 +592,28 @@ class MappingEditor {
     );
   }
 
+  /** The way back: told first; opened in place of this one, which "Undo" brings back, or downloaded. */
+  #reverse(): void {
+    const { t } = this.#options;
+    const before = this.#mapping;
+    post<ReverseAnswer>('reverse', { mapping: JSON.stringify(before) }).then((answer) => {
+      showReverse(this.#suggestions.empty(), answer, t, {
+        open: () => {
+          // What the mapping makes of the sample is a document for the way back.
+          const written = this.#made;
+          this.#commit(answer.mapping, false);
+          if (written !== '') {
+            this.#sample = written;
+            $('#hf-mapper-editor-sample').val(written);
+          }
+          this.#suggestions.empty();
+          this.#showAll();
+        },
+        download: () => save(`${answer.mapping.id}.json`, 'application/json', JSON.stringify(answer.mapping, null, 2)),
+      });
+    }, tell);
+  }
+
   /** A document that the node keeps becomes the sample. */
   #openKept(key: string, reason: string): void {
     post<{ sample: string }>('open', { node: this.#options.node, key, reason }).then(({ sample }) => {
@@ -569,13 +624,10 @@ class MappingEditor {
   }
 
   #exportSheet(): void {
-    post<{ csv: string }>('csv', { mapping: JSON.stringify(this.#mapping) }).then(({ csv }) => {
-      const link = document.createElement('a');
-      link.href = URL.createObjectURL(new Blob([csv], { type: 'text/csv;charset=utf-8' }));
-      link.download = `${this.#mapping.id}.csv`;
-      link.click();
-      URL.revokeObjectURL(link.href);
-    }, tell);
+    post<{ csv: string }>('csv', { mapping: JSON.stringify(this.#mapping) }).then(
+      ({ csv }) => save(`${this.#mapping.id}.csv`, 'text/csv', csv),
+      tell,
+    );
   }
 
   #importSheet(): void {

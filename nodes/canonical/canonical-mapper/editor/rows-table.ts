@@ -5,7 +5,8 @@ import type { PreviewAnswer, Row, RowPreview, TransformInfo, TransformUse, Trans
 export interface RowsTableOptions {
   t: Translate;
   transforms: TransformInfo[];
-  tables: string[];
+  /** Tables that a row may look up, those of the mapping itself too. */
+  tables(): string[];
   /** Called with all rows after a person has changed one. */
   changed(rows: Row[]): void;
 }
@@ -242,7 +243,8 @@ export class RowsTable {
   }
 
   #details(box: JQuery, row: Row, changed: () => void): void {
-    const { t, transforms, tables } = this.#options;
+    const { t, transforms } = this.#options;
+    const tables = this.#options.tables();
     const label = (key: string): string => t(`canonical-mapper.editor.${key}`);
     const chain = $('<div>').appendTo(box);
     const drawChain = (): void => {
