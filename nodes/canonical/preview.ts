@@ -184,6 +184,20 @@ function unread(mapping: Mapping, leaves: readonly Leaf[]): string[] {
     .map(({ path }) => path);
 }
 
+/** Fields of the source's schema that no row of a mapping, which may be unfinished, reads. */
+export function unreadFields(mapping: Mapping | null, fields: readonly { path: string }[]): string[] {
+  const leaves = fields.map(({ path }) => ({ path, value: true }));
+  const rows = (Array.isArray(mapping?.rows) ? mapping.rows : []).filter(
+    (row) => typeof row?.to === 'string' && sourcesOf(row).every((path) => path !== ''),
+  );
+  try {
+    return unread({ ...mapping!, rows }, leaves);
+  } catch {
+    // A path that cannot be read is a problem of its own row.
+    return leaves.map(({ path }) => path);
+  }
+}
+
 /** An expression sees the document or the present item, so its path may be the end of the leaf's. */
 function readBy(expressions: ReadonlySet<string>, leaf: string): boolean {
   for (const path of expressions) {

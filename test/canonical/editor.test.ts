@@ -2,9 +2,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
+import type { Row } from '../../nodes/canonical/mapping/mapping.ts';
 import { launchBrowser, openEditor } from '../editor/editor.ts';
 import { type NodeRed, startNodeRed } from '../support/node-red.ts';
 import { waitUntil } from '../support/processes.ts';
+
+/** In the page. */
+declare function getComputedStyle(element: unknown): { color: string };
 
 const sample = {
   po: { no: 'PO-9', date: '2026-11-23', cur: 'EUR', comment: 'Dock 4' },
@@ -68,6 +72,16 @@ describe('the mapping editor', () => {
 
   const field = (page: Page, side: 'source' | 'target', path: string) =>
     page.locator(`#hf-mapper-editor-${side} [data-path="${path}"]`);
+  const takeSuggestion = async (page: Page, from: string, to: string) => {
+    const before = await rows(page).count();
+    await page.locator('#hf-mapper-editor-suggest').click();
+    const line = page.locator('#hf-mapper-editor-suggestions > div').filter({ hasText: `${from} → ${to}` });
+    await line.waitFor();
+    assert.equal(await rows(page).count(), before, 'a suggestion is not applied on its own');
+    await line.getByRole('button').click();
+  };
+  const paths = (items: { getAttribute(name: string): string | null }[]) =>
+    items.map((item) => item.getAttribute('data-path') ?? '');
   const rows = (page: Page) => page.locator('#hf-mapper-editor-rows .hf-mapper-to');
 
   test('lets an analyst build twelve rows from a sample, mend an error from the preview, and deploy', async () => {
@@ -77,6 +91,16 @@ describe('the mapping editor', () => {
     await page.locator('#hf-mapper-open').click();
     const sampleBox = page.locator('#hf-mapper-editor-sample');
     await sampleBox.waitFor();
+    // The source's JSON Schema fills the pane before there is any document.
+    const schema = {
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      properties: { po: { properties: { no: { type: 'string', description: 'Our number' } } }, site: {} },
+    };
+    await sampleBox.fill(JSON.stringify(schema));
+    await page.locator('#hf-mapper-editor-findings .hf-mapper-schema').waitFor();
+    await field(page, 'source', 'po.no').getByText('string: Our number').waitFor();
+    assert.equal(await page.locator('#hf-mapper-editor-source').locator('[data-path]').count(), 2);
+    await editor.screenshot('mapping-editor-schema');
     // A row of its own, so that the sample can be read before the mapping is complete.
     await sampleBox.fill(JSON.stringify(sample));
     await page.locator('#hf-mapper-editor-entity').selectOption('location');
@@ -92,8 +116,28 @@ describe('the mapping editor', () => {
         );
       });
 
+    // Search, by path and by what is told of a field; personal fields have a colour of their own.
+    const shownIn = (side: string) => page.locator(`#hf-mapper-editor-${side} [data-path]:visible`);
+    await page.locator('#hf-mapper-editor-source-search').fill('GLOVE-m');
+    await waitUntil('the source pane is searched', async () => {
+      const found = await shownIn('source').evaluateAll(paths);
+      return found.join() === 'rows[].article';
+    });
+    await page.locator('#hf-mapper-editor-source-search').fill('');
+    await page.locator('#hf-mapper-editor-target-search').fill('currency');
+    await waitUntil('the target pane is searched', async () =>
+      (await shownIn('target').evaluateAll(paths)).every((path) => !path.startsWith('buyer.')),
+    );
+    assert.ok((await shownIn('target').evaluateAll(paths)).includes('currency'));
+    await page.locator('#hf-mapper-editor-target-search').fill('');
+    const colour = async (path: string) => field(page, 'target', path).evaluate((item) => getComputedStyle(item).color);
+    assert.notEqual(await colour('requester.name'), await colour('number'));
+    assert.equal(await colour('supplier.name'), await colour('number'));
+    assert.match(await field(page, 'target', 'requester.name').innerText(), /N/);
+
     for (const [i, [from, to]] of pairs.entries()) {
-      if (i % 2 === 0) await field(page, 'source', from).dragTo(field(page, 'target', to));
+      if (to === 'note') await takeSuggestion(page, from, to);
+      else if (i % 2 === 0) await field(page, 'source', from).dragTo(field(page, 'target', to));
       else {
         await field(page, 'source', from).press('Enter');
         await field(page, 'target', to).press('Enter');
@@ -128,6 +172,18 @@ describe('the mapping editor', () => {
     await editor.done();
     assert.equal(await editor.deploy(), '');
     assert.deepEqual(editor.complaints, []);
+    // Who took the suggestion, when, and what was shown of it, is in the flow.
+    const { flows } = (await (await nodeRed.admin('/flows', { headers: { 'Node-RED-API-Version': 'v2' } })).json()) as {
+      flows: { id: string; edited?: string }[];
+    };
+    const deployed = JSON.parse(flows.find(({ id }) => id === 'm1')!.edited!) as { rows: Row[] };
+    const [accepted, ...others] = deployed.rows.filter(({ source }) => source === 'suggested');
+    assert.deepEqual(others, []);
+    assert.equal(accepted?.to, 'note');
+    assert.equal(accepted.accepted?.by, 'editor');
+    assert.ok(Math.abs(Date.now() - Date.parse(accepted.accepted.at)) < 600_000);
+    assert.ok(accepted.accepted.score! > 0 && accepted.accepted.score! <= 100);
+    assert.ok(accepted.accepted.reasons!.length > 0);
 
     const response = await fetch(`${nodeRed.url}/map`, {
       method: 'POST',
@@ -178,8 +234,13 @@ describe('the mapping editor', () => {
     await page.locator('#hf-mapper-editor-findings').getByText('"article": "GLOVE-M"').waitFor();
     await page.locator('#hf-mapper-editor-undo').click();
     await waitUntil('the mapping is back', async () => (await rows(page).first().inputValue()) === 'number');
+    assert.match(await sampleBox.inputValue(), /"vendor":"ACME"/, 'and so is its sample');
+    await row(1).locator('.hf-mapper-outcome').getByText('2026-11-23 → 2026-11-23').waitFor();
     await page.locator('#hf-mapper-editor-redo').click();
     await waitUntil('the way back again', async () => (await rows(page).first().inputValue()) === 'po.no');
+    await page.locator('#hf-mapper-editor-findings').getByText('"article": "GLOVE-M"').waitFor();
+    // An entity's fields are a source by its schema, in the document or not.
+    await field(page, 'source', 'supplierOrderNumber').waitFor();
     await editor.screenshot('mapping-editor-reverse-open');
     await page.locator('#hf-mapper-editor-done').click();
     await page.getByText('This node has a mapping of its own').waitFor();

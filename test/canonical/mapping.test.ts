@@ -312,6 +312,11 @@ describe('a mapping is not deployed', () => {
     ['with several values for one', { from: 'l[].a', to: 'x' }, /several values/],
     ['with a loop nobody fills', { value: 'a', to: 'l[].x' }, /which list of the source/],
     ['with a suggestion nobody took', { from: 'a', to: 'x', source: 'suggested' }, /nobody has accepted/],
+    [
+      'with a suggestion taken by nobody',
+      { from: 'a', to: 'x', source: 'suggested', accepted: { at: '2026-11-23T10:00:00Z' } },
+      /nobody has accepted/,
+    ],
     ['with an open bracket', { from: 'a[', to: 'x' }, /open "\["/],
   ];
   for (const [title, row, message] of cases) {

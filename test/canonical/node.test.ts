@@ -1,5 +1,6 @@
 /** The mapper in a real Node-RED: messages, failures, and what the dialog asks of it. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { type EmbeddedNodeRed, embedNodeRed, type FlowNode, packageRoot } from '../support/node-red.ts';
@@ -218,6 +219,83 @@ describe('canonical-mapper in Node-RED', () => {
     const best = suggestions.find(({ to }) => to === 'currency');
     assert.equal(best?.from, 'currency');
     assert.ok(best!.reasons.length > 0);
+  });
+
+  test('names the bytes that a document was mapped from, on the event of the document', async () => {
+    // Two spellings of one document: the same order, other bytes.
+    for (const text of [JSON.stringify(supplierOrder), JSON.stringify(supplierOrder, null, 2)]) {
+      const digest = `sha-256:${createHash('sha256').update(text, 'utf8').digest('hex')}`;
+      for (const payload of [text, Buffer.from(text)]) {
+        const odoo = await through('to', 'odoo', { payload });
+        assert.equal((odoo.event as { sourcedigest?: string }).sourcedigest, digest, 'kept on the way out, too');
+      }
+    }
+    const tree = await through('to', 'out', { payload: structuredClone(supplierOrder) });
+    assert.equal(
+      (tree.event as { sourcedigest?: string }).sourcedigest,
+      undefined,
+      'of a tree the bytes are not known',
+    );
+  });
+
+  test('takes a JSON Schema for the source in place of a document', async () => {
+    const schema = {
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      type: 'object',
+      properties: {
+        number: { type: 'string', description: 'Number of the order' },
+        vendor: { $ref: '#/$defs/party' },
+        rows: {
+          type: 'array',
+          items: { allOf: [{ $ref: '#/$defs/row' }, { properties: { remark: { type: ['string', 'null'] } } }] },
+        },
+        outside: { $ref: 'https://partner.example/schema.json' },
+      },
+      $defs: {
+        party: { type: 'object', properties: { gln: { type: 'string' }, parent: { $ref: '#/$defs/party' } } },
+        row: { type: 'object', properties: { article: { title: 'Our article' }, qty: { type: 'number' } } },
+      },
+    };
+    const mapping = {
+      id: 'm',
+      version: '1.0.0',
+      title: 'M',
+      source: { format: 'json', name: 'x' },
+      target: { entity: 'order' },
+      rows: [
+        { from: 'number', to: 'number' },
+        { from: '', to: '' },
+      ],
+    };
+    const request = { mapping: JSON.stringify(mapping), sample: JSON.stringify(schema) };
+    const { status, body } = await endpoint('preview', request);
+    assert.equal(status, 200);
+    assert.deepEqual(body.source, [
+      { path: 'number', value: 'string: Number of the order' },
+      { path: 'vendor.gln', value: 'string' },
+      { path: 'rows[].article', value: 'Our article' },
+      { path: 'rows[].qty', value: 'number' },
+      { path: 'rows[].remark', value: 'string' },
+    ]);
+    assert.deepEqual(body.unmapped, ['vendor.gln', 'rows[].article', 'rows[].qty', 'rows[].remark']);
+    assert.equal(body.preview, undefined, 'a schema is no document to map');
+    const { suggestions } = (await endpoint('suggest', request)).body as {
+      suggestions: { from: string; to: string }[];
+    };
+    assert.ok(suggestions.some(({ from, to }) => from === 'rows[].qty' && to === 'lines[].quantity.value'));
+    assert.ok(suggestions.every(({ from }) => !from.includes('properties')));
+
+    // One that refers to itself in every way ends.
+    const wild = {
+      $schema: schema.$schema,
+      $defs: { a: { properties: {} as Record<string, unknown> } },
+      $ref: '#/$defs/a',
+    };
+    for (let n = 0; n < 40; n++) {
+      wild.$defs.a.properties[`f${n}`] = { anyOf: [{ $ref: '#/$defs/a' }, { $ref: '#' }, { type: 'string' }] };
+    }
+    const ended = await endpoint('preview', { ...request, sample: JSON.stringify(wild) });
+    assert.equal(ended.status, 200);
   });
 });
 

@@ -44,6 +44,27 @@ test('every shipped mapping can be deployed', () => {
   assert.deepEqual(library.problems(), []);
 });
 
+test('every lookup table says its owner and version, and one of a user that does not is told', () => {
+  for (const [name, { owner, version, title }] of library.tables()) {
+    assert.ok(
+      [owner, version, title].every((words) => words !== undefined && words !== ''),
+      name,
+    );
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'mappings-'));
+  try {
+    mkdirSync(join(folder, 'lookups'));
+    writeFileSync(join(folder, 'lookups', 'ours.json'), JSON.stringify({ version: '1.0.0', entries: [] }));
+    const own = new MappingLibrary(folder);
+    assert.deepEqual(own.problems(), [
+      { message: 'The lookup table ours.json does not say its owner', severity: 'warning' },
+    ]);
+    assert.ok(own.tables().has('ours'), 'it is used all the same');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test('every shipped sample maps to a valid document, and no field of it is forgotten unseen', () => {
   process.env.HEALTHFLOWS_PSEUDONYM_KEY = 'only for the samples of this test';
   for (const { id } of library.list()) {

@@ -22,9 +22,10 @@ import { suggest } from '../mapping/suggest.ts';
 import { transforms } from '../mapping/transforms.ts';
 import { MappingLibrary } from '../mappings/library.ts';
 import { entityNamed, fieldsOf } from '../model/fields.ts';
-import { previewed, requiredTargets, sourceOf } from '../preview.ts';
+import { previewed, requiredTargets, sourceOf, unreadFields } from '../preview.ts';
 import { recordOpening } from '../opening.ts';
 import { type RecentDocument, recentOf } from '../recent.ts';
+import { schemaFields } from '../schema-source.ts';
 import { entities } from '../schemas/index.ts';
 
 const configure = 'healthflows.configure';
@@ -126,7 +127,9 @@ export function admin({ get, post, RED }: AdminRoutes): void {
     const draft = file as Mapping | null;
     const uncovered = Array.isArray(draft?.rows) ? safeRequired(draft) : [];
     const answer = { problems, uncovered };
+    const fields = sample.trim() === '' ? undefined : schemaFields(draft?.source, sample);
     if (sample.trim() === '') response.json(answer);
+    else if (fields !== undefined) response.json({ ...answer, source: fields, unmapped: unreadFields(draft, fields) });
     else if (compiled === undefined) response.json({ ...answer, source: sourceOf(draft?.source, sample) });
     else
       response.json(
@@ -252,7 +255,7 @@ function deployedMapping(RED: RuntimeApi, node: string): Mapping | undefined {
 
 /** Where the two make something else of the sample; undefined without one. */
 async function valuesOf(library: MappingLibrary, before: Mapping, after: Mapping, sample: string) {
-  if (sample.trim() === '') return undefined;
+  if (sample.trim() === '' || schemaFields(after.source, sample) !== undefined) return undefined;
   const [was, is] = await Promise.all(
     [before, after].map((file) => resultOf(library.compile(file), sample, undefined)),
   );

@@ -1,6 +1,7 @@
 /** Reads a mapping file and says everything that is wrong with it, row by row, before it is deployed. */
 import { isForbiddenKey } from '../../kernel/json.ts';
 import { entityNamed, type Field, fieldsOf } from '../model/fields.ts';
+import { isInstant } from '../model/formats.ts';
 import { type CompiledMapping, compileMapping, MappingInvalid } from './compile.ts';
 import { type LookupTable, lookupProblem } from './lookup.ts';
 import { documentFormats, type Mapping, type Problem, type Row, rowProperties, type Side } from './mapping.ts';
@@ -202,10 +203,17 @@ function checkRow(row: unknown, number: number, error: Report): void {
   if (row.direction !== undefined && !['both', 'forward', 'reverse'].includes(row.direction as string)) {
     error('"direction" must be both, forward or reverse', number, 'direction');
   }
-  if (row.source === 'suggested' && !isObject(row.accepted)) {
+  if (row.source === 'suggested' && !isAcceptance(row.accepted)) {
     error('was suggested, but nobody has accepted it; "accepted" must say who and when', number, 'accepted');
   }
 }
+
+const isAcceptance = (accepted: unknown): boolean =>
+  isObject(accepted) &&
+  typeof accepted.by === 'string' &&
+  accepted.by.trim() !== '' &&
+  typeof accepted.at === 'string' &&
+  isInstant(accepted.at);
 
 const isUse = (use: unknown): boolean =>
   typeof use === 'string'

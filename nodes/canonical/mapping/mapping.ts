@@ -53,8 +53,8 @@ export interface Row {
   note?: string;
   /** Where the row comes from. */
   source?: 'standard' | 'human' | 'suggested';
-  /** Who accepted a suggestion and when. */
-  accepted?: { by: string; at: string };
+  /** Who accepted a suggestion and when, with its score in percent and the reasons that were shown. */
+  accepted?: { by: string; at: string; score?: number; reasons?: readonly string[] };
 }
 
 export interface Mapping {

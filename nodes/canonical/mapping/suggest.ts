@@ -3,11 +3,12 @@
  * a person: on hard schemas the first suggestion is right in fewer than half of the cases, so none is ever applied on
  * its own.
  */
-import { readDocument } from '../formats/index.ts';
+import { read } from '../mapper.ts';
 import { entityNamed, type Field, fieldsOf } from '../model/fields.ts';
 import { isCurrency, isDate, isInstant } from '../model/formats.ts';
 import { isGln, toGtin14 } from '../schemas/check-digits.ts';
 import { leavesOf } from '../preview.ts';
+import { schemaFields } from '../schema-source.ts';
 import { sourcesOf } from './check.ts';
 import type { Mapping } from './mapping.ts';
 
@@ -104,9 +105,8 @@ export function suggest(mapping: Partial<Pick<Mapping, 'source' | 'target' | 'ro
   const { source, target } = mapping;
   const entity = target !== undefined && 'entity' in target ? entityNamed(target.entity) : undefined;
   if (source === undefined || entity === undefined || sample.trim() === '') return [];
-  const leaves = leavesOf(
-    'entity' in source ? readDocument('json', sample) : readDocument(source.format, sample, source.options),
-  );
+  const leaves: { path: string; value: unknown }[] =
+    schemaFields(source, sample)?.map(({ path }) => ({ path, value: undefined })) ?? leavesOf(read(source, sample));
   // The mapping may be unfinished.
   const rows = (Array.isArray(mapping.rows) ? mapping.rows : []).filter((row) => typeof row?.to === 'string');
   const filled = new Set(rows.map((row) => row.to.replace(/\[[^\]]*\]/g, '[]')));

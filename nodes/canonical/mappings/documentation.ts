@@ -51,7 +51,7 @@ CSV \`separator\`, \`columns\`, \`groupBy\`, \`group\`; XML writing \`namespace\
 | required | the source must have something |
 | onError | fail (the document is refused, the default), skip (the field is left out), default. Not with a lookup |
 | direction | both (default), forward, or reverse: a row that is only used for the derived way back |
-| note, source, accepted | why the row is as it is, where it comes from, who accepted a suggestion and when |
+| note, source, accepted | why the row is as it is, where it comes from, who accepted a suggestion and when, with its score in percent and its reasons |
 
 ## Paths
 
@@ -86,7 +86,8 @@ export function mappingsPage(library: MappingLibrary): string {
   const tables = [...library.tables()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(
-      ([name, table]) => `| ${name} | ${table.version ?? ''} | ${cell(table.title ?? '')} | ${table.entries.length} |`,
+      ([name, table]) =>
+        `| ${name} | ${table.version ?? ''} | ${cell(table.owner ?? '')} | ${cell(table.title ?? '')} | ${table.entries.length} |`,
     );
   return [
     language,
@@ -106,8 +107,8 @@ export function mappingsPage(library: MappingLibrary): string {
     '',
     'The names of Odoo units are those of the sandbox and of a fresh Odoo; put a table of your own in their place.',
     '',
-    '| Name | Version | What | Entries |',
-    '|---|---|---|---|',
+    '| Name | Version | Owner | What | Entries |',
+    '|---|---|---|---|---|',
     ...tables,
     '',
   ].join('\n');

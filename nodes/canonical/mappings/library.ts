@@ -93,8 +93,15 @@ export class MappingLibrary {
       const table = readJson(join(folder, file));
       const name = file.slice(0, -'.json'.length);
       const wrong = table instanceof Failure ? table.message : lookupProblem(table);
-      if (wrong === undefined) this.#tables.set(name, table as LookupTable);
-      else this.#problems.push({ message: `The lookup table ${file} ${wrong}`, severity: 'error' });
+      if (wrong === undefined) {
+        this.#tables.set(name, table as LookupTable);
+        const lacks = (['owner', 'version'] as const).filter((key) => ((table as LookupTable)[key] ?? '') === '');
+        if (lacks.length > 0)
+          this.#problems.push({
+            message: `The lookup table ${file} does not say ${lacks.map((key) => `its ${key}`).join(' and ')}`,
+            severity: 'warning',
+          });
+      } else this.#problems.push({ message: `The lookup table ${file} ${wrong}`, severity: 'error' });
     }
   }
 

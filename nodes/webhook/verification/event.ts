@@ -1,4 +1,5 @@
 /** What a verified request becomes in the flow: its event attributes and the plain view of the request. */
+import { createHash } from 'node:crypto';
 import { childTraceparent, uuidv7 } from '../../kernel/id.ts';
 import type { EventAttributes, Verification } from '../../kernel/message.ts';
 import type { HttpRequest } from '../ingress/http.ts';
@@ -38,6 +39,9 @@ export function eventOf(
     ...(contentType === undefined ? {} : { datacontenttype: contentType }),
     correlationid,
     traceparent: childTraceparent(header(request, 'traceparent')),
+    ...(request.body.length === 0
+      ? {}
+      : { sourcedigest: `sha-256:${createHash('sha256').update(request.body).digest('hex')}` }),
   };
 }
 

@@ -38,6 +38,15 @@ interface Entry {
   warn: boolean;
 }
 
+const titleOf = ({ path, detail }: Pick<Entry, 'path' | 'detail'>): string =>
+  detail === '' ? path : `${path}\n${detail}`;
+
+/** A step that can be undone. It has a sample where the step changed that, too. */
+interface State {
+  mapping: string;
+  sample?: string;
+}
+
 const warning = 'var(--red-ui-text-color-warning)';
 
 interface Model {
@@ -122,8 +131,8 @@ class MappingEditor {
   #mapping: Mapping;
   #sample: string;
   #headerBox!: JQuery;
-  #past: string[] = [];
-  #future: string[] = [];
+  #past: State[] = [];
+  #future: State[] = [];
   #fields: Field[] = [];
   #picked: string | undefined;
   #rows!: RowsTable;
@@ -344,7 +353,8 @@ class MappingEditor {
       .on('input', () => {
         const wanted = String(search.val()).toLowerCase();
         list.children().each((_i, item) => {
-          $(item).toggle(String($(item).data('path')).toLowerCase().includes(wanted));
+          // The title is the path, and the value or the description below it.
+          $(item).toggle(String($(item).attr('title')).toLowerCase().includes(wanted));
         });
       });
     box.append(search, list);
@@ -355,7 +365,7 @@ class MappingEditor {
   #item(list: JQuery, side: 'source' | 'target', { path, detail, badge, warn }: Entry): void {
     const item = $('<div role="option" tabindex="0" draggable="true">')
       .data('path', path)
-      .attr({ 'data-path': path, title: detail === '' ? path : `${path}\n${detail}` })
+      .attr({ 'data-path': path, title: titleOf({ path, detail }) })
       .css({ padding: '2px 6px', cursor: 'grab', overflowWrap: 'anywhere', fontSize: '12px' })
       .css('color', warn ? warning : '')
       .appendTo(list);
@@ -411,8 +421,9 @@ class MappingEditor {
   }
 
   /** Takes a change over; `redraw` when it did not come from the rows themselves. */
-  #commit(mapping: Mapping, redraw: boolean): void {
-    this.#past.push(JSON.stringify(this.#mapping));
+  #commit(mapping: Mapping, redraw: boolean, sample?: string): void {
+    this.#past.push(this.#state(sample !== undefined));
+    if (sample !== undefined) this.#showSample(sample);
     if (this.#past.length > 200) this.#past.shift();
     this.#future = [];
     this.#mapping = mapping;
@@ -421,12 +432,23 @@ class MappingEditor {
     this.#refresh();
   }
 
-  #step(from: string[], to: string[]): void {
+  #step(from: State[], to: State[]): void {
     const state = from.pop();
     if (state === undefined) return;
-    to.push(JSON.stringify(this.#mapping));
-    this.#mapping = JSON.parse(state) as Mapping;
+    to.push(this.#state(state.sample !== undefined));
+    this.#mapping = JSON.parse(state.mapping) as Mapping;
+    if (state.sample !== undefined) this.#showSample(state.sample);
     this.#showAll();
+  }
+
+  #state(withSample: boolean): State {
+    const mapping = JSON.stringify(this.#mapping);
+    return withSample ? { mapping, sample: this.#sample } : { mapping };
+  }
+
+  #showSample(sample: string): void {
+    this.#sample = sample;
+    $('#hf-mapper-editor-sample').val(sample);
   }
 
   /** Draws everything that follows from the mapping. */
@@ -502,8 +524,10 @@ class MappingEditor {
       return;
     }
     list.children().each((i, element) => {
-      const { badge = '', detail, warn } = entries[i]!;
-      $(element).css('color', warn ? warning : '');
+      const { path, badge = '', detail, warn } = entries[i]!;
+      $(element)
+        .css('color', warn ? warning : '')
+        .attr('title', titleOf({ path, detail }));
       $(element).find('.hf-mapper-badge').text(badge);
       if (side === 'source') $(element).find('.hf-mapper-value').text(detail);
     });
@@ -527,7 +551,7 @@ class MappingEditor {
     );
     const leaves = answer.preview?.source ?? answer.source;
     if ('entity' in this.#mapping.target && leaves !== undefined) {
-      const unmapped = new Set(answer.preview?.unmapped ?? leaves.map(({ path }) => path));
+      const unmapped = new Set(answer.preview?.unmapped ?? answer.unmapped ?? leaves.map(({ path }) => path));
       this.#fill(
         'source',
         leaves.map(({ path, value }) => ({ path, detail: value, warn: unmapped.has(path) })),
@@ -562,7 +586,12 @@ class MappingEditor {
               from: suggestion.from,
               to: suggestion.to.replaceAll('identifiers[]', `identifiers[type=${identifierKind(suggestion.to)}]`),
               source: 'suggested',
-              accepted: { by: RED.settings.user?.username ?? 'editor', at: new Date().toISOString() },
+              accepted: {
+                by: RED.settings.user?.username ?? 'editor',
+                at: new Date().toISOString(),
+                score: Math.round(suggestion.score * 100),
+                reasons: suggestion.reasons,
+              },
             });
           })
           .appendTo(line);
@@ -601,11 +630,7 @@ class MappingEditor {
         open: () => {
           // What the mapping makes of the sample is a document for the way back.
           const written = this.#made;
-          this.#commit(answer.mapping, false);
-          if (written !== '') {
-            this.#sample = written;
-            $('#hf-mapper-editor-sample').val(written);
-          }
+          this.#commit(answer.mapping, false, written === '' ? undefined : written);
           this.#suggestions.empty();
           this.#showAll();
         },
@@ -617,8 +642,7 @@ class MappingEditor {
   /** A document that the node keeps becomes the sample. */
   #openKept(key: string, reason: string): void {
     post<{ sample: string }>('open', { node: this.#options.node, key, reason }).then(({ sample }) => {
-      this.#sample = sample;
-      $('#hf-mapper-editor-sample').val(sample);
+      this.#showSample(sample);
       this.#refresh();
     }, tell);
   }

@@ -36,6 +36,12 @@ export function showFindings(box: JQuery, answer: PreviewAnswer, t: Translate): 
   if (warnings.length > 0)
     box.append(list(t('canonical-mapper.preview.warnings'), warnings, 'var(--red-ui-text-color-warning)'));
   const { preview } = answer;
+  if (answer.unmapped !== undefined)
+    $('<div>')
+      .addClass('hf-mapper-schema')
+      .css({ marginTop: '8px' })
+      .text(t('canonical-mapper.preview.schema'))
+      .appendTo(box);
   if (preview === undefined) return;
   const violations = preview.violations.map((v) => {
     const text = `${v.path}: ${v.expected}`;

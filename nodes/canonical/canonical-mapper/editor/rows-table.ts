@@ -164,7 +164,15 @@ export class RowsTable {
     const italic = () => from.css('fontStyle', row.from === undefined ? 'italic' : '');
     from.addClass('hf-mapper-from').css({ flex: '1 1 0' });
     italic();
+    // Another field than the one that was suggested is the person's own.
+    const own = (): void => {
+      if (row.source !== 'suggested') return;
+      row.source = 'human';
+      delete row.accepted;
+      summarise();
+    };
     from.on('change', () => {
+      own();
       takeSource(row, String(from.val()).trim());
       italic();
       this.#changed();
@@ -180,6 +188,7 @@ export class RowsTable {
     $('<i class="fa fa-long-arrow-right">').css({ opacity: 0.6 }).appendTo(line);
     const to = this.#text(line, 'to', row.to).addClass('hf-mapper-to').css({ flex: '1 1 0' });
     to.on('change', () => {
+      own();
       row.to = String(to.val()).trim();
       this.#changed();
     });
@@ -210,6 +219,11 @@ export class RowsTable {
       if (row.when !== undefined)
         parts.push(`${t('canonical-mapper.editor.when')} ${row.when.path} ${row.when.is} ${shown(row.when.value)}`);
       if (row.required === true) parts.push(t('canonical-mapper.editor.required'));
+      const { accepted } = row;
+      if (accepted !== undefined) {
+        const words = { by: accepted.by, at: accepted.at.slice(0, 10), score: accepted.score };
+        parts.push(t(`canonical-mapper.editor.${accepted.score === undefined ? 'taken' : 'takenWithScore'}`, words));
+      }
       summary.text(parts.join(' · '));
     };
     summarise();

@@ -31,8 +31,10 @@ export interface PreviewAnswer {
   problems: Problem[];
   uncovered: { path: string; description: string }[];
   preview?: Preview;
-  /** Leaves of the sample, where no row can be used yet. */
+  /** Leaves of the sample, where no row can be used yet; fields of the source where the sample is its JSON Schema. */
   source?: { path: string; value: string }[];
+  /** Fields of a JSON Schema that no row reads. */
+  unmapped?: string[];
 }
 
 export type Side =
@@ -67,7 +69,7 @@ export interface Row {
   direction?: string;
   note?: string;
   source?: string;
-  accepted?: { by: string; at: string };
+  accepted?: { by: string; at: string; score?: number; reasons?: string[] };
 }
 
 export interface Mapping {
