@@ -1,5 +1,4 @@
 /** What the canonical-mapper node does with a message, without Node-RED. */
-import { createHash } from 'node:crypto';
 import { Failure } from '../kernel/failure.ts';
 import { uuidv7 } from '../kernel/id.ts';
 import type { EventAttributes, FlowMessage } from '../kernel/message.ts';
@@ -105,7 +104,7 @@ function toCanonical(mapping: CompiledMapping, nodeId: string): Mapper {
   const { source, target, id, version } = mapping.mapping;
   const entity = entityOf(target, mapping, 'to the canonical model');
   const check = checker(entity, 'strict');
-  const finish = (message: FlowMessage, result: MappingResult, sourcedigest: string | undefined): void => {
+  const finish = (message: FlowMessage, result: MappingResult): void => {
     const value = mapped(mapping, result);
     value.meta = metaOf(message, entity, { id, version });
     const sensitivity = classificationOf(entity, value);
@@ -113,20 +112,8 @@ function toCanonical(mapping: CompiledMapping, nodeId: string): Mapper {
     check(value);
     message.payload = value;
     describe(message, entity, value, nodeId, sensitivity);
-    // Where the edge has named the bytes that came, it is these.
-    if (sourcedigest !== undefined) message.event!.sourcedigest ??= sourcedigest;
   };
-  return (message) => {
-    const document = read(source, message.payload);
-    const digest = message.event?.sourcedigest === undefined ? digestOf(message.payload) : undefined;
-    return run(mapping, document, message, (each, result) => finish(each, result, digest));
-  };
-}
-
-/** Names the exact bytes of a document; undefined for one that came as a tree, whose bytes are not known here. */
-function digestOf(payload: unknown): string | undefined {
-  if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) return undefined;
-  return `sha-256:${createHash('sha256').update(payload).digest('hex')}`;
+  return (message) => run(mapping, read(source, message.payload), message, finish);
 }
 
 /** Runs a mapping on a document, its JSONata rows first where it has any. */

@@ -27,8 +27,6 @@ export interface EventAttributes {
   tracestate?: string;
   /** Highest sensitivity class in the payload. */
   sensitivity?: string;
-  /** `sha-256:` and the digest of the bytes that came from the source: an archived original is told by it. */
-  sourcedigest?: string;
 }
 
 /** `msg.verification`: how an incoming request proved itself. Never holds the secret. */

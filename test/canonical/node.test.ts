@@ -1,6 +1,5 @@
 /** The mapper in a real Node-RED: messages, failures, and what the dialog asks of it. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { type EmbeddedNodeRed, embedNodeRed, type FlowNode, packageRoot } from '../support/node-red.ts';
@@ -219,23 +218,6 @@ describe('canonical-mapper in Node-RED', () => {
     const best = suggestions.find(({ to }) => to === 'currency');
     assert.equal(best?.from, 'currency');
     assert.ok(best!.reasons.length > 0);
-  });
-
-  test('names the bytes that a document was mapped from, on the event of the document', async () => {
-    // Two spellings of one document: the same order, other bytes.
-    for (const text of [JSON.stringify(supplierOrder), JSON.stringify(supplierOrder, null, 2)]) {
-      const digest = `sha-256:${createHash('sha256').update(text, 'utf8').digest('hex')}`;
-      for (const payload of [text, Buffer.from(text)]) {
-        const odoo = await through('to', 'odoo', { payload });
-        assert.equal((odoo.event as { sourcedigest?: string }).sourcedigest, digest, 'kept on the way out, too');
-      }
-    }
-    const tree = await through('to', 'out', { payload: structuredClone(supplierOrder) });
-    assert.equal(
-      (tree.event as { sourcedigest?: string }).sourcedigest,
-      undefined,
-      'of a tree the bytes are not known',
-    );
   });
 
   test('takes a JSON Schema for the source in place of a document', async () => {

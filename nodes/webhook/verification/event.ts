@@ -1,5 +1,4 @@
 /** What a verified request becomes in the flow: its event attributes and the plain view of the request. */
-import { createHash } from 'node:crypto';
 import { childTraceparent, uuidv7 } from '../../kernel/id.ts';
 import type { EventAttributes, Verification } from '../../kernel/message.ts';
 import type { HttpRequest } from '../ingress/http.ts';
@@ -39,9 +38,6 @@ export function eventOf(
     ...(contentType === undefined ? {} : { datacontenttype: contentType }),
     correlationid,
     traceparent: childTraceparent(header(request, 'traceparent')),
-    ...(request.body.length === 0
-      ? {}
-      : { sourcedigest: `sha-256:${createHash('sha256').update(request.body).digest('hex')}` }),
   };
 }
 
