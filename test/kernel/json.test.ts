@@ -140,10 +140,19 @@ test('a failure does not quote the document', () => {
 /** The rules said plainly: what {@link parseJson} must do, however it does it. */
 function plainly(text: string, depthLimit: number, memberLimit: number): unknown {
   let depth = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*(?:"|$)|[{}[\]]/gs)) {
-    if (token === '{' || token === '[') depth++;
-    else if (token === '}' || token === ']') depth--;
+  const commas: number[] = [];
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*(?:"|$)|[{}[\],]/gs)) {
+    if (token === '{' || token === '[') {
+      depth++;
+      commas.push(0);
+    } else if (token === '}' || token === ']') {
+      depth--;
+      commas.pop();
+    }
     if (depth > depthLimit) return 'JSON_TOO_DEEP';
+    // Ten times the limit is refused before anything else is looked at.
+    if (token === ',' && commas.length > 0 && ++commas[commas.length - 1]! > 10 * memberLimit)
+      return 'JSON_TOO_MANY_MEMBERS';
   }
   try {
     return {
