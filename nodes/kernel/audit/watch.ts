@@ -92,8 +92,9 @@ export class AuditWatch {
     const from = this.#at === undefined || this.#at.seq < start.seq ? start : this.#at;
     const piece = await this.#check(from, slice);
     // Appended to while this reads: what is past the limit is the next round's.
-    const end = piece.kind === 'broken' ? piece : await this.#check(near, 2 * newest);
-    const verdict = piece.kind === 'broken' ? piece : end;
+    // Of a short trail, the piece has held the newest already.
+    const heldEnd = piece.kind === 'end' && from.seq <= near.seq;
+    const verdict = piece.kind === 'broken' || heldEnd ? piece : await this.#check(near, 2 * newest);
     if (verdict.kind === 'broken') {
       // Entries that left after their retention meanwhile are not missing: the next round looks again.
       const now = await this.#store.run(watchPoints, { newest });

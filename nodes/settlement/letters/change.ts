@@ -1,7 +1,7 @@
 /** One correction for many documents: a field, named by JSON Pointer, is set where it stands. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Failure } from '../../kernel/failure.ts';
-import { parseJson } from '../../kernel/json.ts';
+import { isForbiddenKey, parseJson } from '../../kernel/json.ts';
 import type { Edit } from './act.ts';
 import type { PayloadCipher } from './cipher.ts';
 import { sealContext } from './replay.ts';
@@ -19,7 +19,6 @@ export type Edited = { body: Buffer } | { why: 'no JSON' | 'field not there' | '
 
 const textLimit = 1_000;
 const segmentLimit = 32;
-const forbidden = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** @throws Failure `data-quality` `CHANGE_INVALID` */
 export function changeOf(value: unknown): Change {
@@ -27,8 +26,7 @@ export function changeOf(value: unknown): Change {
   if (typeof pointer !== 'string' || !pointer.startsWith('/') || pointer.length > textLimit)
     throw invalid('name the field, e.g. /lines/*/unit');
   const segments = segmentsOf(pointer);
-  if (segments.length > segmentLimit || segments.some((segment) => forbidden.has(segment)))
-    throw invalid('this field cannot be named');
+  if (segments.length > segmentLimit || segments.some(isForbiddenKey)) throw invalid('this field cannot be named');
   if (typeof to !== 'string' || to.length > textLimit)
     throw invalid(`the new value is text of at most ${textLimit} characters`);
   if (from !== undefined && from !== '' && (typeof from !== 'string' || from.length > textLimit))
@@ -138,11 +136,7 @@ export function sealEdit(
     body: cipher.seal(edited, sealContext(queue, messageId, generation)),
     bodyKey: cipher.keyId,
     contentType,
-    originalHash: sha256(original),
-    editedHash: sha256(edited),
+    originalHash: hash('sha256', original, 'hex'),
+    editedHash: hash('sha256', edited, 'hex'),
   };
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -66,7 +66,7 @@ export const countRows = defineOperation(
   { readOnly: true },
 );
 
-/** Rows of a SQLite table after `after`, in the order of what tells them apart: its values stand first in each row. */
+/** Rows of a SQLite table after `after`, in the order of its key, or of its `rowid`, which each row has as `_rowid`. */
 export const readRows = defineOperation(
   import.meta.url,
   'readRows',
@@ -74,7 +74,7 @@ export const readRows = defineOperation(
     const order = table.key?.map(quoted) ?? ['rowid'];
     const marks = order.map((_, index) => `$${index + 2}`).join(', ');
     return yield* query(
-      `SELECT ${order.map((part, index) => `${part} AS ${placeOf(index)}`).join(', ')}, ${table.columns.map(quoted).join(', ')}
+      `SELECT ${table.key === undefined ? 'rowid AS _rowid, ' : ''}${table.columns.map(quoted).join(', ')}
        FROM ${quoted(table.name)} ${after.length === 0 ? '' : `WHERE (${order.join(', ')}) > (${marks})`}
        ORDER BY ${order.join(', ')} LIMIT $1`,
       limit,
@@ -84,8 +84,6 @@ export const readRows = defineOperation(
   { readOnly: true },
 );
 
-const placeOf = (index: number) => `_place${index}`;
-
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
@@ -94,7 +92,7 @@ const pageSize = 500;
 
 /** All rows of a SQLite table, a page at a time. */
 export async function* pagesOf(store: Store, table: Table): AsyncGenerator<Row[], void> {
-  const places = (table.key ?? ['rowid']).map((_, index) => placeOf(index));
+  const places = table.key ?? ['_rowid'];
   let after: SqlValue[] = [];
   for (;;) {
     const rows = await store.run(readRows, { table, after, limit: pageSize });
