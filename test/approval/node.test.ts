@@ -323,7 +323,9 @@ test('an emergency passes at once, and somebody else confirms it', async () => {
   const { id } = (await requested()).approval;
   const going = one('approved');
   assert.equal((await vote('anna', String(id), { verdict: 'emergency' })).body.error?.code, 'APPROVAL_NO_EMERGENCY');
+  const told = one('notice');
   assert.equal((await vote('eve', String(id), { verdict: 'emergency' })).body.state, 'decided');
+  assert.equal((await told).approval.notice, 'review');
   assert.equal((await going).approval.emergency, true);
   const review = (person: string) =>
     api<{ state?: string }>(person, `approvals/requests/${id}/review`, { ...act(), verdict: 'confirmed' });

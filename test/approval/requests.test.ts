@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Delegation } from '../../nodes/approval/people.ts';
 import { createRequest } from '../../nodes/approval/store/create.ts';
-import { advanceClock, castVote, reviewEmergency } from '../../nodes/approval/store/decide.ts';
+import { advanceClock, castVote, type Notice, reviewEmergency } from '../../nodes/approval/store/decide.ts';
 import { delegate, endDelegation, listDelegations } from '../../nodes/approval/store/delegations.ts';
 import { approvalTotals, listRequests, openRequest, revealRequest } from '../../nodes/approval/store/inspect.ts';
+import { noticesTold } from '../../nodes/approval/store/notices.ts';
 import {
   claimDecided,
   continueAgain,
@@ -33,6 +34,9 @@ async function actionsOf(store: Store): Promise<string[]> {
 async function created(store: Store, more: Parameters<typeof requestOf>[0] = {}): Promise<string> {
   return (await store.run(createRequest, requestOf(more))).id;
 }
+
+const told = (store: Store, notices: readonly Notice[]) =>
+  store.run(noticesTold, { told: notices.map(({ kind, request: { id } }) => ({ id, kind })) });
 
 function delegation(from: string, to: string, more: Partial<Delegation> = {}): Delegation {
   const now = Date.now();
@@ -295,8 +299,10 @@ for (const under of storesUnderTest()) {
     'the clock reminds once a period, escalates, and at the deadline does what was chosen',
     async ({ store, setClock }) => {
       const id = await created(store);
+      await store.run(noticesTold, { told: [{ id, kind: 'requested' }] });
       const turn = async () => {
         const { notices, decided } = await store.run(advanceClock, { process });
+        await told(store, notices);
         return [
           ...notices.map(({ kind, people }) => `${kind} ${people.join(' ')}`),
           ...(decided > 0 ? ['decided'] : []),
@@ -331,6 +337,45 @@ for (const under of storesUnderTest()) {
       assert.deepEqual(new Set(outcomes), new Set(['expired', 'approved', 'rejected']));
     },
   );
+
+  promise('a notice that its holder did not tell is told by whoever looks next', async ({ store, setClock }) => {
+    const id = await created(store);
+    const look = async () => (await store.run(advanceClock, { process })).notices;
+    const words = (notices: Notice[]) => notices.map(({ kind, people }) => [kind, ...people].join(' '));
+    assert.deepEqual(words(await look()), [], 'whoever took the message tells it');
+    setClock(31_000);
+    assert.deepEqual(words(await look()), ['requested anna bo cy']);
+    assert.deepEqual(words(await look()), [], 'it is held again');
+    await store.run(castVote, ballotOf(id, 'bo'));
+    setClock(62_000);
+    const again = await look();
+    assert.deepEqual(words(again), ['requested anna cy'], 'not to who has voted since');
+    await told(store, again);
+    setClock(24 * hour + 1_000);
+    assert.deepEqual(words(await look()), ['reminder anna cy']);
+    await store.run(castVote, ballotOf(id, 'cy'));
+    setClock(25 * hour);
+    assert.deepEqual(words(await look()), [], 'it is decided: nothing to remind of');
+    // The flow fails for good, and the process with it.
+    const [claimed] = await store.run(claimDecided, { process, limit: 1, lease });
+    const failure = { code: 'ODOO_VALIDATION', message: 'The period is locked.' };
+    await store.run(endResumption, { id, fence: claimed!.fence, ending: { kind: 'failed', failure } });
+    setClock(25 * hour + 31_000);
+    assert.deepEqual(words(await look()), ['failed']);
+  });
+
+  promise('an emergency that a person declared is told to who reviews it, once', async ({ store, setClock }) => {
+    const id = await created(store);
+    await store.run(castVote, ballotOf(id, 'eve', { verdict: 'emergency' }));
+    const { notices } = await store.run(advanceClock, { process });
+    assert.deepEqual(
+      notices.map(({ kind, people }) => [kind, ...people]),
+      [['review', 'anna', 'bo', 'cy']],
+    );
+    await told(store, notices);
+    setClock(60_000);
+    assert.deepEqual((await store.run(advanceClock, { process })).notices, []);
+  });
 
   promise('once escalated, whom the policy names may take a seat', async ({ store, setClock }) => {
     const id = await created(store);

@@ -68,7 +68,7 @@ describe(`drills with people, ${engines} engines`, { timeout: 1_800_000 }, () =>
     const answer = (await response.json()) as { error?: { code: string } };
     return { status: response.status, ...(answer.error === undefined ? {} : { code: answer.error.code }) };
   }
-  /** The open request about a requisition. A notice is sent once and may die with Node-RED; the inbox is the truth. */
+  /** The open request about a requisition. The inbox is the truth; a notice may come later, or twice. */
   const inInbox = (name: string) =>
     waitUntil(
       `${name} is in the inbox`,

@@ -10,6 +10,7 @@ import { ApprovalClock } from '../clock.ts';
 import { openApprovalDesk } from '../desk.ts';
 import { type NoticeKind, noticeOf } from '../notice.ts';
 import { Resumer } from '../resumer.ts';
+import { Teller } from '../teller.ts';
 import type { ProcessTotals } from '../store/inspect.ts';
 import { type Taken, take } from '../take.ts';
 import '../console-page.ts';
@@ -43,8 +44,11 @@ export default defineNode<ApprovalConfig>(
       else if (down.length > 0) status('waiting', `waits for ${down[0]}`);
       else status(totals?.open ? 'waiting' : 'working', totals?.open ? `${totals.open} open` : 'none open');
     };
-    const notify = (kind: NoticeKind, request: Parameters<typeof noticeOf>[1], people: readonly string[]) =>
+    const teller = new Teller(store);
+    const notify = (kind: NoticeKind, request: Parameters<typeof noticeOf>[1], people: readonly string[]) => {
       emit(noticeOf(kind, request, people, links), 'notice');
+      teller.given(request.id, kind);
+    };
     const resumer = new Resumer({
       id,
       process,
@@ -101,6 +105,7 @@ export default defineNode<ApprovalConfig>(
       onFlowsStopping(() => {
         resumer.pause();
         clock.pause();
+        teller.pause();
       }),
     ];
     const reach = {
@@ -127,6 +132,7 @@ export default defineNode<ApprovalConfig>(
           delete notice.body;
         }
         if (creation.kind === 'created' || reply !== undefined) send(notice, 'notice');
+        if (creation.kind === 'created') teller.given(creation.id, kind);
         telemetry.count('approvals_total', {
           process,
           outcome: creation.kind === 'created' ? 'requested' : 'repeated',
@@ -135,6 +141,7 @@ export default defineNode<ApprovalConfig>(
       },
       async close() {
         await Promise.all([resumer.close(drain), clock.close()]);
+        teller.close();
         for (const off of offs) off();
         for (const gauge of ['approvals_open', 'approvals_failed', 'approvals_review', 'approvals_oldest_seconds']) {
           telemetry.gauge(gauge, { process }, 0);

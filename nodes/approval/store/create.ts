@@ -14,6 +14,7 @@ import {
 } from '../../kernel/store/operation.ts';
 import type { RequestState, Terms } from '../request.ts';
 import { assignPeople, factsOf, settleDecision } from './decide.ts';
+import { oweNotice } from './notices.ts';
 
 export interface NewRequest {
   id: string;
@@ -50,7 +51,7 @@ export interface Creation {
   kind: 'created' | 'known';
   id: string;
   state: RequestState;
-  /** Who may decide; empty when nobody needs to. */
+  /** Who may decide and is to be told by the caller; empty when nobody needs to. */
   people: string[];
   deadlineAt: number;
 }
@@ -104,9 +105,11 @@ export const createRequest = defineOperation(
           : { outcome: 'approved', by: 'policy', reason: 'Emergency: passed at once, to be reviewed', emergency: true },
         context,
       );
+      if (people.length > 0) yield* oweNotice(wanted, 'review', context.now);
       return { kind: 'created', id: wanted.id, state: 'decided', people: [], deadlineAt };
     }
     yield* assignPeople(wanted.id, people);
+    yield* oweNotice(wanted, 'requested', context.now);
     return { kind: 'created', id: wanted.id, state: 'open', people, deadlineAt };
   },
 );

@@ -22,6 +22,8 @@ import {
 } from '../request.ts';
 import { seatsTaken } from '../seats.ts';
 import { delegationsHolding } from './delegations.ts';
+import type { NoticeKind } from '../notice.ts';
+import { forget, oweNotice, stillHolds, takeOver } from './notices.ts';
 
 type Step<R> = Generator<Statement, R, Row[]>;
 
@@ -80,7 +82,10 @@ export function* settleDecision(request: Decided, decision: Decision, context: O
     request.id,
   );
   if (!emergency) yield* query('DELETE FROM approval_people WHERE request_id = $1', request.id);
-  else yield* assignPeople(request.id, [...request.terms.seats.flat(), ...request.terms.escalation]);
+  else {
+    yield* assignPeople(request.id, [...request.terms.seats.flat(), ...request.terms.escalation]);
+    yield* oweNotice(request, 'review', context.now, false);
+  }
   context.audit({
     action: `approval.${outcome}`,
     outcome: 'success',
@@ -297,15 +302,55 @@ function* authoritiesNow(person: string, request: ApprovalRequest, { now }: Oper
 // --- The clock ------------------------------------------------------------------------------------------------------
 
 export interface Notice {
-  kind: 'reminder' | 'escalation' | 'review-overdue';
+  kind: NoticeKind;
   request: ApprovalRequest;
   people: string[];
+}
+
+/** Whom a notice is for. */
+function* peopleOf(kind: NoticeKind, request: ApprovalRequest): Step<string[]> {
+  const { terms } = request;
+  switch (kind) {
+    case 'failed':
+      return [];
+    case 'escalation':
+      return terms.escalation;
+    case 'review':
+      return terms.seats.flat();
+    case 'review-overdue':
+      return [...terms.seats.flat(), ...terms.escalation];
+    case 'requested':
+    case 'reminder': {
+      const people = yield* query<{ person: string }>(
+        'SELECT person FROM approval_people WHERE request_id = $1 ORDER BY person',
+        request.id,
+      );
+      const voted = new Set(
+        (yield* votesOf(request))
+          .filter((vote) => Number(vote.revision) === request.revision)
+          .map((vote) => vote.person),
+      );
+      return people.map(({ person }) => person).filter((person) => !voted.has(person));
+    }
+  }
+}
+
+/** Notices that somebody owed and did not tell; those that no longer say what is so are let go. */
+function* leftNotices(process: string, { now }: OperationContext): Step<Notice[]> {
+  const notices: Notice[] = [];
+  for (const { request_id: id, kind } of yield* takeOver(process, now)) {
+    const [row] = yield* query(`SELECT ${factColumns} FROM approval_requests WHERE id = $1`, id);
+    const request = row === undefined ? undefined : requestOfRow(row);
+    if (stillHolds(kind, request)) notices.push({ kind, request, people: yield* peopleOf(kind, request) });
+    else yield* forget(id, kind);
+  }
+  return notices;
 }
 
 /** Requests that one turn of the clock looks at. */
 const turn = 100;
 
-/** Reminds, escalates and decides what is due. @returns what people are to be told; each is returned once */
+/** Reminds, escalates and decides what is due. @returns what people are to be told; the caller holds each and tells it */
 export const advanceClock = defineOperation(
   import.meta.url,
   'advanceClock',
@@ -344,12 +389,11 @@ export const advanceClock = defineOperation(
         ...factsOf(request),
         detail: { request: request.id, process },
       });
-      notices.push({
-        kind: 'review-overdue',
-        request,
-        people: [...request.terms.seats.flat(), ...request.terms.escalation],
-      });
+      yield* oweNotice(request, 'review-overdue', context.now);
+      notices.push({ kind: 'review-overdue', request, people: yield* peopleOf('review-overdue', request) });
     }
+    // After those of this turn, which outdo some.
+    notices.push(...(yield* leftNotices(process, context)));
     return { notices, decided, more: due.length === turn };
   },
 );
@@ -392,21 +436,12 @@ function* turnOf(request: ApprovalRequest, row: Row, context: OperationContext):
       ...factsOf(request),
       detail: { request: request.id, process: request.process, to: terms.escalation.join(', ').slice(0, 500) },
     });
+    yield* oweNotice(request, 'escalation', now);
     return { kind: 'escalation', request: { ...request, escalatedAt: now }, people: terms.escalation };
   }
   if (!reminds) return undefined;
-  const people = yield* query<{ person: string }>(
-    'SELECT person FROM approval_people WHERE request_id = $1 ORDER BY person',
-    request.id,
-  );
-  const voted = new Set(
-    (yield* votesOf(request)).filter((vote) => Number(vote.revision) === request.revision).map((vote) => vote.person),
-  );
-  return {
-    kind: 'reminder',
-    request,
-    people: people.map(({ person }) => person).filter((person) => !voted.has(person)),
-  };
+  yield* oweNotice(request, 'reminder', now);
+  return { kind: 'reminder', request, people: yield* peopleOf('reminder', request) };
 }
 
 // --- Review after an emergency ----------------------------------------------------------------------------------------

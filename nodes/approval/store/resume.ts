@@ -6,6 +6,7 @@ import type { AuditEntry } from '../../kernel/audit/entry.ts';
 import { defineOperation, query, type Row, type Statement } from '../../kernel/store/operation.ts';
 import { factColumns, requestOfRow, type StoredRequest } from '../request.ts';
 import { factsOf } from './decide.ts';
+import { oweNotice } from './notices.ts';
 
 type Step<R> = Generator<Statement, R, Row[]>;
 
@@ -117,6 +118,7 @@ export const endResumption = defineOperation(
       fence,
     );
     if (row === undefined) return false;
+    if (failure !== undefined) yield* oweNotice(requestOfRow(row), 'failed', now);
     context.audit(
       failure === undefined
         ? entry(row, 'approval.resumed', 'success')
@@ -165,7 +167,7 @@ export const purgeRequests = defineOperation(
       args.limit,
     );
     for (const { id } of rows) {
-      for (const table of ['approval_people', 'approval_votes', 'approval_links']) {
+      for (const table of ['approval_people', 'approval_votes', 'approval_links', 'approval_notices']) {
         yield* query(`DELETE FROM ${table} WHERE request_id = $1`, id);
       }
     }

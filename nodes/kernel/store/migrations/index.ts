@@ -19,6 +19,7 @@ import { auditCheckpoints } from './0014-audit-checkpoints.ts';
 import { configuration } from './0015-configuration.ts';
 import { journalTerms } from './0016-journal-terms.ts';
 import { replayChanges } from './0017-replay-changes.ts';
+import { approvalNotices } from './0018-approval-notices.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -39,6 +40,7 @@ export const migrations: readonly Migration[] = [
   configuration,
   journalTerms,
   replayChanges,
+  approvalNotices,
 ];
 
 export type { Migration, SqlTypes } from './migration.ts';
