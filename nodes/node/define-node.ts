@@ -86,6 +86,12 @@ export interface AdminRoutes {
   /** Registers `GET <httpAdminRoot>/healthflows/<type>/<path>`. */
   get(path: string, permission: string, handler: (request: AdminRequest, response: AdminResponse) => unknown): void;
   post(path: string, permission: string, handler: (request: AdminRequest, response: AdminResponse) => unknown): void;
+  /**
+   * `POST …/test` of a dialog's Test connection, permission `healthflows.configure`. That the test fails is its result,
+   * not an error of the request: 200 with `{error}` instead of what `handler` finds. A request that is none gets a 4xx,
+   * a defect of ours 500.
+   */
+  test(handler: (request: AdminRequest) => Promise<object>): void;
   readonly RED: RuntimeApi;
 }
 
@@ -198,20 +204,37 @@ function install<C extends object>(RED: RuntimeApi, definition: NodeDefinition<C
         if (!response.headersSent) response.status(httpStatusOf(failure)).json({ error: failure.toRecord() });
       }
     };
+  const post: AdminRoutes['post'] = (path, permission, handler) =>
+    RED.httpAdmin.post(
+      `/healthflows/${definition.type}/${path}`,
+      ...guard(RED, permission),
+      guarded((request, response) => {
+        requireOwnOrigin(request);
+        return handler(request, response);
+      }),
+    );
   options.admin?.({
     RED,
     get: (path, permission, handler) =>
       RED.httpAdmin.get(`/healthflows/${definition.type}/${path}`, ...guard(RED, permission), guarded(handler)),
-    post: (path, permission, handler) =>
-      RED.httpAdmin.post(
-        `/healthflows/${definition.type}/${path}`,
-        ...guard(RED, permission),
-        guarded((request, response) => {
-          requireOwnOrigin(request);
-          return handler(request, response);
-        }),
-      ),
+    post,
+    test: (handler) =>
+      post('test', 'healthflows.configure', async (request, response) => {
+        requireForm(request.body);
+        response.json(await handler(request).catch(failedTest));
+      }),
   });
+}
+
+function requireForm(body: unknown): void {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return;
+  throw new Failure('data-quality', 'FORM_INVALID', 'A test needs the settings of the dialog as a JSON object.');
+}
+
+function failedTest(error: unknown): { error: FailureRecord } {
+  const failure = toFailure(error);
+  if (failure.class === 'defect') throw error;
+  return { error: failure.toRecord() };
 }
 
 const statusByClass: Record<Failure['class'], number> = {

@@ -99,15 +99,44 @@ forms.push(
   ],
 );
 
+const press = (type: string, form: unknown) =>
+  fetch(`${nodeRed.url}/healthflows/${type}/test`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(form),
+  });
+
+describe('Test connection tells of a failed test as its result, not as an error of the server', () => {
+  for (const [type, form, words] of [
+    [
+      'amqp-connection',
+      { engine: 'rabbitmq', url: 'amqp://127.0.0.1:1/', username: 'u', password: 'p' },
+      /ECONNREFUSED/,
+    ],
+    ['amqp-connection', { engine: 'rabbitmq', url: 'http://127.0.0.1:1/' }, /must begin with amqp/],
+    ['integration-store', { engine: 'postgresql', url: 'postgres://127.0.0.1:1/hf', user: 'u' }, /STORE_/],
+    ['integration-store', { engine: 'sqlite', file: '/etc/hostname' }, /STORE_FILE_ELSEWHERE/],
+    ['odoo-server', { url: 'http://127.0.0.1:1', apiKey: 'typed' }, /Odoo .* cannot be reached/],
+    ['partner-endpoint', { url: 'http://127.0.0.1:1' }, /partner .* cannot be reached/],
+  ] as const) {
+    test(`${type} ${JSON.stringify(form)}`, async () => {
+      const response = await press(type, form);
+      const { error } = (await response.json()) as { error: { code: string; message: string } };
+      assert.equal(response.status, 200);
+      assert.match(`${error.code} ${error.message}`, words);
+    });
+  }
+
+  test('and of a request that is none as the fault of whoever sent it', async () => {
+    assert.equal((await press('odoo-server', [])).status, 422);
+  });
+});
+
 describe('Test connection does not give away', () => {
   for (const [what, type, form] of forms) {
     test(`${type}: ${what}`, async () => {
       stolen = '';
-      const response = await fetch(`${nodeRed.url}/healthflows/${type}/test`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(form()),
-      });
+      const response = await press(type, form());
       const text = await response.text();
       if (!what.includes('another type')) assert.match(text, /SECRET_NOT_SENT/);
       for (const secret of [password, value]) {
@@ -118,10 +147,11 @@ describe('Test connection does not give away', () => {
   }
 
   test('and the same settings as they are deployed can be tested', async () => {
-    const response = await fetch(`${nodeRed.url}/healthflows/amqp-connection/test`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ id: 'amqp', engine: 'rabbitmq', url: 'amqp://127.0.0.1:1/', password: '__PWRD__' }),
+    const response = await press('amqp-connection', {
+      id: 'amqp',
+      engine: 'rabbitmq',
+      url: 'amqp://127.0.0.1:1/',
+      password: '__PWRD__',
     });
     assert.match(await response.text(), /does not answer: ECONNREFUSED/);
   });

@@ -49,7 +49,7 @@ export default defineConfigNode<AmqpConnectionConfig, AmqpConnectionService>(
     };
   },
   {
-    admin({ get, post, RED }) {
+    admin({ get, test, RED }) {
       get('auto', 'healthflows.configure', (_, response) =>
         response.json({ engine: process.env[autoVariable] ? 'rabbitmq' : 'embedded' }),
       );
@@ -63,11 +63,12 @@ export default defineConfigNode<AmqpConnectionConfig, AmqpConnectionService>(
           state: service?.state,
         });
       });
-      post('test', 'healthflows.configure', async (request, response) => {
-        const { config, credentials } = unsavedSettings(RED, amqpConnectionDefinition, request.body);
+      test(async ({ body }) => {
+        const { config, credentials } = unsavedSettings(RED, amqpConnectionDefinition, body);
         const settings = engineSettings(config, credentials, 'Node-RED', surroundings(RED));
-        if (settings.kind === 'rabbitmq') response.json(await probe(settings.link, config.namespace));
-        else response.json({ embedded: true, store: serviceOf(RED, integrationStore, config.store)?.store.status() });
+        return settings.kind === 'rabbitmq'
+          ? probe(settings.link, config.namespace)
+          : { embedded: true, store: serviceOf(RED, integrationStore, config.store)?.store.status() };
       });
     },
   },

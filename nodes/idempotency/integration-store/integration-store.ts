@@ -39,15 +39,15 @@ export default defineConfigNode(
     };
   },
   {
-    admin({ get, post, RED }) {
+    admin({ get, post, test, RED }) {
       get('auto', 'healthflows.configure', (_, response) =>
         response.json({ engine: process.env[autoVariable] ? 'postgresql' : 'sqlite' }),
       );
-      post('test', 'healthflows.configure', async (request, response) => {
-        const { config, credentials } = unsavedSettings(RED, integrationStoreDefinition, request.body);
+      test(async ({ body }) => {
+        const { config, credentials } = unsavedSettings(RED, integrationStoreDefinition, body);
         const around = surroundings(RED);
         const limits = { userDir: around.userDir, deployed: deployedFiles(RED, around) };
-        response.json(await probe(storeOptionsOf(config, credentials, around), limits));
+        return probe(storeOptionsOf(config, credentials, around), limits);
       });
       post('backup', 'healthflows.operate', async (request, response) => {
         const id = String((request.body as { id?: unknown } | undefined)?.id);

@@ -10,8 +10,8 @@ export const isHttpAddress = (value: string | undefined): boolean => /^https?:\/
 /** Without a password: that belongs in an environment variable, not in the flow. */
 export const isHttpProxy = (value: string): boolean => /^http:\/\/[^\s/@]+\/?$/.test(value);
 
-export interface ConnectionTest<R> {
-  /** Palette type; its endpoint is `healthflows/<type>/test`. */
+export interface ConnectionTest<R extends object> {
+  /** Palette type; its endpoint is `healthflows/<type>/test`, which answers a failed test with `error`. */
   type: string;
   id: string;
   button: JQuery;
@@ -37,7 +37,7 @@ export const problemIn = (request: JQuery.jqXHR): string | undefined =>
   (request.responseJSON as { error?: { message?: string } } | undefined)?.error?.message;
 
 /** Tests with what the dialog shows, saved or not. */
-export function connectionTest<R>({ type, id, button, result, words, show }: ConnectionTest<R>): void {
+export function connectionTest<R extends object>({ type, id, button, result, words, show }: ConnectionTest<R>): void {
   const line = findingsIn(result);
   button.on('click', () => {
     result.text(words('test.running'));
@@ -51,9 +51,10 @@ export function connectionTest<R>({ type, id, button, result, words, show }: Con
       contentType: 'application/json',
       data: JSON.stringify(form),
     })
-      .done((report: R) => {
+      .done((report: R | { error: { message: string } }) => {
         result.empty();
-        show(report, line);
+        if ('error' in report) line(false, report.error.message);
+        else show(report, line);
       })
       .fail((request) => {
         result.empty();

@@ -77,12 +77,11 @@ function admin(routes: AdminRoutes): void {
     if (service !== undefined) return service.client;
     throw new Failure('configuration', 'NOT_DEPLOYED', 'The odoo-server is not deployed yet; type the names for now.');
   };
-  routes.post('test', 'healthflows.configure', async (request, response) => {
-    const { config, credentials } = unsavedSettings(RED, odooServerDefinition, request.body);
+  routes.test(async ({ body }) => {
+    const { config, credentials } = unsavedSettings(RED, odooServerDefinition, body);
     const client = new OdooClient({ ...clientOptionsOf(config, credentials), attempts: 1, deadline: 20_000 });
     try {
-      const { id } = (request.body ?? {}) as { id?: unknown };
-      response.json(await testConnection(client, modelsInUse(RED, String(id))));
+      return await testConnection(client, modelsInUse(RED, String((body as { id?: unknown }).id)));
     } finally {
       await client.close(0);
     }

@@ -40,13 +40,13 @@ const partnerEndpoint = defineConfigNode<PartnerEndpointConfig, PartnerEndpoint>
     };
   },
   {
-    admin({ RED, post }) {
-      post('test', 'healthflows.configure', async (request, response) => {
-        const { config, credentials } = unsavedSettings(RED, partnerEndpointDefinition, request.body);
+    admin({ RED, test }) {
+      test(async ({ body }) => {
+        const { config, credentials } = unsavedSettings(RED, partnerEndpointDefinition, body);
         const client = new PartnerClient(partnerOptionsOf(config, credentials, config.name || 'The partner'));
         try {
           const { status, duration } = await client.ready();
-          response.json({ status, latency: duration, authentication: config.authentication });
+          return { status, latency: duration, authentication: config.authentication };
         } finally {
           await client.close(0);
         }
