@@ -7,7 +7,10 @@ import { add, compare, divide, isDecimal, multiply, normalise, subtract, toDecim
 import { Failure } from '../kernel/failure.ts';
 
 export interface ReplenishmentFacts {
-  /** `minimum`, `maximum`, `multiple`, or Odoo's `product_min_qty`, `product_max_qty`, `qty_multiple`. A list of one is fine. */
+  /**
+   * `minimum`, `maximum`, `multiple`, or Odoo's `product_min_qty`, `product_max_qty`, `qty_multiple`: decimals, or
+   * canonical quantities with their pack. A list of one is fine.
+   */
   rule: unknown;
   /** An amount, or rows with `quantity` and `reserved` (Odoo: `reserved_quantity`). */
   stock: unknown;
@@ -174,7 +177,12 @@ function amount(row: Row, field: Field, what: string): string | undefined {
   return found === undefined ? undefined : exact(found, `the ${field} of ${what}`);
 }
 
+/** A decimal, or a canonical quantity, which counts in the product's own unit. */
 function exact(value: unknown, what: string): string {
+  if (typeof value === 'object' && value !== null && 'value' in value) {
+    const { value: packs, pack } = value as { value: unknown; pack?: { perBase?: unknown } };
+    return normalise(multiply(exact(packs, what), exact(pack?.perBase ?? '1', `the pack of ${what}`)));
+  }
   if (isDecimal(value) || Number.isSafeInteger(value)) return normalise(toDecimal(value));
   throw wrong(`${what[0]!.toUpperCase()}${what.slice(1)} is no exact decimal number such as "12.5".`);
 }

@@ -39,8 +39,8 @@ export async function checkNames(client: OdooClient, names: StaticNames): Promis
   const { model } = names;
   const fields = async (where: string, of: string, used: Iterable<string>): Promise<void> => {
     const known = await client.fields(of);
-    for (const field of new Set(used)) {
-      if (field === 'id') continue;
+    for (const field of new Set(known.asked([...used]))) {
+      if (field === 'id' || (where === 'values' && known.leavesOut(field))) continue;
       try {
         known.get(field);
       } catch (error) {

@@ -61,7 +61,7 @@ for (const version of versions) {
       ['requisition-to-odoo-purchase-order', 'purchase.order'],
       ['despatch-to-odoo-picking', 'stock.picking'],
       ['receipt-to-odoo-picking', 'stock.picking'],
-      [version === '19' ? 'stock-movement-to-odoo-stock-move' : 'stock-movement-to-odoo-18-stock-move', 'stock.move'],
+      ['stock-movement-to-odoo-stock-move', 'stock.move'],
       ['stock-movement-to-odoo-scrap', 'stock.scrap'],
       ['location-to-odoo-stock-location', 'stock.location'],
       ['admin-party-to-odoo-partner', 'res.partner'],

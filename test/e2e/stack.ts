@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type SandboxOdoo, startSandboxOdoo } from '../../sandbox/odoo/index.ts';
+import { type OdooVersion, type SandboxOdoo, startSandboxOdoo } from '../../sandbox/odoo/index.ts';
 import { type FlowNode, type NodeRed, type NodeRedVersion, packageRoot, startNodeRed } from '../support/node-red.ts';
 import { waitUntil } from '../support/processes.ts';
 import {
@@ -72,6 +72,8 @@ const hurried = (node: FlowNode): FlowNode => (node.type === 'amqp-consume' ? { 
 export async function startStack(options: {
   engines: Engines;
   version?: NodeRedVersion;
+  /** Default 19. */
+  odooVersion?: OdooVersion;
   /** The flows to run. Default the procurement flow. */
   flows?: FlowNode[];
   /** Node-RED's port. Default a free one. */
@@ -81,7 +83,7 @@ export async function startStack(options: {
   /** Added to settings.js. */
   settings?: Record<string, unknown>;
 }): Promise<Stack> {
-  const odoo = await startSandboxOdoo({ version: '19' });
+  const odoo = await startSandboxOdoo({ version: options.odooVersion ?? '19' });
   const servers = options.engines === 'servers';
   const [rabbitmq, postgres] = servers ? await Promise.all([startPrivateRabbitMq(), startPrivatePostgres()]) : [];
   const flows = (options.flows ?? procurementFlow()).map(hurried);

@@ -57,6 +57,22 @@ describe('A replenishment proposal', () => {
     assert.equal(propose(facts({ stock: '19.999' })).verdict, 'order');
   });
 
+  test('says exactly whether a place has what is wanted, in packs too', () => {
+    const wanted = (value: string, perBase?: string) => {
+      const quantity = { value, unit: '{box}', ...(perBase === undefined ? {} : { pack: { code: 'BX', perBase } }) };
+      return { minimum: quantity, maximum: quantity };
+    };
+    const stock = [{ quantity: '0.1' }, { quantity: '0.2' }];
+    assert.notEqual(0.1 + 0.2, 0.3, 'which floating point cannot');
+    assert.equal(propose({ rule: wanted('0.3'), stock, incoming: undefined }).verdict, 'enough');
+    assert.equal(propose({ rule: wanted('0.30000000000000001'), stock, incoming: undefined }).verdict, 'order');
+    const boxes = propose({ rule: wanted('3', '10'), stock: [{ quantity: '29' }], incoming: undefined });
+    assert.deepEqual([boxes.verdict, boxes.minimum, boxes.onHand], ['order', '30', '29']);
+    assert.throws(() => propose({ rule: wanted('3', 'ten'), stock, incoming: undefined }), {
+      code: 'REPLENISHMENT_FACT_INVALID',
+    });
+  });
+
   test('a pack larger than the room is rounded up, because the minimum counts more', () => {
     const proposal = propose(facts({ rule: { minimum: '20', maximum: '30', multiple: '100' } }));
     assert.deepEqual([proposal.quantity, proposal.packs], ['100', '1']);

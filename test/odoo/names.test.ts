@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { checkNames } from '../../nodes/odoo/profile.ts';
+import { create, read, searchRead } from '../../nodes/odoo/index.ts';
 import { preview } from '../../nodes/odoo/preview.ts';
 import { apiKeys, type SandboxOdoo, startSandboxOdoo } from '../../sandbox/odoo/index.ts';
 import { type EmbeddedNodeRed, embedNodeRed, type FlowNode } from '../support/node-red.ts';
@@ -39,6 +40,30 @@ describe('names of a node against fields_get', () => {
         domain: ['|', ['order_id.partner_id.ref', '=', 'ACME'], ['product_qty', '>', '1']],
       });
       assert.deepEqual(found, []);
+    }
+  });
+
+  test('a name with a question mark is read where Odoo has it; what 19 no longer has is left out of a document', async () => {
+    for (const version of ['17', '18', '19'] as const) {
+      const client = clientOf(await sandbox(version));
+      const model = 'stock.warehouse.orderpoint';
+      const fields = ['product_min_qty', 'qty_multiple?', 'replenishment_uom_id?', 'no_such_field?'];
+      const multiple = version === '19' ? 'replenishment_uom_id' : 'qty_multiple';
+      const domain = [['product_id.default_code', '=', 'GLOVE-M']];
+      const [rule] = await searchRead(client, model, domain, { fields });
+      assert.deepEqual(Object.keys(rule!), ['id', 'product_min_qty', multiple]);
+      assert.deepEqual(await checkNames(client, { model, fields: { fields } }), []);
+
+      const move = { name: 'Gloves', product_id: { match: { default_code: 'GLOVE-M' } }, product_uom_qty: '1' };
+      const at = { match: { barcode: 'LOC-1-STOCK' } };
+      const values = { ...move, location_id: at, location_dest_id: at };
+      const [made] = await create(client, 'stock.move', [values]);
+      assert.ok(made?.kind === 'done');
+      const { records } = await read(client, 'stock.move', [made.value], ['name?']);
+      assert.equal(records[0]!.name, version === '19' ? undefined : 'Gloves');
+      assert.deepEqual(await checkNames(client, { model: 'stock.move', fields: {}, values }), []);
+      const [typo] = await checkNames(client, { model: 'stock.move', fields: {}, values: { nane: 'Gloves' } });
+      assert.equal(typo?.kind, 'unknown');
     }
   });
 

@@ -153,8 +153,9 @@ export class ChangesReader {
   }
 
   async #read(terms: unknown[], order: string, limit: number, signal: AbortSignal): Promise<ReadRecord[]> {
-    const { client, model, domain, fields } = this.#options;
+    const { client, model, domain } = this.#options;
     const known = await client.fields(model);
+    const fields = known.asked(this.#options.fields);
     const added = addedFields(known, fields);
     const rows = await searchRead(client, model, [...terms, ...domain], {
       fields: [...fields, ...added],

@@ -1,5 +1,5 @@
 import { Failure } from '../../kernel/failure.ts';
-import { newerName, olderName } from './renames.ts';
+import { isGone, newerName, olderName } from './renames.ts';
 
 /** What `fields_get` tells about a field, as far as it is used here. */
 export interface FieldInfo {
@@ -73,6 +73,23 @@ export class ModelFields {
         },
       },
     );
+  }
+
+  /** A value for this field is left out: older versions want it, and this one has no such field. */
+  leavesOut(name: string): boolean {
+    return isGone(this.model, name) && !this.has(name);
+  }
+
+  /**
+   * Names of fields to read; one with a question mark (`qty_multiple?`) only where this Odoo has it, so that a flow can
+   * name what an older and a newer version call by different things.
+   */
+  asked(names: readonly string[]): string[] {
+    return names.flatMap((name) => {
+      if (!name.endsWith('?')) return [name];
+      const optional = name.slice(0, -1);
+      return this.has(optional) ? [optional] : [];
+    });
   }
 
   /** The name of a field in Odoo 19, for what goes out to the flow. */

@@ -8,7 +8,7 @@ import { decoderOf, fromOdoo } from './values.ts';
 export type OdooRecord = { id: number } & Record<string, unknown>;
 
 export interface SearchOptions extends CallerContext {
-  /** Fields by their names in 19. `id` is always there. */
+  /** Fields by their names in 19, with a question mark where they may be missing. `id` is always there. */
   fields: readonly string[];
   /** Records at most. Default 1,000; 0 = all. */
   limit?: number;
@@ -283,7 +283,7 @@ function namesOf(known: ModelFields, fields: readonly string[]): string[] {
       { outcome: 'none' },
     );
   }
-  return fields.map((name) => known.get(name).name);
+  return known.asked(fields).map((name) => known.get(name).name);
 }
 
 function orderOf(known: ModelFields, order: string): string {

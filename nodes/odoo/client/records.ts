@@ -37,7 +37,7 @@ export async function checkRecord(
   const fields = await client.fields(model);
   const checked: CheckedValue[] = [];
   for (const [name, given] of Object.entries(values)) {
-    if (given === undefined) continue;
+    if (given === undefined || fields.leavesOut(name)) continue;
     const path = prefix + name;
     if (reserved.has(name)) {
       throw new Failure(

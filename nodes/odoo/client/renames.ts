@@ -11,6 +11,16 @@ const renames: Record<string, Record<string, string>> = {
   'account.payment': { memo: 'ref' },
 };
 
+/**
+ * Fields that older versions require and 19 no longer has, nor another in their place. A document that gives them works
+ * everywhere: where they are not there, they are left out.
+ */
+const gone: Record<string, readonly string[]> = { 'stock.move': ['name'] };
+
+export function isGone(model: string, name: string): boolean {
+  return gone[model]?.includes(name) === true;
+}
+
 /** The name before 19 (or 18) of a field, where it had another. */
 export function olderName(model: string, name: string): string | undefined {
   return renames[model]?.[name];

@@ -44,7 +44,9 @@ export async function exampleOutput(client: OdooClient, config: OdooRpcConfig): 
   const record = (): Record<string, unknown> => ({
     id: 42,
     ...Object.fromEntries(
-      listOf(config.fields).flatMap((name) => (known.has(name) ? [[name, sampleOf(known.get(name))]] : [])),
+      known
+        .asked(listOf(config.fields))
+        .flatMap((name) => (known.has(name) ? [[name, sampleOf(known.get(name))]] : [])),
     ),
   });
   const written = { model, ids: [42] };
