@@ -9,6 +9,7 @@ import { logLine } from '../kernel/telemetry/log.ts';
 import { attribute } from '../kernel/telemetry/semconv.ts';
 import { telemetry } from '../kernel/telemetry/telemetry.ts';
 import { carryTrace, type HopSpan, type SpanRole, startSpan, tracing, traceOf } from '../kernel/telemetry/tracing.ts';
+import { offerExactFunctions } from './exact.ts';
 import { attachLifecycle } from './lifecycle.ts';
 import type { AdminHandler, AdminRequest, AdminResponse, Done, RuntimeApi, RuntimeNode } from './node-red.ts';
 import { requireOwnOrigin } from './origin.ts';
@@ -192,6 +193,7 @@ export function definedTypes(): ReadonlySet<string> {
 function install<C extends object>(RED: RuntimeApi, definition: NodeDefinition<C>, options: InstallOptions): void {
   types.add(definition.type);
   attachLifecycle(RED);
+  offerExactFunctions(RED);
   options.install?.(RED);
   const guarded =
     (handler: (request: AdminRequest, response: AdminResponse) => unknown): AdminHandler =>

@@ -1,6 +1,6 @@
-/** Exact arithmetic in the JSONata of our dialogs: JSONata itself calculates in floating point. */
-import { multiply, round, sum, toDecimal } from '../kernel/decimal.ts';
-import type { RuntimeApi, RuntimeNode } from './node-red.ts';
+/** Exact arithmetic in JSONata, which calculates in floating point by itself. */
+import { compare, divide, multiply, normalise, round, sum, toDecimal } from '../kernel/decimal.ts';
+import type { RuntimeApi } from './node-red.ts';
 
 interface Expression {
   registerFunction(name: string, implementation: (...values: unknown[]) => unknown): void;
@@ -10,20 +10,32 @@ const listOf = (value: unknown): readonly unknown[] =>
   Array.isArray(value) ? value : value === undefined ? [] : [value];
 
 /**
- * Decimals as text, so that no digit is lost: `$exactSum(amounts)`, `$exactProduct(quantity, price)` and
- * `$exactRound(amount, 2)` (half away from zero, as Odoo rounds). A number with a fraction, or nothing where a factor
- * is expected, is an error.
+ * Decimals as text, so that no digit is lost: `$exactSum(amounts)`, `$exactProduct(quantity, price)`,
+ * `$exactQuotient(amount, quantity, 6)` (at most six decimals) and `$exactRound(amount, 2)` (both half away from zero, as
+ * Odoo rounds), and `$exactCompare(a, b)`, which is -1, 0 or 1. A number with a fraction, or nothing where a value is expected, is an error.
  */
 export const exactFunctions: Readonly<Record<string, (...values: unknown[]) => unknown>> = {
   exactSum: (values) => sum(listOf(values).map(toDecimal)),
   exactProduct: (...factors) => factors.map(toDecimal).reduce(multiply),
+  exactQuotient: (value, divisor, scale) => normalise(divide(toDecimal(value), toDecimal(divisor), Number(scale))),
   exactRound: (value, scale) => round(toDecimal(value), Number(scale)),
+  exactCompare: (a, b) => compare(toDecimal(a), toDecimal(b)),
 };
 
-/** A JSONata expression that knows the exact functions. @throws what Node-RED throws for one that cannot be read */
-export function prepareExpression(RED: RuntimeApi, text: string, node: RuntimeNode): unknown {
-  const expression = RED.util.prepareJSONataExpression(text, node) as Expression;
-  for (const [name, implementation] of Object.entries(exactFunctions))
-    expression.registerFunction(name, implementation);
-  return expression;
+const offered = new WeakSet<RuntimeApi['util']['prepareJSONataExpression']>();
+
+/**
+ * Makes the functions known to every JSONata expression of this Node-RED. Flows calculate amounts in change and switch
+ * nodes, which have no other way to them; expressions that name none of the functions mean what they meant.
+ */
+export function offerExactFunctions({ util }: Pick<RuntimeApi, 'util'>): void {
+  const prepare = util.prepareJSONataExpression;
+  if (offered.has(prepare)) return;
+  util.prepareJSONataExpression = (text, node) => {
+    const expression = prepare(text, node) as Expression;
+    for (const [name, implementation] of Object.entries(exactFunctions))
+      expression.registerFunction(name, implementation);
+    return expression;
+  };
+  offered.add(util.prepareJSONataExpression);
 }

@@ -13,5 +13,4 @@ export {
   permissionsOf,
   requirePerson,
 } from './permission.ts';
-export { prepareExpression } from './exact.ts';
 export type { StatusKind } from './status.ts';

@@ -2,7 +2,6 @@
 import { Failure } from '../kernel/failure.ts';
 import { parseJson } from '../kernel/json.ts';
 import type { FlowMessage } from '../kernel/message.ts';
-import { prepareExpression } from './exact.ts';
 import type { RuntimeApi, RuntimeNode } from './node-red.ts';
 
 export type InputType = 'msg' | 'jsonata' | 'json' | 'str';
@@ -39,7 +38,7 @@ export function inputOf(
     case 'jsonata': {
       let expression: unknown;
       try {
-        expression = prepareExpression(RED, value, node);
+        expression = RED.util.prepareJSONataExpression(value, node);
       } catch (error) {
         throw malformed(node, code, what, 'JSONata', error);
       }

@@ -183,6 +183,7 @@ export function seed(env: Env): void {
     company_id: companies[0],
   });
 
+  const accounts: Record<string, number> = {};
   for (const [code, name, type] of [
     ['600000', 'Purchases', 'expense'],
     ['700000', 'Sales', 'income'],
@@ -191,7 +192,7 @@ export function seed(env: Env): void {
     ['411000', 'VAT', 'tax'],
     ['101402', 'Outstanding Receipts', 'asset_current'],
   ] as const) {
-    env.create('account.account', { code, name, account_type: type });
+    accounts[code] = env.create('account.account', { code, name, account_type: type });
   }
   for (const [code, name, type] of [
     ['BILL', 'Vendor Bills', 'purchase'],
@@ -199,7 +200,16 @@ export function seed(env: Env): void {
     ['BNK1', 'Bank', 'bank'],
     ['MISC', 'Miscellaneous Operations', 'general'],
   ] as const) {
-    env.create('account.journal', { code, name, type });
+    const journal = env.create('account.journal', { code, name, type });
+    for (const payment_type of type === 'bank' ? ['inbound', 'outbound'] : []) {
+      const payment_account_id = accounts['101402']!;
+      env.create('account.payment.method.line', {
+        name: 'Manual',
+        payment_type,
+        payment_account_id,
+        journal_id: journal,
+      });
+    }
   }
 
   const vendor: Record<string, number> = {};

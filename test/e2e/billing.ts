@@ -319,6 +319,31 @@ export function billingPromises(engines: Engines): void {
       assert.equal(stack.odoo.records('account.partial.reconcile').filter(({ amount }) => amount === 0).length, 0);
     });
 
+    it('a payment of which Odoo makes no entry is ours to mend, and no short payment of the payer', async () => {
+      const bank = (account: unknown) =>
+        stack.odoo.engine.transaction((env) => {
+          const [method] = env.search('account.payment.method.line', [['payment_type', '=', 'inbound']]);
+          env.write('account.payment.method.line', [method!], { payment_account_id: account });
+        });
+      const [{ payment_account_id: account }] = stack.odoo.records('account.payment.method.line', {
+        payment_type: 'inbound',
+      }) as [Record<string, unknown>];
+      await charge({ number: 'J1' });
+      const { number } = await arrived('J1');
+      bank(false);
+      try {
+        await payer.remit([number]);
+        await exception('OTH', 'integration', 'has no journal entry');
+        assert.deepEqual([(await told(number)).outcome, (await told(number)).reason], ['not-settled', 'OTH']);
+      } finally {
+        bank(account);
+      }
+      assert.equal(Number(moves('J1')[0]!.amount_residual), 120);
+      const notes = stack.odoo.records('mail.message', { model: 'account.move', res_id: moves('J1')[0]!.id });
+      assert.ok(notes.some(({ body }) => /OTH · integration: /.test(String(body))));
+      assert.ok(!notes.some(({ body }) => /PAY · /.test(String(body))));
+    });
+
     it('replies of Odoo that are lost after it has written leave one invoice and one payment', async () => {
       stack.odoo.faults.set(
         { kind: 'drop-reply', method: 'load', times: 4 },

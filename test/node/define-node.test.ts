@@ -54,6 +54,7 @@ function runtime() {
       getNode: (id: string) => instances.get(id) ?? null,
     },
     httpAdmin: { get() {}, post() {}, use() {} },
+    util: { prepareJSONataExpression: () => undefined },
     auth: { needsPermission: () => () => undefined },
     log: { info() {}, warn() {}, error() {}, debug() {} },
     settings: {},

@@ -2,7 +2,7 @@
 import { toDecimal } from '../../kernel/decimal.ts';
 import { Failure } from '../../kernel/failure.ts';
 import type { FlowMessage } from '../../kernel/message.ts';
-import { type NodeContext, prepareExpression } from '../../node/index.ts';
+import type { NodeContext } from '../../node/index.ts';
 import { personKey } from '../people.ts';
 import type { ApprovalConfig, FactType } from './approval.def.ts';
 
@@ -105,7 +105,7 @@ function readerOf(
   }
   let expression: unknown;
   try {
-    expression = prepareExpression(RED, value, node);
+    expression = RED.util.prepareJSONataExpression(value, node);
   } catch (cause) {
     throw new Failure('configuration', 'APPROVAL_EXPRESSION', `The expression for the ${fact} cannot be read.`, {
       cause,

@@ -85,6 +85,17 @@ export function defineAccount(db: Database): void {
     access: onlySystem,
   });
   db.define({
+    name: 'account.payment.method.line',
+    description: 'Payment Methods',
+    fields: {
+      name: char('Name'),
+      payment_type: selection('Payment Type', { inbound: 'Inbound', outbound: 'Outbound' }, { readonly: true }),
+      payment_account_id: many2one('account.account', 'Outstanding Account'),
+      journal_id: many2one('account.journal', 'Journal'),
+    },
+    access: onlySystem,
+  });
+  db.define({
     name: 'account.move',
     description: 'Journal Entry',
     order: 'date desc, name desc, id desc',
@@ -680,12 +691,27 @@ function itemsOf(env: Env, payment: Row): Row[] {
   return move === undefined ? [] : env.lines(move, 'line_ids').filter((line) => isOpenItem(env, line));
 }
 
+function lacksOutstandingAccount(env: Env, payment: Row): boolean {
+  const methods = [...env.db.get('account.payment.method.line').table.rows.values()];
+  return methods.some(
+    (method) =>
+      method.journal_id === payment.journal_id &&
+      method.payment_type === payment.payment_type &&
+      method.payment_account_id === null,
+  );
+}
+
 function postPayment(env: Env, payment: Row): void {
   const after = env.profile.version === '17' ? 'posted' : 'in_process';
   if (env.profile.version === '17' && payment.state !== 'draft') {
     throw userError(`The entry ${text(payment, 'name')} (id ${payment.id}) must be in draft.`);
   }
   if (payment.state !== 'draft') return;
+  // Since 18 a method without an outstanding account has no entry until the bank statement comes.
+  if (env.profile.version !== '17' && lacksOutstandingAccount(env, payment)) {
+    env.set(payment, { state: after });
+    return;
+  }
   const inbound = payment.payment_type === 'inbound';
   const amount = number(payment, 'amount');
   const counter = payment.partner_type === 'supplier' ? 'liability_payable' : 'asset_receivable';
