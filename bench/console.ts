@@ -1,10 +1,11 @@
 /**
  * What the console answers with a million messages in its journal, and what keeping them costs.
  *
- *     node bench/console.ts [--messages 1000000] [--runs 25] [--engine sqlite|postgresql] [--keep name] [--only fill]
+ *     node bench/console.ts [--messages 1000000] [--runs 25] [--engine sqlite|postgresql] [--keep name]
+ *         [--only fill|searches|browser]
  *
  * With `--keep` the store stays (`.bench-<name>/` or the schema `bench_<name>` of POSTGRES_URL), and a fill that was
- * broken off goes on; `--only fill` ends after it.
+ * broken off goes on; `--only` ends after it, or measures only one part.
  *
  * A browser then looks at the same store through a Node-RED of its own, signed in as each role: every page's first
  * paint, content and weight, and from typing to the answer. Beside the messages the store holds dead letters (one of a
@@ -29,7 +30,15 @@ import { journalOverflow, purgeJournal, writeJournal } from '../nodes/console/jo
 import { listAudit, verifyAudit } from '../nodes/kernel/audit/index.ts';
 import { openStore, type Store, type StoreOptions } from '../nodes/kernel/store/index.ts';
 import { countRows } from '../nodes/kernel/store/transfer/tables.ts';
-import { letterTotals, listGroups } from '../nodes/settlement/index.ts';
+import {
+  causeStory,
+  causeTrends,
+  letterTotals,
+  listGroups,
+  listLetters,
+  previewAct,
+} from '../nodes/settlement/index.ts';
+import type { LetterFilter } from '../nodes/settlement/letters/filter.ts';
 import { collectLetter } from '../nodes/settlement/letters/collect.ts';
 import { letterOf } from '../nodes/settlement/letters/letter.ts';
 import { launchBrowser } from '../test/editor/editor.ts';
@@ -205,7 +214,7 @@ async function bench(options: StoreOptions): Promise<void> {
         note: `${Math.round(written / seconds)} messages/s${store.engine === 'sqlite' ? `, ${Math.round((store.status().size ?? 0) / messages)} bytes each` : ''}`,
       });
     await fillAround(store, held);
-    if (flags.only === 'fill') return;
+    if (flags.only === 'fill' || flags.only === 'browser') return;
     const search = (filter: object, more: object = {}) => store.run(searchJournal, { filter, limit: 50, ...more });
     await measure(store, 'order number', (n) => search({ text: `PO-2026-${n}` }));
     await measure(store, 'beginning of an order number (up to 1,000 match)', (n) =>
@@ -216,7 +225,22 @@ async function bench(options: StoreOptions): Promise<void> {
     await measure(store, 'newest of all', () => search({}));
     await measure(store, 'partner', (n) => search({ partner: `urn:partner:${n % 40}` }));
     await measure(store, 'flow', (n) => search({ flow: flows[n % 5] }));
-    await measure(store, 'dead letters', () => search({ outcomes: ['dead', 'rejected'] }));
+    await measure(store, 'failed for good', () => search({ outcomes: ['dead', 'rejected'] }));
+    await measure(store, 'under way (none)', () => search({ outcomes: ['open', 'queued'] }));
+    await measure(store, 'being retried, of a flow', (n) =>
+      search({ outcomes: ['failing', 'retrying'], flow: flows[n % 5] }),
+    );
+    await measure(store, 'done, of a partner', (n) => search({ outcomes: ['done'], partner: `urn:partner:${n % 40}` }));
+    await measure(store, 'failed for good, of a flow in the last week', (n) =>
+      search({ outcomes: ['dead', 'rejected'], flow: flows[n % 5], from: Date.now() - 7 * 86_400_000 }),
+    );
+    await measure(store, 'failed for good, of a partner and a flow', (n) =>
+      search({ outcomes: ['dead', 'rejected'], partner: `urn:partner:${n % 40}`, flow: flows[n % 5] }),
+    );
+    await measure(store, 'duplicates of a flow (none)', (n) => search({ outcomes: ['duplicate'], flow: flows[n % 5] }));
+    await measure(store, 'beginning of an order number, of a flow, failed', (n) =>
+      search({ text: `po-2026-${String(n).slice(0, 3)}`, flow: flows[n % 5], outcomes: ['dead', 'rejected'] }),
+    );
     await measure(store, 'dead letters of a flow in a day', (n) => {
       const from = Math.floor(base + n * step);
       return search({ outcomes: ['dead'], flow: flows[n % 5], from, to: from + 86_400_000 });
@@ -229,11 +253,30 @@ async function bench(options: StoreOptions): Promise<void> {
     );
     await measure(store, 'a page in the middle', (n) => search({}, { after: `${Math.floor(base + n * step)}~msg` }));
     await measure(store, 'scoped to a partner', (n) => search({}, { scope: { partners: [`urn:partner:${n % 40}`] } }));
+    await measure(store, 'scoped to a partner, failed for good (none)', () =>
+      search({ outcomes: ['dead', 'rejected'] }, { scope: { partners: ['urn:partner:17'] } }),
+    );
+    await measure(store, 'scoped to a flow', (n) => search({}, { scope: { flows: [flows[n % 5]!] } }));
+    await measure(store, 'scoped to a flow, failed for good', (n) =>
+      search({ outcomes: ['dead', 'rejected'] }, { scope: { flows: [flows[n % 5]!] } }),
+    );
+    await measure(store, 'scoped to a flow that has none', () => search({}, { scope: { flows: ['no-such-flow'] } }));
     await measure(store, 'partners for the list', () => store.run(journalPartners, undefined));
     await measure(store, 'life of one message', (n) => store.run(readLife, { id: entryOf(n).id }));
     await measure(store, 'more messages than are kept?', () => store.run(journalOverflow, { limit: messages - 1 }));
     const pages = async <T>(found: Promise<T[]>) => ({ messages: await found });
     await measure(store, 'causes of dead letters', () => pages(store.run(listGroups, {})));
+    await measure(store, 'how the causes have grown in a day', () => pages(store.run(causeTrends, undefined)));
+    const [cause] = await store.run(listGroups, {});
+    await measure(store, 'the story of a cause', () => store.run(causeStory, cause!));
+    const letters = async (filter: LetterFilter) => ({
+      messages: (await store.run(listLetters, { filter, limit: 50 })).letters,
+    });
+    await measure(store, 'dead letters that wait', () => letters({ states: ['open', 'failed-again'] }));
+    await measure(store, 'dead letters of an order number', (n) => letters({ text: `PO-2026-${Math.floor(n / 100)}` }));
+    await measure(store, 'dead letters of words that none has', () => letters({ text: 'nobody wrote this' }));
+    await measure(store, 'dead letters of a class that has none', () => letters({ class: 'conflict' }));
+    await measure(store, 'dry run of a replay of all', () => store.run(previewAct, { filter: {} }));
     await measure(store, 'dead letters of a queue, counted', () =>
       store.run(letterTotals, { queue: 'healthflows.orders' }),
     );
@@ -242,7 +285,15 @@ async function bench(options: StoreOptions): Promise<void> {
     await measure(store, 'entries of one correlation id', (n) =>
       trail({ correlationId: `corr-${Math.floor(n / 15)}` }),
     );
-    await measure(store, 'entries of an actor that has none', () => trail({ actor: 'nobody' }));
+    await measure(store, 'entries of a person', (n) => trail({ actor: `person.${n % 7}` }));
+    await measure(store, 'entries of a person who has none', () => trail({ actor: 'nobody' }));
+    await measure(store, 'entries of a person for an action of flows (none)', () =>
+      trail({ actor: 'person.1', action: 'message.accepted' }),
+    );
+    await measure(store, 'entries of flows for an action of people (none)', () =>
+      trail({ actor: 'flow', action: 'deadletter.discarded' }),
+    );
+    await measure(store, 'entries of a message', (n) => trail({ subject: `msg_${Math.floor(n / 5)}` }));
     await measure(store, 'entries of an action that has none', () => trail({ action: 'queue.paused' }));
     const proof = performance.now();
     const verdict = await verifyAudit(store);
@@ -486,6 +537,8 @@ process.once('exit', () => {
   if (missed.length > 0) console.log(`Above the aim of 300 ms: ${missed.map(({ what }) => what).join('; ')}.`);
 });
 
+const browsing = flags.only === undefined || flags.only === 'browser';
+
 noting();
 if (flags.engine !== 'postgresql') {
   /** On the disk under the working directory, since a temporary directory may be in memory. */
@@ -497,7 +550,7 @@ if (flags.engine !== 'postgresql') {
   try {
     const file = join(folder, 'store.sqlite');
     await bench({ engine: 'sqlite', file });
-    if (flags.only !== 'fill') await browse({ engine: 'sqlite', file }, 'sqlite');
+    if (browsing) await browse({ engine: 'sqlite', file }, 'sqlite');
   } finally {
     if (flags.keep === undefined) rmSync(folder, { recursive: true, force: true });
   }
@@ -510,8 +563,7 @@ if (flags.engine !== 'sqlite') {
   await admin.connect();
   try {
     await bench({ engine: 'postgresql', url, schema });
-    if (flags.only !== 'fill')
-      await browse({ engine: 'auto', schema }, 'postgresql', { HEALTHFLOWS_POSTGRES_URL: url });
+    if (browsing) await browse({ engine: 'auto', schema }, 'postgresql', { HEALTHFLOWS_POSTGRES_URL: url });
   } finally {
     if (flags.keep === undefined) await admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
     await admin.end();

@@ -1,11 +1,11 @@
 /** The journal of messages: what is kept of one, how it is found, and that it costs the message nothing. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flowOfPartner, hopLimit, type JournalEntry } from '../../nodes/console/journal/entry.ts';
+import { flowOfPartner, hopLimit, type JournalEntry, outcomes } from '../../nodes/console/journal/entry.ts';
 import { trimJournal } from '../../nodes/console/journal/journal.ts';
 import { KeyReader } from '../../nodes/console/journal/keys.ts';
 import { JournalRecorder } from '../../nodes/console/journal/recorder.ts';
-import { journalPartners, readLife, searchJournal } from '../../nodes/console/journal/search.ts';
+import { type JournalFilter, journalPartners, readLife, searchJournal } from '../../nodes/console/journal/search.ts';
 import { journalOverflow, writeJournal } from '../../nodes/console/journal/write.ts';
 import type { FlowMessage } from '../../nodes/kernel/message.ts';
 import type { Store } from '../../nodes/kernel/store/index.ts';
@@ -40,8 +40,8 @@ function entry(number: number, more: Partial<JournalEntry> = {}): JournalEntry {
   };
 }
 
-const found = async (store: Store, filter: object, scope?: object) =>
-  (await store.run(searchJournal, { filter, limit: 50, ...(scope === undefined ? {} : { scope }) })).messages.map(
+const found = async (store: Store, filter: object, scope?: object, limit = 50) =>
+  (await store.run(searchJournal, { filter, limit, ...(scope === undefined ? {} : { scope }) })).messages.map(
     ({ id }) => id,
   );
 
@@ -115,6 +115,100 @@ for (const under of storesUnderTest()) {
       assert.deepEqual(await store.run(journalPartners, undefined), ['urn:acme', 'urn:globex']);
     },
   );
+
+  test(`every filter in every scope finds what it says and nothing else (${under.name})`, under.options, async () => {
+    await using fixture = await under.fresh();
+    const { store } = fixture;
+    const partners = ['urn:acme', 'urn:globex', 'urn:rare'];
+    const ways = [['receive'], ['receive', 'place'], ['place'], ['stock']];
+    const all = Array.from({ length: 400 }, (_, n) => {
+      const flows = ways[n % 4]!;
+      const partner = n % 50 === 7 ? 'urn:rare' : partners[n % 2]!;
+      // Two of each instant: the id decides between them.
+      const startedAt = base + Math.floor(n / 2);
+      const outcome = outcomes[n % 11 < 8 ? n % 11 : 4]!;
+      return {
+        flows,
+        ...entry(n, {
+          startedAt,
+          partner,
+          outcome,
+          flow: flows[0]!,
+          terms: flows.flatMap((flow) => [`flow:${flow}`, flowOfPartner(flow, partner)]),
+        }),
+      };
+    });
+    await store.run(
+      writeJournal,
+      all.map(({ flows: _, ...one }) => one),
+    );
+    const order = (await found(store, {}, undefined, 200)).concat(
+      await found(store, { to: base + 100 }, undefined, 200),
+    );
+    assert.equal(new Set(order).size, 400);
+    const filters = [
+      {},
+      { flow: 'place' },
+      { partner: 'urn:rare' },
+      { flow: 'receive', partner: 'urn:rare' },
+      { from: base + 20, to: base + 160 },
+      { flow: 'receive', from: base + 150 },
+    ];
+    const chosen = [
+      undefined,
+      [],
+      ['dead'],
+      ['dead', 'rejected'],
+      ['open', 'queued'],
+      ['done'],
+      ['done', 'dead'],
+    ] as const;
+    const scopes = [
+      {},
+      { partners: ['urn:globex'] },
+      { partners: ['urn:rare', 'urn:acme'] },
+      { flows: ['place', 'stock'] },
+      { flows: ['nowhere'] },
+      { flows: [] },
+      { partners: ['urn:rare'], flows: ['receive', 'place'] },
+      { flows: Array.from({ length: 30 }, (_, n) => (n === 3 ? 'stock' : `flow-${n}`)) },
+    ];
+    let matches = 0;
+    for (const filter of filters) {
+      for (const wanted of chosen) {
+        for (const scope of scopes as { partners?: string[]; flows?: string[] }[]) {
+          const { flow, partner, from, to } = filter as JournalFilter;
+          const expected = all.filter(
+            (one) =>
+              (flow === undefined || one.flows.includes(flow)) &&
+              (partner === undefined || one.partner === partner) &&
+              (from === undefined || one.startedAt >= from) &&
+              (to === undefined || one.startedAt < to) &&
+              (wanted === undefined || (wanted as readonly string[]).includes(one.outcome!)) &&
+              (scope.partners?.includes(one.partner!) ?? true) &&
+              (scope.flows?.some((each) => one.flows.includes(each)) ?? true),
+          );
+          const ids = new Set(expected.map(({ id }) => id));
+          const seen: string[] = [];
+          let after: string | undefined;
+          do {
+            const page = await store.run(searchJournal, {
+              filter: { ...filter, ...(wanted === undefined ? {} : { outcomes: [...wanted] }) },
+              scope,
+              limit: 70,
+              ...(after === undefined ? {} : { after }),
+            });
+            seen.push(...page.messages.map(({ id }) => id));
+            after = page.next;
+          } while (after !== undefined);
+          const expectedIds = order.filter((id) => ids.has(id));
+          assert.deepEqual(seen, expectedIds, JSON.stringify([filter, wanted, scope]));
+          matches += seen.length;
+        }
+      }
+    }
+    assert.ok(matches > 5_000, `${matches} matches`);
+  });
 
   test(
     `pages of a text show its exact matches, then the others, each once (${under.name})`,

@@ -52,19 +52,30 @@ const prefixLimit = 1_000;
 const shown = `m.id, m.started_at, m.changed_at, m.outcome, m.partner, m.correlation_id, m.event_type, m.subject, m.flow,
   m.failure_class, m.failure_code, m.failure_message, m.failure_node, m.odoo_model, m.odoo_ids, m.attempts, m.hops`;
 
-class Condition {
-  readonly values: SqlValue[] = [];
-  readonly parts: string[] = [];
+/** Parameters of one statement. */
+class Values {
+  readonly all: SqlValue[] = [];
 
-  parameter(value: SqlValue): string {
-    this.values.push(value);
-    return `$${this.values.length}`;
+  mark(value: SqlValue): string {
+    return `$${this.all.push(value)}`;
+  }
+}
+
+class Condition {
+  readonly parts: string[] = [];
+  readonly #values: Values;
+
+  constructor(values: Values) {
+    this.#values = values;
   }
 
   among(column: string, values: readonly SqlValue[]): void {
-    this.parts.push(
-      values.length === 0 ? '1 = 0' : `${column} IN (${values.map((one) => this.parameter(one)).join(', ')})`,
-    );
+    const marks = values.map((one) => this.#values.mark(one)).join(', ');
+    this.parts.push(values.length === 0 ? '1 = 0' : `${column} IN (${marks})`);
+  }
+
+  get where(): string {
+    return this.parts.length === 0 ? '' : `WHERE ${this.parts.join(' AND ')}`;
   }
 }
 
@@ -123,35 +134,100 @@ function* walk(
   limit: number,
   ids?: readonly string[],
 ): Step<Row[]> {
-  if (ids?.length === 0) return [];
-  const condition = new Condition();
-  // By what the answer is walked: matches of a text, a flow's messages, or the messages themselves.
-  let from = 'journal_messages AS m';
-  let time = 'm.started_at';
-  let id = 'm.id';
-  if (ids !== undefined) {
-    condition.among('m.id', ids);
-    if (filter.flow !== undefined) condition.parts.push(passed(condition, [filter.flow]));
-  } else if (filter.flow !== undefined) {
-    from = 'journal_terms AS t JOIN journal_messages AS m ON m.id = t.message_id';
-    time = 't.started_at';
-    id = 't.message_id';
-    const term = filter.partner === undefined ? `flow:${filter.flow}` : flowOfPartner(filter.flow, filter.partner);
-    condition.parts.push(`t.term = ${condition.parameter(term)}`);
-  }
-  if (filter.partner !== undefined) condition.parts.push(`m.partner = ${condition.parameter(filter.partner)}`);
-  if (filter.outcomes !== undefined) condition.among('m.outcome', filter.outcomes);
-  if (filter.from !== undefined) condition.parts.push(`${time} >= ${condition.parameter(filter.from)}`);
-  if (filter.to !== undefined) condition.parts.push(`${time} < ${condition.parameter(filter.to)}`);
-  addScope(condition, scope);
-  if (cursor !== undefined) {
-    condition.parts.push(`(${time}, ${id}) < (${condition.parameter(cursor.at)}, ${condition.parameter(cursor.id)})`);
-  }
+  if (ids?.length === 0 || scope.flows?.length === 0) return [];
+  const ways: Way[] = ids === undefined ? yield* waysOf(filter, scope) : [{}];
+  const values = new Values();
+  const most = values.mark(limit);
+  const after = cursor && `${values.mark(cursor.at)}, ${values.mark(cursor.id)}`;
+  const rowsOf = ({ term, outcome, trouble, partner }: Way): string => {
+    const condition = new Condition(values);
+    const [time, id] = term === undefined ? ['m.started_at', 'm.id'] : ['t.started_at', 't.message_id'];
+    if (term !== undefined) condition.parts.push(`t.term = ${values.mark(term)}`);
+    if (ids !== undefined) condition.among('m.id', ids);
+    if (outcome !== undefined) condition.among('m.outcome', [outcome]);
+    else if (filter.outcomes !== undefined) condition.among(asked('m.outcome'), filter.outcomes);
+    if (trouble === true) condition.parts.push(troubled);
+    if (partner !== undefined) condition.among('m.partner', [partner]);
+    const { flow, from, to } = filter;
+    for (const partners of [filter.partner === undefined ? undefined : [filter.partner], scope.partners])
+      if (partners !== undefined) condition.among(asked('m.partner'), partners);
+    if (flow !== undefined && term === undefined) condition.parts.push(passed(values, [flow]));
+    // A term names the flow of the filter, else one of the scope.
+    if (scope.flows !== undefined && (term === undefined || (flow !== undefined && !scope.flows.includes(flow))))
+      condition.parts.push(passed(values, scope.flows));
+    if (from !== undefined) condition.parts.push(`${time} >= ${values.mark(from)}`);
+    if (to !== undefined) condition.parts.push(`${time} < ${values.mark(to)}`);
+    if (after !== undefined) condition.parts.push(`(${time}, ${id}) < (${after})`);
+    const table = term === undefined ? '' : 'journal_terms AS t JOIN ';
+    return `SELECT ${shown} FROM ${table}journal_messages AS m ${term === undefined ? '' : 'ON m.id = t.message_id'}
+      ${condition.where} ORDER BY ${time} DESC, ${id} DESC LIMIT ${most}`;
+  };
+  const selects = ways.map(rowsOf);
   return yield* query(
-    `SELECT ${shown} FROM ${from} ${condition.parts.length === 0 ? '' : `WHERE ${condition.parts.join(' AND ')}`}
-     ORDER BY ${time} DESC, ${id} DESC LIMIT ${condition.parameter(limit)}`,
-    ...condition.values,
+    selects.length === 1
+      ? selects[0]!
+      : `${selects.map((one, i) => `SELECT * FROM (${one}) AS w${i}`).join(' UNION ')}
+         ORDER BY started_at DESC, id DESC LIMIT ${most}`,
+    ...values.all,
   );
+}
+
+/**
+ * What is walked in the order of time, by an index that begins with it; the rest of the filter is looked at row by row.
+ * The engines are told the way, because they cannot know how rare a partner's dead letters are.
+ */
+interface Way {
+  /** Messages that passed a flow, or a flow for a partner. */
+  term?: string;
+  outcome?: JournalOutcome;
+  partner?: string;
+  /** By the index `journal_messages_trouble`. */
+  trouble?: true;
+}
+
+/** Keeps an engine from walking by the index of a column. */
+const asked = (column: string): string => `COALESCE(${column}, '')`;
+
+/** The condition of the index `journal_messages_trouble`, and the outcomes that it leaves out. */
+const troubled = "m.outcome NOT IN ('open', 'queued', 'done')";
+const usual: readonly JournalOutcome[] = ['open', 'queued', 'done'];
+
+/** Messages of an outcome that are looked at one by one rather than all of a flow or of a partner. */
+const few = 20_000;
+/** Ways that are walked beside each other; for more, messages are looked at one by one. */
+const waysAtOnce = 20;
+
+function* waysOf(filter: JournalFilter, scope: JournalScope): Step<Way[]> {
+  const flows = filter.flow === undefined ? scope.flows : [filter.flow];
+  const partners = filter.partner === undefined ? scope.partners : [filter.partner];
+  const { outcomes } = filter;
+  const ways = function* (): Step<Way[]> {
+    if (outcomes !== undefined) {
+      if (partners !== undefined && !outcomes.some((one) => usual.includes(one)))
+        return partners.flatMap((partner) => outcomes.map((outcome): Way => ({ partner, outcome, trouble: true })));
+      if ((flows === undefined && partners === undefined) || (yield* areFew(filter, outcomes)))
+        return outcomes.map((outcome): Way => ({ outcome }));
+    }
+    if (flows === undefined) return partners?.map((partner): Way => ({ partner })) ?? [{}];
+    return flows.flatMap(
+      (flow) => partners?.map((partner): Way => ({ term: flowOfPartner(flow, partner) })) ?? [{ term: `flow:${flow}` }],
+    );
+  };
+  const found = yield* ways();
+  return found.length > 0 && found.length <= waysAtOnce ? found : [{}];
+}
+
+function* areFew({ from, to }: JournalFilter, outcomes: readonly JournalOutcome[]): Step<boolean> {
+  const values = new Values();
+  const condition = new Condition(values);
+  condition.among('m.outcome', outcomes);
+  if (from !== undefined) condition.parts.push(`m.started_at >= ${values.mark(from)}`);
+  if (to !== undefined) condition.parts.push(`m.started_at < ${values.mark(to)}`);
+  const [row] = yield* query<{ count: number }>(
+    `SELECT COUNT(*) AS count FROM (SELECT 1 FROM journal_messages AS m ${condition.where} LIMIT ${few + 1}) AS counted`,
+    ...values.all,
+  );
+  return Number(row!.count) <= few;
 }
 
 /** Ids of messages that a text names: exactly, or as the beginning of a business key. */
@@ -177,14 +253,14 @@ function* matching(text: string): Step<{ exact: string[]; begun: string[]; trunc
   };
 }
 
-function passed(condition: Condition, flows: readonly string[]): string {
-  const terms = flows.map((flow) => condition.parameter(`flow:${flow}`)).join(', ');
+function passed(values: Values, flows: readonly string[]): string {
+  const terms = flows.map((flow) => values.mark(`flow:${flow}`)).join(', ');
   return `EXISTS (SELECT 1 FROM journal_terms AS f WHERE f.term IN (${terms}) AND f.started_at = m.started_at AND f.message_id = m.id)`;
 }
 
-function addScope(condition: Condition, { partners, flows }: JournalScope): void {
+function addScope(condition: Condition, values: Values, { partners, flows }: JournalScope): void {
   if (partners !== undefined) condition.among('m.partner', partners);
-  if (flows !== undefined) condition.parts.push(flows.length === 0 ? '1 = 0' : passed(condition, flows));
+  if (flows !== undefined) condition.parts.push(flows.length === 0 ? '1 = 0' : passed(values, flows));
 }
 
 interface Cursor {
@@ -215,13 +291,11 @@ export const readLife = defineOperation(
   import.meta.url,
   'readLife',
   function* ({ id, scope = {} }: { id: string; scope?: JournalScope }): Step<MessageLife | undefined> {
-    const condition = new Condition();
-    condition.parts.push(`m.id = ${condition.parameter(id)}`);
-    addScope(condition, scope);
-    const [row] = yield* query(
-      `SELECT ${shown} FROM journal_messages AS m WHERE ${condition.parts.join(' AND ')}`,
-      ...condition.values,
-    );
+    const values = new Values();
+    const condition = new Condition(values);
+    condition.parts.push(`m.id = ${values.mark(id)}`);
+    addScope(condition, values, scope);
+    const [row] = yield* query(`SELECT ${shown} FROM journal_messages AS m ${condition.where}`, ...values.all);
     if (row === undefined) return undefined;
     const message = messageOf(row);
     const chunks = yield* query<{ hops: string }>(
@@ -231,15 +305,16 @@ export const readLife = defineOperation(
     const hops = chunks.flatMap((chunk) => JSON.parse(chunk.hops) as JournalHop[]).sort((a, b) => ended(a) - ended(b));
     const related: JournalMessage[] = [];
     if (message.correlationId !== null) {
-      const others = new Condition();
+      const marks = new Values();
+      const others = new Condition(marks);
       others.parts.push(
-        `m.id IN (SELECT message_id FROM journal_terms WHERE term = ${others.parameter(`corr:${message.correlationId}`)} ORDER BY started_at DESC LIMIT 50)`,
-        `m.id <> ${others.parameter(id)}`,
+        `m.id IN (SELECT message_id FROM journal_terms WHERE term = ${marks.mark(`corr:${message.correlationId}`)} ORDER BY started_at DESC LIMIT 50)`,
+        `m.id <> ${marks.mark(id)}`,
       );
-      addScope(others, scope);
+      addScope(others, marks, scope);
       const rows = yield* query(
-        `SELECT ${shown} FROM journal_messages AS m WHERE ${others.parts.join(' AND ')} ORDER BY m.started_at, m.id LIMIT 50`,
-        ...others.values,
+        `SELECT ${shown} FROM journal_messages AS m ${others.where} ORDER BY m.started_at, m.id LIMIT 50`,
+        ...marks.all,
       );
       related.push(...rows.map(messageOf));
     }

@@ -186,8 +186,20 @@ for (const { name, options, fresh } of storesUnderTest()) {
     assert(found.records.length > 0);
     assert(found.records.every((entry) => entry.correlationId === 'c-1' && entry.action === 'message.accepted'));
     assert.equal((await store.run(listAudit, { filter: { subject: 'order-7' } })).records.length, 1);
+    await store.run(record, [
+      { action: 'queue.paused', outcome: 'success', actor: 'anna', subject: 'orders' },
+      { action: 'queue.resumed', outcome: 'success', actor: 'anna', subject: 'orders' },
+      { action: 'queue.paused', outcome: 'success', actor: 'bo', subject: 'orders' },
+      { action: 'message.settled', outcome: 'success', actor: 'flow', subject: 'orders' },
+    ]);
+    const acts = async (filter: object) =>
+      (await store.run(listAudit, { filter })).records.map(({ action, actor }) => `${action} ${actor}`);
+    assert.deepEqual(await acts({ actor: 'anna' }), ['queue.resumed anna', 'queue.paused anna']);
+    assert.deepEqual(await acts({ actor: 'anna', action: 'queue.paused' }), ['queue.paused anna']);
+    assert.deepEqual(await acts({ actor: 'flow', subject: 'orders' }), ['message.settled flow']);
+    assert.deepEqual(await acts({ actor: 'flow', action: 'queue.paused' }), []);
     assert.equal((await store.run(listAudit, { filter: { from: Date.now() + 3_600_000 } })).records.length, 0);
-    assert.equal((await store.run(listAudit, { filter: { to: Date.now() + 3_600_000 } })).records.length, 25);
+    assert.equal((await store.run(listAudit, { filter: { to: Date.now() + 3_600_000 } })).records.length, 29);
 
     for (const order of ['newest-first', 'oldest-first'] as const) {
       const seen: number[] = [];
@@ -197,7 +209,7 @@ for (const { name, options, fresh } of storesUnderTest()) {
         seen.push(...page.records.map(({ seq }) => seq));
         cursor = page.next;
       } while (cursor !== undefined);
-      const expected = Array.from({ length: 25 }, (_, index) => index + 1);
+      const expected = Array.from({ length: 29 }, (_, index) => index + 1);
       assert.deepEqual(seen, order === 'newest-first' ? expected.reverse() : expected);
     }
   });

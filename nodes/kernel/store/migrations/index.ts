@@ -20,6 +20,7 @@ import { configuration } from './0015-configuration.ts';
 import { journalTerms } from './0016-journal-terms.ts';
 import { replayChanges } from './0017-replay-changes.ts';
 import { approvalNotices } from './0018-approval-notices.ts';
+import { searches } from './0019-searches.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -41,6 +42,7 @@ export const migrations: readonly Migration[] = [
   journalTerms,
   replayChanges,
   approvalNotices,
+  searches,
 ];
 
 export type { Migration, SqlTypes } from './migration.ts';
