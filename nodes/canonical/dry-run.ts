@@ -7,9 +7,16 @@ import { read } from './mapper.ts';
 import { classAt } from './explain.ts';
 import { validatorOf } from './model/validate.ts';
 import type { RecentDocument } from './recent.ts';
+import type { DocumentSource } from './stored.ts';
+
+/** A document to try, and where it is from: the node's memory, or what the store holds. */
+export interface TrialDocument extends RecentDocument {
+  origin: 'node' | DocumentSource['kind'];
+}
 
 export interface DryRun {
   key: string;
+  origin: TrialDocument['origin'];
   at: string;
   event?: string;
   /** What the flow made of it when it came. */
@@ -18,25 +25,30 @@ export interface DryRun {
   verdict: 'same' | 'changed' | 'refused' | 'mended' | 'new';
   /** Why it would be refused; no values. */
   problems: { row?: number; path: string; expected: string }[];
-  /** Where the results differ. Values only of classes P and I: a dry run opens no document. */
+  /** Where the results differ. Values of classes P and I at most: a dry run opens no document. */
   changes: { path: string; before?: string; after?: string }[];
 }
 
 const shownClasses = new Set(['P', 'I']);
 
-/** @param deployed undefined where no mapping is deployed yet */
+/**
+ * @param deployed undefined where no mapping is deployed yet
+ * @param values false: paths alone. A draft may read a patient's name into a field of class I, so values are for those
+ *   who may open documents
+ */
 export async function dryRun(
   draft: CompiledMapping,
   deployed: CompiledMapping | undefined,
-  documents: readonly RecentDocument[],
+  documents: readonly TrialDocument[],
+  values: boolean,
 ): Promise<DryRun[]> {
   const runs: DryRun[] = [];
-  for (const { key, at, event, outcome, document, asOf } of documents) {
+  for (const { key, origin, at, event, outcome, document, asOf } of documents) {
     const now = await resultOf(draft, document, asOf);
     const before = deployed === undefined ? undefined : await resultOf(deployed, document, asOf);
     const entity = 'entity' in draft.mapping.target ? draft.mapping.target.entity : undefined;
     const text = (path: string, value: unknown): string | undefined =>
-      value !== undefined && entity !== undefined && shownClasses.has(classAt(entity, path))
+      values && value !== undefined && entity !== undefined && shownClasses.has(classAt(entity, path))
         ? String(value).slice(0, 100)
         : undefined;
     const refused = now.problems.length > 0;
@@ -62,6 +74,7 @@ export async function dryRun(
             : 'same';
     runs.push({
       key,
+      origin,
       at,
       ...(event === undefined ? {} : { event }),
       outcome,

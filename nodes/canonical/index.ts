@@ -9,4 +9,5 @@ export { entityNamed, entityOfSchema, fieldsOf } from './model/fields.ts';
 export { classificationOf, type Projection, project, projectorOf } from './model/project.ts';
 export { assertValid, type Reading, type Validation, type Violation, validatorOf } from './model/validate.ts';
 export { type RecentDocument, recentOf } from './recent.ts';
+export { type DocumentSource, offerDocuments, type StoredDocument } from './stored.ts';
 export { type EntitySchema, entities, type Sensitivity, sensitivities } from './schemas/index.ts';

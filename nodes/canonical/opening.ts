@@ -20,3 +20,17 @@ export const recordOpening = defineOperation(
     return true;
   },
 );
+
+/** A person tries a mapping on documents that the store holds; said before they are read. */
+export const recordTrial = defineOperation(
+  import.meta.url,
+  'recordTrial',
+  // biome-ignore lint/correctness/useYield: an operation is a generator, and this one only audits
+  function* (
+    { actor, node, mapping }: { actor: string; node: string; mapping: string },
+    context,
+  ): Generator<Statement, true, Row[]> {
+    context.audit({ action: 'mapping.tried', outcome: 'success', actor, node, subject: mapping });
+    return true;
+  },
+);

@@ -19,7 +19,7 @@ export interface RecentDocument {
 }
 
 /** Bytes of one document, and of all that a node keeps. */
-const documentLimit = 256 * 1024;
+export const documentLimit = 256 * 1024;
 const totalLimit = 4 * 1024 * 1024;
 export const keepLimit = 50;
 

@@ -3,6 +3,7 @@ import type { RuntimeApi } from '../node/index.ts';
 import { scopeOf } from './access.ts';
 import { watchConfiguration } from './configuration/configuration.ts';
 import { connectionRoutes } from './connections.ts';
+import { offerStoredDocuments } from './documents.ts';
 import { startJournal } from './journal/journal.ts';
 import { letterRoutes } from './letters.ts';
 import { liveRoute } from './live.ts';
@@ -30,6 +31,7 @@ export default function installConsole(RED: RuntimeApi): void {
   messagingRoutes(routes);
   systemRoutes(routes);
   trailRoutes(routes);
+  offerStoredDocuments();
   watchConfiguration(RED);
   metricsRoute(RED, telemetry);
   RED.plugins?.registerPlugin('healthflows-console', { type: 'healthflows-console' });

@@ -9,11 +9,14 @@ import {
   fieldsOf,
   libraryOf,
   type Mapping,
+  type RecentDocument,
   recentOf,
 } from '../canonical/index.ts';
+import { originalsOf, readOriginals } from '../evidence/index.ts';
 import { toFailure } from '../kernel/failure.ts';
 import { parseJson } from '../kernel/json.ts';
 import type { RuntimeApi } from '../node/index.ts';
+import { runningStores } from './stores.ts';
 
 export interface ExplainedMapping {
   mode: string;
@@ -49,9 +52,10 @@ export async function explainMapping(
     const mapping =
       edited === '' ? libraryOf(RED).source(String(config.mapping ?? '')) : (parseJson(edited) as Mapping);
     const classes = sensitivitiesOf(mapping);
-    const kept = recentOf(RED, String(config.id))
-      .list()
-      .find((each) => each.event === event);
+    const kept =
+      recentOf(RED, String(config.id))
+        .list()
+        .find((each) => each.event === event) ?? (await originalBy(RED, String(config.id), event));
     const explained =
       kept === undefined
         ? undefined
@@ -76,6 +80,22 @@ export async function explainMapping(
   } catch (error) {
     return { mode, problem: toFailure(error).message };
   }
+}
+
+/** What the mapper itself kept of the message as it came in. */
+async function originalBy(
+  RED: RuntimeApi,
+  node: string,
+  messageId: string,
+): Promise<Pick<RecentDocument, 'document' | 'asOf'> | undefined> {
+  for (const { store } of runningStores(RED)) {
+    const own = (await store.run(originalsOf, { messageId })).findLast((each) => each.node === node && each.kept);
+    if (own === undefined) continue;
+    const [original] = await store.run(readOriginals, { ids: [own.id] });
+    if (original !== undefined)
+      return { document: original.body, asOf: new Date(original.at).toISOString().slice(0, 10) };
+  }
+  return undefined;
 }
 
 function stepsOf(row: Mapping['rows'][number]): string[] {

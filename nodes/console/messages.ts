@@ -1,4 +1,5 @@
 /** Messages over HTTP: search, the life of one, its payload with a reason. */
+import { originalsOf, revealOriginal } from '../evidence/index.ts';
 import { Failure } from '../kernel/failure.ts';
 import type { Store } from '../kernel/store/store.ts';
 import { type AdminRequest, type RuntimeApi, serviceOf } from '../node/index.ts';
@@ -10,12 +11,14 @@ import {
   type JournalFilter,
   type JournalMessage,
   type JournalScope,
+  type MessageLife,
   journalPartners,
   readLife,
   searchJournal,
 } from './journal/search.ts';
 import { explainMapping } from './mapping.ts';
 import { queryNumber, queryText, type Routes } from './routes.ts';
+import { runningStores } from './stores.ts';
 
 const pageSize = 50;
 
@@ -69,20 +72,23 @@ export function messageRoutes(routes: Routes, settings: JournalSettings | undefi
     { scoped: true },
   );
 
+  const lifeOf = async (request: AdminRequest, id: string): Promise<MessageLife> => {
+    const life = await storeOf().run(readLife, { id, scope: narrowed(scopeOf(request, RED)) });
+    if (life !== undefined) return life;
+    throw new Failure(
+      'data-quality',
+      'MESSAGE_UNKNOWN',
+      'The journal does not hold this message; its retention may have ended, or it has only just come in.',
+    );
+  };
+
   routes.get(
     'messages/:id',
     'view',
     async (request) => {
       const store = storeOf();
       const id = request.params.id ?? '';
-      const life = await store.run(readLife, { id, scope: narrowed(scopeOf(request, RED)) });
-      if (life === undefined) {
-        throw new Failure(
-          'data-quality',
-          'MESSAGE_UNKNOWN',
-          'The journal does not hold this message; its retention may have ended, or it has only just come in.',
-        );
-      }
+      const life = await lifeOf(request, id);
       const labels = flowLabels(RED);
       const nodes = nodesOf(RED);
       const letters = await store.run(listLetters, { filter: { text: id }, limit: 10 });
@@ -93,11 +99,52 @@ export function messageRoutes(routes: Routes, settings: JournalSettings | undefi
         letters: letters.letters
           .filter((letter) => letter.messageId === id)
           .map(({ id: letter, state, queue }) => ({ id: letter, state, queue })),
+        originals: await originalsFor(RED, id, nodes),
         mayReveal: allowed(request, 'reveal', RED),
       };
     },
     { scoped: true },
   );
+
+  routes.act(
+    'messages/:id/originals/:original/reveal',
+    'reveal',
+    'reveal-original',
+    async ({ actor, reason }, request) => {
+      const id = request.params.id ?? '';
+      // Who does not see the message does not see what came in either.
+      const { message } = await lifeOf(request, id);
+      const { correlationId } = message;
+      const wanted = { id: request.params.original ?? '', messageId: id, actor, reason };
+      for (const { store } of runningStores(RED)) {
+        const found = await store.run(revealOriginal, {
+          ...wanted,
+          ...(correlationId === null ? {} : { correlationId }),
+        });
+        if (found === undefined) continue;
+        const { body, contentType, form, size } = found;
+        return { contentType, form, size, base64: Buffer.from(body).toString('base64') };
+      }
+      throw new Failure(
+        'data-quality',
+        'ORIGINAL_UNKNOWN',
+        'What came in is not kept any more: its retention has ended.',
+      );
+    },
+    { scoped: true },
+  );
+}
+
+/** What nodes kept of a message as it came in, oldest first, in whichever store it is. */
+async function originalsFor(RED: RuntimeApi, messageId: string, nodes: Map<string, Config>): Promise<object[]> {
+  const found = await Promise.all(runningStores(RED).map(({ store }) => store.run(originalsOf, { messageId })));
+  return found
+    .flat()
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ node, messageId: _, ...original }) => {
+      const name = nodes.get(node)?.name;
+      return { ...original, node: typeof name === 'string' && name !== '' ? name : (nodes.get(node)?.type ?? node) };
+    });
 }
 
 /** What a partner-scoped person may see, as the journal takes it. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { purgeOriginals } from '../evidence/index.ts';
 import { type AuditKeys, AuditWatch, keepAudit, noteVerdict } from '../kernel/audit/index.ts';
 import { toFailure } from '../kernel/failure.ts';
 import type { Store } from '../kernel/store/store.ts';
@@ -38,7 +39,7 @@ export interface HousekeepingOptions {
 }
 
 /**
- * Purges keys past their retention, signs the audit trail, lets its beginning go and checks its chain piece by piece, and
+ * Purges keys and originals past their retention, signs the audit trail, lets its beginning go and checks its chain piece by piece, and
  * reports the store's size, every minute until stopped. A failure ends the round; the store tells its own troubles.
  */
 export function keepHouse(store: Store, { label, keys, log }: HousekeepingOptions): { stop(): Promise<void> } {
@@ -50,8 +51,10 @@ export function keepHouse(store: Store, { label, keys, log }: HousekeepingOption
     for (;;) {
       await sleep(interval * (0.9 + Math.random() / 5), undefined, { signal: abort.signal, ref: false });
       try {
-        while ((await store.run(purge, { limit: slice })) === slice) {
-          await sleep(pause, undefined, { signal: abort.signal });
+        for (const operation of [purge, purgeOriginals]) {
+          while ((await store.run(operation, { limit: slice })) === slice) {
+            await sleep(pause, undefined, { signal: abort.signal });
+          }
         }
       } catch (error) {
         if (abort.signal.aborted) return;

@@ -3,6 +3,7 @@
  * only what {@link EndpointHost} offers.
  */
 import { randomUUID } from 'node:crypto';
+import type { Keeper } from '../evidence/index.ts';
 import { Failure, type FailureRecord, toFailure } from '../kernel/failure.ts';
 import type { FlowMessage } from '../kernel/message.ts';
 import { attribute } from '../kernel/telemetry/semconv.ts';
@@ -64,6 +65,8 @@ export interface EndpointOptions {
   verify: Verify;
   secretPlaces: SecretPlaces;
   replay: ReplayGuard | undefined;
+  /** Keeps the body as it came; undefined: nothing is kept. */
+  keep: Keeper | undefined;
 }
 
 interface Arrival {
@@ -198,7 +201,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
     }
     if (exchange !== undefined) exchange.correlationId = message.event.correlationid ?? exchange.correlationId;
 
-    const { replay } = this.#options;
+    const { replay, keep } = this.#options;
     if (replay !== undefined) {
       const seen = await replay.admit(proof(), exchange);
       if (seen.kind === 'refused') {
@@ -208,6 +211,8 @@ export class WebhookEndpoint implements Endpoint, Ingress {
         return;
       }
     }
+    if (keep !== undefined && signed.body.length > 0)
+      await keep(message.event.id, signed.body, message.event.datacontenttype ?? '');
     if (exchange !== undefined) {
       if (!this.#open) {
         exchange.problem('deploying');

@@ -1,12 +1,12 @@
 /** Why each value is what it is, what a changed mapping changes, and what of it a reader may see. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { dryRun } from '../../nodes/canonical/dry-run.ts';
+import { dryRun, type TrialDocument } from '../../nodes/canonical/dry-run.ts';
 import { explainDocument } from '../../nodes/canonical/explain.ts';
 import { differenceOf, valuesBetween } from '../../nodes/canonical/mapping/difference.ts';
 import type { Mapping } from '../../nodes/canonical/mapping/mapping.ts';
 import { MappingLibrary } from '../../nodes/canonical/mappings/library.ts';
-import { type RecentDocument, RecentDocuments } from '../../nodes/canonical/recent.ts';
+import { RecentDocuments } from '../../nodes/canonical/recent.ts';
 import { sensitivities } from '../../nodes/canonical/schemas/index.ts';
 import { supplierOrder } from './order.ts';
 
@@ -173,27 +173,33 @@ describe('the documents that a node keeps', () => {
 });
 
 describe('a dry run', () => {
-  const documents: RecentDocument[] = [
-    { key: '1', at: '2026-11-23T10:15:00Z', outcome: 'mapped', document: '{"c":"W1","n":"Ward 1"}' },
-    { key: '2', at: '2026-11-23T10:16:00Z', outcome: 'SCHEMA_VIOLATION', document: '{"c":"W2"}' },
-    { key: '3', at: '2026-11-23T10:17:00Z', outcome: 'JSON_SYNTAX', document: '{"c":' },
+  const documents: TrialDocument[] = [
+    { key: '1', origin: 'node', at: '2026-11-23T10:15:00Z', outcome: 'mapped', document: '{"c":"W1","n":"Ward 1"}' },
+    { key: '2', origin: 'node', at: '2026-11-23T10:16:00Z', outcome: 'SCHEMA_VIOLATION', document: '{"c":"W2"}' },
+    { key: '3', origin: 'node', at: '2026-11-23T10:17:00Z', outcome: 'JSON_SYNTAX', document: '{"c":' },
   ];
   const compile = (mapping: unknown) => library.compile(mapping);
 
   test('tells what would change, what is mended and what would be refused', async () => {
     const draft = { ...small, rows: [...small.rows.slice(0, 1), { from: 'n', to: 'name', default: 'unnamed' }] };
-    const runs = await dryRun(compile(draft), compile(small), documents);
+    const runs = await dryRun(compile(draft), compile(small), documents, true);
     assert.deepEqual(
       runs.map(({ verdict }) => verdict),
       ['same', 'mended', 'refused'],
     );
     const upper = { ...small, rows: [small.rows[0]!, { from: 'n', to: 'name', transforms: ['upper'] }] };
-    const [changed] = await dryRun(compile(upper), compile(small), documents);
+    const [changed] = await dryRun(compile(upper), compile(small), documents, true);
     assert.deepEqual(changed!.changes, [{ path: 'name', before: 'Ward 1', after: 'WARD 1' }]);
   });
 
+  test('shows paths alone to who may not open documents: a draft may read anything into a field of class I', async () => {
+    const draft = { ...small, rows: [small.rows[0]!, { from: 'n', to: 'name', transforms: ['upper'] }] };
+    const [changed] = await dryRun(compile(draft), compile(small), documents, false);
+    assert.deepEqual(changed!.changes, [{ path: 'name' }]);
+  });
+
   test('without a deployed mapping only says whether they would pass', async () => {
-    const runs = await dryRun(compile(small), undefined, documents);
+    const runs = await dryRun(compile(small), undefined, documents, true);
     assert.deepEqual(
       runs.map(({ verdict }) => verdict),
       ['new', 'refused', 'refused'],
@@ -207,7 +213,7 @@ describe('a dry run', () => {
     delete price.from;
     price.value = '9.99';
     const text = JSON.stringify(supplierOrder);
-    const [run] = await dryRun(compile(file), before, [{ ...documents[0]!, document: text }]);
+    const [run] = await dryRun(compile(file), before, [{ ...documents[0]!, document: text }], true);
     assert.equal(run!.verdict, 'changed');
     assert.ok(run!.changes.some(({ path }) => path === 'lines[0].unitPrice.amount'));
     assert.ok(!/9\.99|235\.40/.test(JSON.stringify(run)));

@@ -7,12 +7,13 @@ import {
   actorOf,
   type AdminRequest,
   type AdminRoutes,
+  holds,
   onFlowsStopping,
   requirePerson,
   type RuntimeApi,
   serviceOf,
 } from '../../node/index.ts';
-import { dryRun, resultOf } from '../dry-run.ts';
+import { dryRun, resultOf, type TrialDocument } from '../dry-run.ts';
 import { checkDraft } from '../mapping/check.ts';
 import { differenceOf, valuesBetween } from '../mapping/difference.ts';
 import { mappingFromCsv, mappingToCsv } from '../mapping/csv.ts';
@@ -23,12 +24,16 @@ import { transforms } from '../mapping/transforms.ts';
 import { MappingLibrary } from '../mappings/library.ts';
 import { entityNamed, fieldsOf } from '../model/fields.ts';
 import { previewed, requiredTargets, sourceOf, unreadFields } from '../preview.ts';
-import { recordOpening } from '../opening.ts';
-import { type RecentDocument, recentOf } from '../recent.ts';
+import { recordOpening, recordTrial } from '../opening.ts';
+import { documentLimit, recentOf } from '../recent.ts';
 import { schemaFields } from '../schema-source.ts';
 import { entities } from '../schemas/index.ts';
+import { documentSources } from '../stored.ts';
 
 const configure = 'healthflows.configure';
+const reveal = 'healthflows.reveal';
+/** Documents of one dry run. */
+const trialLimit = 50;
 const sampleLimit = 2 * 1024 * 1024;
 
 const libraries = new WeakMap<RuntimeApi['settings'], MappingLibrary>();
@@ -55,8 +60,10 @@ function freshLibrary(RED: RuntimeApi): MappingLibrary {
 interface PreviewRequest {
   /** Id of the mapper in the flow. */
   node?: string;
-  /** One of the documents that the node keeps, and why a person opens it. */
+  /** One of the documents of a dry run, where it is from, its event, and why a person opens it. */
   key?: string;
+  origin?: string;
+  event?: string;
   reason?: string;
   /** Id of a mapping of the library. */
   id?: string;
@@ -166,32 +173,37 @@ export function admin({ get, post, RED }: AdminRoutes): void {
     const library = freshLibrary(RED);
     const draft = library.compile(mappingOf(mapping));
     const before = deployedMapping(RED, node);
-    const documents = recentOf(RED, node).list();
+    const values = holds(request, reveal, RED);
+    const mayOpen = values && isPerson(request, RED);
+    const kept: TrialDocument[] = recentOf(RED, node)
+      .list()
+      .map((each) => ({ ...each, origin: 'node' }));
+    const stored = mayOpen ? await storedDocuments(RED, request, node, draft.mapping.id, kept) : [];
+    const documents = [...kept, ...stored].toSorted((a, b) => b.at.localeCompare(a.at)).slice(0, trialLimit);
+    const deployed = before === undefined ? undefined : library.compile(before);
     response.json({
       kept: documents.length,
-      runs: await dryRun(draft, before === undefined ? undefined : library.compile(before), documents),
+      // Told, so that nobody takes it for all there is.
+      locked: !mayOpen,
+      runs: await dryRun(draft, deployed, documents, values),
     });
   });
 
-  post('open', 'healthflows.reveal', async (request, response) => {
+  post('open', reveal, async (request, response) => {
     requirePerson(request, RED);
-    const { node = '', key = '', reason = '' } = bodyOf(request);
-    if (reason.trim().length < 3) {
+    const { node = '', key = '', origin = 'node', event = '', reason: given = '' } = bodyOf(request);
+    const reason = given.trim().slice(0, 500);
+    if (reason.length < 3) {
       throw new Failure('data-quality', 'REASON_NEEDED', 'Opening a document is recorded with its reason: say why.');
     }
-    const found = recentOf(RED, node)
-      .list()
-      .find((each) => each.key === key);
-    if (found === undefined) {
-      throw new Failure('data-quality', 'DOCUMENT_UNKNOWN', 'The node does not keep this document any more.');
-    }
-    await auditStore(RED).run(recordOpening, {
-      actor: actorOf(request),
-      reason: reason.trim().slice(0, 500),
-      node,
-      ...(found.event === undefined ? {} : { event: found.event }),
-    });
-    response.json({ sample: textOf(found) });
+    const source = documentSources().find(({ kind }) => kind === origin);
+    const document =
+      source === undefined
+        ? await openKept(RED, { node, key, actor: actorOf(request), reason })
+        : await source.open(RED, { key, event, request, reason });
+    if (document === undefined)
+      throw new Failure('data-quality', 'DOCUMENT_UNKNOWN', 'This document is not kept any more.');
+    response.json({ sample: typeof document === 'string' ? document : new TextDecoder('utf-8').decode(document) });
   });
 
   post('reverse', configure, (request, response) => {
@@ -233,8 +245,52 @@ function safeRequired(mapping: Mapping): { path: string; description: string }[]
   }
 }
 
-const textOf = ({ document }: RecentDocument): string =>
-  typeof document === 'string' ? document : new TextDecoder('utf-8').decode(document);
+/** Opens one that the node keeps in memory. */
+async function openKept(
+  RED: RuntimeApi,
+  { node, key, actor, reason }: { node: string; key: string; actor: string; reason: string },
+): Promise<string | Uint8Array | undefined> {
+  const found = recentOf(RED, node)
+    .list()
+    .find((each) => each.key === key);
+  if (found === undefined) return undefined;
+  const { event, document } = found;
+  await auditStore(RED).run(recordOpening, { actor, reason, node, ...(event === undefined ? {} : { event }) });
+  return document;
+}
+
+function isPerson(request: AdminRequest, RED: RuntimeApi): boolean {
+  try {
+    requirePerson(request, RED);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What the store holds beside what the node keeps, each message once; the reading is in the audit trail. */
+async function storedDocuments(
+  RED: RuntimeApi,
+  request: AdminRequest,
+  node: string,
+  mapping: string,
+  kept: readonly TrialDocument[],
+): Promise<TrialDocument[]> {
+  const sources = documentSources();
+  // Without a store there is nothing to read, and nowhere to say so.
+  if (sources.length === 0 || storeIn(RED) === undefined) return [];
+  await auditStore(RED).run(recordTrial, { actor: actorOf(request), node, mapping });
+  const known = new Set(kept.map(({ event }) => event));
+  const found: TrialDocument[] = [];
+  for (const source of sources) {
+    for (const each of await source.latest(RED, { node, request, limit: trialLimit })) {
+      if (known.has(each.event) || each.document.byteLength > documentLimit) continue;
+      known.add(each.event);
+      found.push({ ...each, origin: source.kind, asOf: each.at.slice(0, 10) });
+    }
+  }
+  return found;
+}
 
 /** What the node runs now; undefined where it is not deployed, or its mapping is not there. */
 function deployedMapping(RED: RuntimeApi, node: string): Mapping | undefined {
@@ -262,13 +318,18 @@ async function valuesOf(library: MappingLibrary, before: Mapping, after: Mapping
   return valuesBetween(was!.value, is!.value);
 }
 
-/** Any store of this runtime: its audit trail is where people look. */
-function auditStore(RED: RuntimeApi): IntegrationStoreService['store'] {
+function storeIn(RED: RuntimeApi): IntegrationStoreService['store'] | undefined {
   let found: IntegrationStoreService | undefined;
   RED.nodes.eachNode(({ id, type }) => {
     if (type === integrationStore.type) found ??= serviceOf<IntegrationStoreService>(RED, integrationStore, id);
   });
-  if (found !== undefined) return found.store;
+  return found?.store;
+}
+
+/** Any store of this runtime: its audit trail is where people look. */
+function auditStore(RED: RuntimeApi): IntegrationStoreService['store'] {
+  const store = storeIn(RED);
+  if (store !== undefined) return store;
   throw new Failure(
     'configuration',
     'NO_STORE',

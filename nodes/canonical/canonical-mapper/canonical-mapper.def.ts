@@ -16,10 +16,15 @@ export interface CanonicalMapperConfig {
   allow: string;
   /** What a projection does with the others. */
   hide: 'drop' | 'mask' | 'hash';
-  /** Id of the `integration-store` that numbers X12 interchanges; empty: the number follows from the event's id. */
+  /**
+   * Id of the `integration-store` that numbers X12 interchanges and holds originals; empty: the number follows from the
+   * event's id.
+   */
   store: string;
   /** Messages kept in memory for dry runs and for the console's explanation, 0 to 50. */
   keep: number;
+  /** Keep text and bytes in the store as they came, for as long as the journal keeps the message. */
+  originals: boolean;
 }
 
 export const canonicalMapperDefinition: NodeDefinition<CanonicalMapperConfig> = {
@@ -36,6 +41,7 @@ export const canonicalMapperDefinition: NodeDefinition<CanonicalMapperConfig> = 
     hide: 'drop',
     store: '',
     keep: 0,
+    originals: false,
   },
   credentials: { hashKey: { type: 'password' } },
 };

@@ -16,6 +16,7 @@ interface CanonicalMapperProperties extends EditorNodeProperties {
   hide: string;
   store: string;
   keep: number;
+  originals: boolean;
   configVersion: number;
 }
 
@@ -63,6 +64,12 @@ RED.nodes.registerType<CanonicalMapperProperties, { hashKey: string }>('canonica
     keep: {
       value: 0,
       validate: (value: unknown) => value === undefined || (/^\d{1,2}$/.test(String(value)) && Number(value) <= 50),
+    },
+    originals: {
+      value: false,
+      validate(value: unknown, options?: unknown) {
+        return options === undefined || value !== true || this.mode !== 'to-canonical' || Boolean(this.store);
+      },
     },
     configVersion: { value: 1 },
   },
@@ -164,6 +171,7 @@ RED.nodes.registerType<CanonicalMapperProperties, { hashKey: string }>('canonica
       const mode = String(field('mode').val());
       $('.hf-mapper-mapping').toggle(maps(mode));
       $('.hf-mapper-entity').toggle(!maps(mode));
+      $('.hf-mapper-originals').toggle(mode === 'to-canonical');
       $('.hf-mapper-validate').toggle(mode === 'validate');
       $('.hf-mapper-project').toggle(mode === 'project');
       $('.hf-mapper-hash').toggle(field('hide').val() === 'hash');

@@ -1,7 +1,9 @@
 import { toFailure } from '../../kernel/failure.ts';
 import { parseJson } from '../../kernel/json.ts';
 import { telemetry } from '../../kernel/telemetry/telemetry.ts';
+import { type Keeper, keeperOf } from '../../evidence/index.ts';
 import { integrationStore } from '../../idempotency/index.ts';
+import { uuidv7 } from '../../kernel/id.ts';
 import type { FlowMessage } from '../../kernel/message.ts';
 import { defineNode, type NodeContext } from '../../node/index.ts';
 import { createMapper, type MapperTask, type Numbering } from '../mapper.ts';
@@ -32,12 +34,14 @@ function taskOf(config: CanonicalMapperConfig, library: MappingLibrary, hashKey:
 
 export default defineNode(
   canonicalMapperDefinition,
-  ({ RED, id, config, credentials, status, resolve }) => {
+  (context) => {
+    const { RED, id, config, credentials, status, resolve } = context;
     const task = taskOf(config, libraryOf(RED), credentials.hashKey);
     const map = createMapper(task, id, numberingOf(config, resolve));
     status('idle', 'mapping' in task ? `v${task.mapping.mapping.version}` : config.entity);
     const recent = recentOf(RED, id);
     recent.limit('mapping' in task ? config.keep : 0);
+    const original = task.mode === 'to-canonical' && config.originals ? originalKeeper(context) : undefined;
     let mapped = 0;
     return {
       input(message, { send }) {
@@ -54,14 +58,19 @@ export default defineNode(
           status('degraded', code.slice(0, 20).toLowerCase());
           throw error;
         };
-        let mapping: void | Promise<void>;
-        try {
-          mapping = map(message);
-        } catch (error) {
-          return refused(error);
-        }
-        if (mapping === undefined) return passed();
-        return mapping.then(passed, refused);
+        const work = (): void | Promise<void> => {
+          let mapping: void | Promise<void>;
+          try {
+            mapping = map(message);
+          } catch (error) {
+            return refused(error);
+          }
+          if (mapping === undefined) return passed();
+          return mapping.then(passed, refused);
+        };
+        // Before it is mapped: what is refused is evidence, too.
+        const durable = original?.(message);
+        return durable === undefined ? work() : durable.then(work);
       },
       close(removed) {
         if (removed) forgetRecent(RED, id);
@@ -85,6 +94,26 @@ function keeper(message: FlowMessage, recent: RecentDocuments): ((outcome: strin
       ...(typeof event === 'string' ? { event } : {}),
       ...(typeof time === 'string' && isInstant(time) ? { asOf: time.slice(0, 10) } : {}),
     });
+}
+
+/** Keeps the document as it comes; undefined for a tree, whose bytes are not known here. */
+function originalKeeper({
+  RED,
+  id,
+  config,
+  log,
+  resolve,
+}: NodeContext<CanonicalMapperConfig>): (message: FlowMessage) => Promise<void> | undefined {
+  const store = config.store === '' ? undefined : resolve(integrationStore, config.store).store;
+  const keep: Keeper = keeperOf({ RED, store, node: id, log });
+  return (message) => {
+    const { payload } = message;
+    if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) return undefined;
+    // The id under which the journal will know it.
+    message._msgid ??= uuidv7();
+    const event = message.event?.id ?? message._msgid;
+    return keep(event, payload, message.event?.datacontenttype ?? '');
+  };
 }
 
 function numberingOf(config: CanonicalMapperConfig, resolve: Resolve): Numbering | undefined {

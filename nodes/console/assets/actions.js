@@ -6,6 +6,7 @@ export const acts = {
   'message.duplicate': 'sent a message again',
   'message.mismatch': 'sent another document under a known key',
   'message.revealed': 'opened a document',
+  'mapping.tried': 'tried a mapping on kept documents',
   'sequence.late': 'sent a message after its turn',
   'sequence.gap': 'waits for a missing message',
   'sequence.gap-accepted': 'went on without a missing message',

@@ -1,5 +1,6 @@
 // Finding a message by what people know of it, and its whole life on one page.
-import { get } from './api.js';
+import { get, post } from './api.js';
+import { askReason, openDialog } from './dialogs.js';
 import { badge, classBadge, clip, classes, count, duration, empty, errorBox, h, head, icon, instant, loading, render, table, when } from './dom.js';
 
 const states = {
@@ -135,7 +136,7 @@ function life(main, session, query) {
 
 const backButton = (back) => h('button', { type: 'button', class: 'plain', onclick: back }, icon('back'), 'Messages');
 
-function lifeOf({ message, hops, related, letters }, session, back, reload) {
+function lifeOf({ message, hops, related, letters, originals, mayReveal }, session, back, reload) {
   const took = message.changedAt - message.startedAt;
   return [
     h('div', { class: 'actions' }, backButton(back)),
@@ -156,12 +157,63 @@ function lifeOf({ message, hops, related, letters }, session, back, reload) {
     h('h2', {}, 'Its life'),
     h('ol', { class: 'timeline' }, timeline(hops, message.startedAt)),
     message.hops > hops.length && h('p', { class: 'quiet' }, `${count(message.hops - hops.length, 'later hop')} not kept: a message has at most ${hops.length}.`),
+    originals.length > 0 && [
+      h('h2', {}, 'What came in'),
+      table(
+        'Documents as they came in',
+        [{ title: 'Kept' }, { title: 'By' }, { title: 'Content type' }, { title: 'Bytes', number: true }, { title: 'Kept until' }, { title: '' }],
+        originals.map((original) => [
+          instant(original.at),
+          original.node,
+          [clip(original.contentType || '–'), original.form === 'text' && clip('text: decoded before it was kept', 'quiet')],
+          original.size.toLocaleString(),
+          [instant(original.expiresAt), clip(original.encrypted ? 'encrypted' : '', 'quiet')],
+          !original.kept
+            ? 'too large to keep'
+            : mayReveal && session.operations !== 'locked' && h('button', { type: 'button', 'data-key': `original-${original.id}`, onclick: () => reveal(message, original, session) }, 'Open…'),
+        ]),
+      ),
+    ],
     related.length > 0 && [
       h('h2', {}, 'Of the same business process'),
       table('Messages with the same correlation id', [{ title: 'Received' }, { title: 'Document', class: 'cause' }, { title: 'Flow' }, { title: 'Outcome' }], related.map((other) => [instant(other.startedAt), [h('a', { class: 'strong', href: `#messages?id=${encodeURIComponent(other.id)}` }, other.subject ?? other.id), h('div', { class: 'quiet' }, other.eventType ?? '')], other.flowLabel ?? '', badge(...(states[other.outcome] ?? ['unknown', other.outcome]))])),
     ],
-    h('p', { class: 'quiet small' }, 'The journal keeps what was done, not the document. A payload can be opened, with a reason, while it is a dead letter.'),
+    h('p', { class: 'quiet small' }, 'The journal keeps what was done, not the document. A payload can be opened, with a reason, while it is a dead letter, and what came in where a node was told to keep it.'),
   ];
+}
+
+async function reveal(message, original, session) {
+  const found = await askReason({
+    title: `Open what came in as ${message.subject ?? message.id}`,
+    text: 'It may hold personal data. Opening it is recorded.',
+    button: 'Open',
+    session,
+    act: (act) => post(`messages/${encodeURIComponent(message.id)}/originals/${original.id}/reveal`, act),
+  });
+  if (found === undefined) return;
+  const bytes = Uint8Array.from(atob(found.base64), (character) => character.charCodeAt(0));
+  const text = readableText(bytes);
+  const file = URL.createObjectURL(new Blob([bytes], { type: 'application/octet-stream' }));
+  await openDialog((close) =>
+    h(
+      'div',
+      { class: 'inside' },
+      h('h2', { id: 'dialog-title' }, 'What came in'),
+      h('p', { class: 'quiet small' }, `${found.size.toLocaleString()} bytes, ${found.contentType || 'without a content type'}${found.form === 'text' ? ', decoded before it was kept' : ', exactly as they came'}`),
+      text === undefined ? h('p', {}, 'These bytes are no UTF-8 text. Download them.') : h('pre', { tabindex: '0' }, text),
+      h('div', { class: 'actions' }, h('a', { href: file, download: `${message.id.replace(/[^\w.-]+/g, '_')}.bin` }, 'Download the bytes'), h('button', { type: 'button', onclick: () => close() }, 'Close')),
+    ),
+  );
+  URL.revokeObjectURL(file);
+}
+
+/** Carriage returns (HL7 v2 segments) as line ends; undefined for what is no text. */
+function readableText(bytes) {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes).replaceAll(/\r\n?/g, '\n');
+  } catch {
+    return undefined;
+  }
 }
 
 function fact(name, value) {

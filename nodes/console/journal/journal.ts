@@ -1,6 +1,7 @@
 /** The journal of this Node-RED: which store it is in, how long it keeps, who writes it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Sensitivity, sensitivities } from '../../canonical/index.ts';
+import { journalDaysDefault } from '../../evidence/index.ts';
 import { Failure } from '../../kernel/failure.ts';
 import { logLine } from '../../kernel/telemetry/log.ts';
 import type { Store } from '../../kernel/store/store.ts';
@@ -21,7 +22,7 @@ export interface JournalSettings {
   store?: string;
 }
 
-const defaults: JournalSettings = { days: 14, messages: 1_000_000, keys: ['P', 'I', 'C'] };
+const defaults: JournalSettings = { days: journalDaysDefault, messages: 1_000_000, keys: ['P', 'I', 'C'] };
 
 /**
  * `healthflows: {journal: {days, messages, keys, store}}` in settings.js; undefined for `journal: false`.

@@ -302,7 +302,7 @@ export const readLife = defineOperation(
       'SELECT hops FROM journal_hops WHERE message_id = $1 ORDER BY at LIMIT 200',
       id,
     );
-    const hops = chunks.flatMap((chunk) => JSON.parse(chunk.hops) as JournalHop[]).sort((a, b) => ended(a) - ended(b));
+    const hops = hopsIn(chunks);
     const related: JournalMessage[] = [];
     if (message.correlationId !== null) {
       const marks = new Values();
@@ -319,6 +319,24 @@ export const readLife = defineOperation(
       related.push(...rows.map(messageOf));
     }
     return { message, hops, related };
+  },
+  { readOnly: true },
+);
+
+/** The hops of some messages by their id, in their order; those unknown to the journal are absent. */
+export const hopsOfMessages = defineOperation(
+  import.meta.url,
+  'hopsOfMessages',
+  function* ({ ids }: { ids: readonly string[] }): Step<Record<string, JournalHop[]>> {
+    const found: [string, JournalHop[]][] = [];
+    for (const id of new Set(ids)) {
+      const chunks = yield* query<{ hops: string }>(
+        'SELECT hops FROM journal_hops WHERE message_id = $1 ORDER BY at LIMIT 200',
+        id,
+      );
+      if (chunks.length > 0) found.push([id, hopsIn(chunks)]);
+    }
+    return Object.fromEntries(found);
   },
   { readOnly: true },
 );
@@ -340,6 +358,9 @@ export const journalPartners = defineOperation(
   },
   { readOnly: true },
 );
+
+const hopsIn = (chunks: readonly { hops: string }[]): JournalHop[] =>
+  chunks.flatMap((chunk) => JSON.parse(chunk.hops) as JournalHop[]).sort((a, b) => ended(a) - ended(b));
 
 /** A process notes hops as they end; whole milliseconds, because that is what its clock tells. */
 const ended = ({ t, d }: JournalHop): number => Math.round(t + d);

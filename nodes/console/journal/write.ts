@@ -1,4 +1,5 @@
 /** Writing the journal: a flush of many messages at a time, and the end of their retention. */
+import { forgetOriginals } from '../../evidence/index.ts';
 import {
   defineOperation,
   query,
@@ -195,6 +196,11 @@ export const purgeJournal = defineOperation(
     );
     const terms: Row[] = gone.flatMap(({ id, started_at, terms }) =>
       terms === '' ? [] : terms.split('\n').map((term) => ({ term, started_at, message_id: id })),
+    );
+    // An original is found from its message alone.
+    yield* forgetOriginals(
+      gone.map(({ id }) => id),
+      dialect,
     );
     if (dialect === 'postgresql') {
       if (gone.length === 0) return 0;

@@ -33,6 +33,7 @@ const kinds: readonly [beginning: string, type: Coding, action: Action][] = [
   ['store.moved', dcm('110106', 'Export'), 'R'],
   ['deadletter.revealed', lifecycle('access', 'Access/View Record Lifecycle Event'), 'R'],
   ['message.revealed', lifecycle('access', 'Access/View Record Lifecycle Event'), 'R'],
+  ['mapping.tried', lifecycle('access', 'Access/View Record Lifecycle Event'), 'R'],
   ['deadletter.previewed', lifecycle('access', 'Access/View Record Lifecycle Event'), 'R'],
   ['deadletter.edited', lifecycle('amend', 'Amend (Update) Record Lifecycle Event'), 'U'],
   ['deadletter.discarded', lifecycle('destroy', 'Destroy/Delete Record Lifecycle Event'), 'D'],

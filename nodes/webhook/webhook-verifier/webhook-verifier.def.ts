@@ -54,8 +54,10 @@ export interface WebhookVerifierConfig {
   replay: boolean;
   /** Hours to remember a request for that. */
   replayHours: number;
-  /** `integration-store` for the audit of rejections and for replay protection. */
+  /** `integration-store` for the audit of rejections, for replay protection and for originals. */
   store: string;
+  /** Keep the exact bytes of every verified body there, for as long as the journal keeps the message. */
+  originals: boolean;
 }
 
 export const secretSlots = [1, 2, 3, 4, 5, 6, 7, 8] as const;
@@ -88,6 +90,7 @@ export const webhookVerifier: NodeDefinition<WebhookVerifierConfig> = {
     replay: false,
     replayHours: 100,
     store: '',
+    originals: false,
   },
   outputs: ['verified', 'rejected'],
   span: 'own',

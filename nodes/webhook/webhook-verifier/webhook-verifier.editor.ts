@@ -87,6 +87,12 @@ RED.nodes.registerType<Fields, Secrets>('webhook-verifier', {
     replay: { value: false },
     replayHours: { value: 100, validate: within(1, 2160) },
     store: { value: '', type: 'integration-store', required: false },
+    originals: {
+      value: false,
+      validate(value: unknown, options?: unknown) {
+        return options === undefined || value !== true || Boolean(this.store);
+      },
+    },
     configVersion: { value: 1 },
   },
   credentials: {

@@ -3,6 +3,7 @@ import { Failure } from '../../kernel/failure.ts';
 import type { FlowMessage } from '../../kernel/message.ts';
 import type { Store } from '../../kernel/store/index.ts';
 import { telemetry } from '../../kernel/telemetry/telemetry.ts';
+import { keeperOf } from '../../evidence/index.ts';
 import { integrationStore } from '../../idempotency/index.ts';
 import type { NodeContext } from '../../node/index.ts';
 import { RejectionAudit } from '../audit.ts';
@@ -90,6 +91,7 @@ export function endpointOptions(
     ),
     secretPlaces: scheme.secretPlaces?.(config.options) ?? {},
     replay: config.replay ? replayGuard(context, store) : undefined,
+    keep: config.originals ? keeperOf({ RED: context.RED, store, node: context.id, log: context.log }) : undefined,
   };
 }
 

@@ -10,8 +10,11 @@ export interface DifferenceAnswer {
 
 export interface DryRunAnswer {
   kept: number;
+  /** What the store holds is left out: the person may not open documents. */
+  locked: boolean;
   runs: {
     key: string;
+    origin: 'node' | 'letter' | 'original';
     at: string;
     event?: string;
     outcome: string;
@@ -62,13 +65,14 @@ const colours: Record<DryRunAnswer['runs'][number]['verdict'], string> = {
   refused: 'var(--red-ui-text-color-error)',
 };
 
-/** @param open asked with the document's key and a person's reason */
+/** @param open asked with the document and a person's reason */
 export function showDryRun(
   box: JQuery,
-  { kept, runs }: DryRunAnswer,
+  { kept, locked, runs }: DryRunAnswer,
   t: Translate,
-  open: (key: string, reason: string) => void,
+  open: (document: DryRunAnswer['runs'][number], reason: string) => void,
 ): void {
+  if (locked) line(box, t(key('storedLocked'))).addClass('hf-mapper-locked');
   if (kept === 0) {
     line(box, t(key('noKept')));
     return;
@@ -79,7 +83,11 @@ export function showDryRun(
       .addClass('hf-mapper-dry-run')
       .css({ display: 'flex', gap: '8px', alignItems: 'baseline', fontSize: '12px', marginTop: '4px' })
       .appendTo(box);
-    $('<span>').text(new Date(run.at).toLocaleTimeString()).appendTo(head);
+    $('<span>').text(new Date(run.at).toLocaleString()).appendTo(head);
+    $('<span>')
+      .addClass('hf-mapper-origin')
+      .text(t(key(`origin.${run.origin}`)))
+      .appendTo(head);
     $('<span>')
       .text(run.event ?? '')
       .css({ opacity: 0.8, overflowWrap: 'anywhere' })
@@ -99,7 +107,7 @@ export function showDryRun(
         .css({ margin: '0', width: '260px' });
       ask.replaceWith(reason);
       reason.trigger('focus').on('keydown', (event) => {
-        if (event.key === 'Enter') open(run.key, String(reason.val()));
+        if (event.key === 'Enter') open(run, String(reason.val()));
       });
     });
     for (const problem of run.problems) {

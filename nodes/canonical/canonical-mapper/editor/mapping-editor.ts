@@ -616,7 +616,8 @@ class MappingEditor {
   #dryRun(): void {
     const { t, node } = this.#options;
     post<DryRunAnswer>('dry-run', { node, mapping: JSON.stringify(this.#mapping) }).then(
-      (answer) => showDryRun(this.#suggestions.empty(), answer, t, (key, reason) => this.#openKept(key, reason)),
+      (answer) =>
+        showDryRun(this.#suggestions.empty(), answer, t, (document, reason) => this.#openKept(document, reason)),
       tell,
     );
   }
@@ -639,9 +640,10 @@ class MappingEditor {
     }, tell);
   }
 
-  /** A document that the node keeps becomes the sample. */
-  #openKept(key: string, reason: string): void {
-    post<{ sample: string }>('open', { node: this.#options.node, key, reason }).then(({ sample }) => {
+  /** A document that is kept becomes the sample. */
+  #openKept({ key, origin, event = '' }: DryRunAnswer['runs'][number], reason: string): void {
+    const { node } = this.#options;
+    post<{ sample: string }>('open', { node, key, origin, event, reason }).then(({ sample }) => {
       this.#showSample(sample);
       this.#refresh();
     }, tell);

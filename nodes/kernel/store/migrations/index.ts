@@ -21,6 +21,7 @@ import { journalTerms } from './0016-journal-terms.ts';
 import { replayChanges } from './0017-replay-changes.ts';
 import { approvalNotices } from './0018-approval-notices.ts';
 import { searches } from './0019-searches.ts';
+import { originals } from './0020-originals.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -43,6 +44,7 @@ export const migrations: readonly Migration[] = [
   replayChanges,
   approvalNotices,
   searches,
+  originals,
 ];
 
 export type { Migration, SqlTypes } from './migration.ts';

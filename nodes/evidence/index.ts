@@ -1,0 +1,18 @@
+/**
+ * The bytes in which documents came, kept for an auditor in an integration store as long as the journal keeps their
+ * messages. Off unless a node is told to: least data.
+ */
+export { type Keeper, keeperOf } from './keeper.ts';
+export {
+  forgetOriginals,
+  keepOriginal,
+  latestOriginals,
+  type Original,
+  type OriginalBody,
+  originalLimit,
+  originalsOf,
+  purgeOriginals,
+  readOriginals,
+  revealOriginal,
+} from './originals.ts';
+export { journalDays, journalDaysDefault } from './retention.ts';
