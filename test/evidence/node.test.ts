@@ -270,8 +270,10 @@ describe('what came in', () => {
         },
       });
     };
-    const draft = async (): Promise<{ rows: Record<string, unknown>[]; lookups: Record<string, { entries: object[] }> }> =>
-      (await ask<never>('admin', 'canonical-mapper/mappings/x12-850-to-order')).body;
+    const draft = async (): Promise<{
+      rows: Record<string, unknown>[];
+      lookups: Record<string, { entries: object[] }>;
+    }> => (await ask<never>('admin', 'canonical-mapper/mappings/x12-850-to-order')).body;
     const trial = async (who: string, node: string, mapping: object) =>
       ask<Trial>(who, 'canonical-mapper/dry-run', { node, mapping: JSON.stringify(mapping) });
 

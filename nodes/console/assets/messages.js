@@ -192,7 +192,7 @@ async function reveal(message, original, session) {
   });
   if (found === undefined) return;
   const bytes = Uint8Array.from(atob(found.base64), (character) => character.charCodeAt(0));
-  const text = readableText(bytes);
+  const { text, utf8 } = readableText(bytes);
   const file = URL.createObjectURL(new Blob([bytes], { type: 'application/octet-stream' }));
   await openDialog((close) =>
     h(
@@ -200,21 +200,26 @@ async function reveal(message, original, session) {
       { class: 'inside' },
       h('h2', { id: 'dialog-title' }, 'What came in'),
       h('p', { class: 'quiet small' }, `${found.size.toLocaleString()} bytes, ${found.contentType || 'without a content type'}${found.form === 'text' ? ', decoded before it was kept' : ', exactly as they came'}`),
-      text === undefined ? h('p', {}, 'These bytes are no UTF-8 text. Download them.') : h('pre', { tabindex: '0' }, text),
+      !utf8 && h('p', { class: 'quiet small' }, 'These bytes are no UTF-8 text: shown one character a byte (ISO 8859-1).'),
+      h('pre', { tabindex: '0' }, text),
       h('div', { class: 'actions' }, h('a', { href: file, download: `${message.id.replace(/[^\w.-]+/g, '_')}.bin` }, 'Download the bytes'), h('button', { type: 'button', onclick: () => close() }, 'Close')),
     ),
   );
   URL.revokeObjectURL(file);
 }
 
-/** Carriage returns (HL7 v2 segments) as line ends; undefined for what is no text. */
+/** Carriage returns (segments of HL7 v2) are shown as line ends. */
 function readableText(bytes) {
+  const lines = (text) => text.replaceAll(/\r\n?/g, '\n');
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes).replaceAll(/\r\n?/g, '\n');
+    return { utf8: true, text: lines(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) };
   } catch {
-    return undefined;
+    return { utf8: false, text: lines(String.fromCharCode(...bytes.subarray(0, shownBytes))) };
   }
 }
+
+/** Of a document in another character set. */
+const shownBytes = 65_536;
 
 function fact(name, value) {
   return h('div', {}, h('dt', {}, name), h('dd', {}, value));
