@@ -71,7 +71,7 @@ for (const under of storesUnderTest()) {
       await using fixture = await under.fresh();
       const { store } = fixture;
       await keep(store, 'm-1', 'ISA*00*~');
-      const [{ id }] = (await store.run(originalsOf, { messageId: 'm-1' })) as [{ id: string }];
+      const { id } = (await store.run(originalsOf, { messageId: 'm-1' }))[0]!;
       const request = { id, actor: 'ann', reason: 'tax audit', correlationId: 'c-1' };
       assert.equal(await store.run(revealOriginal, { ...request, messageId: 'm-2' }), undefined);
       const found = await store.run(revealOriginal, { ...request, messageId: 'm-1' });
