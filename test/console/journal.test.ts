@@ -1,6 +1,7 @@
 /** The journal of messages: what is kept of one, how it is found, and that it costs the message nothing. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { flowOfPartner, hopLimit, type JournalEntry, outcomes } from '../../nodes/console/journal/entry.ts';
 import { trimJournal } from '../../nodes/console/journal/journal.ts';
 import { KeyReader } from '../../nodes/console/journal/keys.ts';
@@ -503,4 +504,34 @@ test('notes are bounded: the oldest are forgotten', async () => {
     written.map(({ id }) => id),
     ['e-2', 'e-3', 'e-4'],
   );
+});
+
+test('a thousand notes do not wait for their second, and a store that refuses is not asked again at once', async () => {
+  const written: JournalEntry[] = [];
+  let asked = 0;
+  let away = false;
+  const run = async (_: unknown, entries: JournalEntry[]) => {
+    asked++;
+    if (away) throw new Error('away');
+    written.push(...entries);
+  };
+  const store = { run } as unknown as Store;
+  const recorder = new JournalRecorder({ store: () => store, classes: [], every: 60_000 });
+  const note = (from: number, to: number) => {
+    for (let i = from; i < to; i++) {
+      recorder.hop(hop('settle'), message({ event: { ...message().event!, id: `e-${i}` } }));
+    }
+  };
+  note(0, 999);
+  await sleep(20);
+  assert.equal(written.length, 0);
+  note(999, 1_000);
+  await waitUntil('they are written', () => written.length === 1_000);
+  away = true;
+  const before = asked;
+  note(1_000, 2_500);
+  await waitUntil('the store was asked', () => asked === before + 1);
+  note(2_500, 3_000);
+  await sleep(20);
+  assert.equal(asked, before + 1);
 });

@@ -1,7 +1,7 @@
 /**
- * Records the hops of messages, off their path: a hop is noted in memory and written a quarter of a second later with
- * the others, as one operation that shares the store's group commit. A crash loses at most that quarter of a second of
- * the journal, never anything of a message: queues, keys and the audit trail do not depend on it. When the store is
+ * Records the hops of messages, off their path: a hop is noted in memory and written a second later with the
+ * others, as one operation that shares the store's group commit: most messages are through within that second and are
+ * written once. A crash loses at most that second of the journal, never anything of a message: queues, keys and the audit trail do not depend on it. When the store is
  * away or slow the journal forgets its oldest notes and counts them.
  */
 import type { Sensitivity } from '../../canonical/index.ts';
@@ -27,7 +27,7 @@ export interface RecorderOptions {
   store: () => Store | undefined;
   /** Sensitivity classes of which business keys are kept. */
   classes: readonly Sensitivity[];
-  /** Milliseconds between a note and its writing. Default 250. */
+  /** Milliseconds between a note and its writing. Default 1,000. */
   every?: number;
   /** Messages noted at most. Default 5,000. */
   capacity?: number;
@@ -35,6 +35,8 @@ export interface RecorderOptions {
 
 /** Messages in one operation: the others that wait for the store wait a few milliseconds for it, not longer. */
 const slice = 200;
+/** Messages noted that are not kept waiting for more: far from what is forgotten at most. */
+const many = 1_000;
 /** Milliseconds until a store that refused is asked again. */
 const again = 2_000;
 /** Messages of which is remembered that their terms are written. */
@@ -51,12 +53,13 @@ export class JournalRecorder implements TelemetrySink {
   readonly #known = new Map<string, readonly string[]>();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
+  #refused = false;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#keys = new KeyReader(options.classes);
     this.#capacity = options.capacity ?? 5_000;
-    this.#every = options.every ?? 250;
+    this.#every = options.every ?? 1_000;
   }
 
   taken(source: Source, message: FlowMessage): void {
@@ -76,10 +79,11 @@ export class JournalRecorder implements TelemetrySink {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const round = (this.#writing ?? Promise.resolve()).then(async () => {
-      const wait = (await this.#write()) ? this.#every : again;
+      this.#refused = !(await this.#write());
       if (this.#writing !== round) return;
       this.#writing = undefined;
-      if (this.#noted.size > 0) this.#schedule(wait);
+      if (this.#refused) this.#schedule(again);
+      else if (this.#noted.size > 0) this.#schedule(this.#noted.size < many ? this.#every : 0);
     });
     this.#writing = round;
     return round;
@@ -94,7 +98,8 @@ export class JournalRecorder implements TelemetrySink {
       if (this.#noted.size >= this.#capacity) this.#forgetOldest();
       entry = { id, startedAt: Date.now(), changedAt: 0, outcomeAt: 0, attempts: 0, terms: [], hops: [] };
       this.#noted.set(id, entry);
-      this.#schedule(this.#every);
+      if (this.#noted.size < many || this.#refused) this.#schedule(this.#every);
+      else if (this.#writing === undefined) void this.flush();
     }
     return entry;
   }
@@ -138,15 +143,17 @@ export class JournalRecorder implements TelemetrySink {
       addTerm(entry, `flow:${flowId}`);
     }
     if (event === undefined) return;
-    if (event.correlationid !== undefined) {
-      entry.correlationId = clean(event.correlationid);
+    const { correlationid, subject, type = '' } = event;
+    // Said by every hop of a message, nearly always the same.
+    if (correlationid !== undefined && correlationid !== entry.correlationId) {
+      entry.correlationId = clean(correlationid);
       addTerm(entry, `corr:${entry.correlationId}`);
     }
     entry.partner ??= clean(verification?.client ?? event.source ?? '');
     if (flowId !== undefined && entry.partner !== '') addTerm(entry, flowOfPartner(flowId, entry.partner));
-    entry.eventType = clean(event.type ?? '');
-    if (event.subject !== undefined && this.#keys.allowsSubject(event.dataschema)) {
-      entry.subject = clean(readable(event.subject));
+    if (type !== entry.eventType) entry.eventType = clean(type);
+    if (subject !== undefined && this.#keys.allowsSubject(event.dataschema)) {
+      entry.subject = clean(readable(subject));
       addTerm(entry, `key:${foldKey(entry.subject)}`);
     }
     if (stage === 'canonical-mapper' && outcome === 'ok') {
@@ -269,6 +276,7 @@ const settled: Record<string, JournalOutcome | undefined> = {
 
 /** A subject's parts are percent-encoded; people write them plainly. */
 function readable(subject: string): string {
+  if (!subject.includes('%')) return subject;
   try {
     return decodeURIComponent(subject);
   } catch {
