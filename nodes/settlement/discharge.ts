@@ -4,6 +4,11 @@
  * The order is what makes it safe. Done: the key is completed (durable), then the delivery is acknowledged; a crash
  * between the two brings a redelivery that the gate knows as a duplicate. Failed: the key is released, then the
  * delivery goes to the retry or the dead letters; a crash between the two brings a redelivery that simply runs again.
+ *
+ * An HTTP sender is told what has become of its message only when that is durable. When the store does not take the
+ * record the answer is 503, whatever the flow has prepared, and the record is written later: so the sender's next try
+ * is a duplicate that gets the prepared answer, or the first of a key that is free. Until then, and for a crash
+ * meanwhile until the lease ends, the gate tells it that the message is being processed.
  */
 import type { Settlement as DeliverySettlement } from '../amqp/index.ts';
 import type { StoredReply } from '../idempotency/index.ts';
@@ -49,6 +54,8 @@ export interface Reach {
   fallbackStore?: string;
   /** Where the dead letters of a queue are. */
   letters(queue: string, connection: string): { storeId: string; store: Store } | undefined;
+  /** Takes a record that the store did not take, to be written once it can be. */
+  later?(write: () => Promise<unknown>): void;
   /** The node that settles. */
   node: string;
   flowId?: string;
@@ -79,15 +86,31 @@ export async function discharge(message: FlowMessage, outcome: Outcome, reach: R
     const failure = foreseen(error, reach);
     return { disposition: 'none', result: 'unreachable', reason: wordsOf(failure) };
   });
-  if (answer !== undefined) {
-    message.statusCode = answer.statusCode;
-    message.headers = { ...answer.headers };
-    message.payload = answer.body;
+  const told = settlement.result === 'unreachable' && owesSender(message) ? notSettled(message) : answer;
+  if (told !== undefined) {
+    message.statusCode = told.statusCode;
+    message.headers = { ...told.headers };
+    message.payload = told.body;
   }
   message.settlement = settlement;
   report(settlement, intent, reach.flowId, since);
   if (settlement.result === 'settled') reportExceptions(message, settlement, intent);
   return settlement;
+}
+
+/** A key or a turn that a message which came by HTTP still holds; without one only the audit entry is missing. */
+function owesSender({ res, delivery, idempotency, sequence }: FlowMessage): boolean {
+  return res !== undefined && delivery === undefined && (idempotency !== undefined || sequence !== undefined);
+}
+
+function notSettled({ event }: FlowMessage): HttpReply {
+  const failure = new Failure(
+    'dependency-outage',
+    'NOT_SETTLED',
+    'What has become of the message could not be recorded. Send it again later.',
+    { outcome: 'unknown' },
+  );
+  return problemReply(failure.toRecord(), event?.correlationid);
 }
 
 async function settle(
@@ -221,7 +244,11 @@ async function record(
   };
   const replay = intent.kind === 'done' && open !== undefined ? replayOf(open.delivery) : undefined;
   const sameStore = replay !== undefined && letters?.storeId === storeId;
-  const recorded = await reach.store(storeId).run(settleMessage, sameStore ? { ...entry, replay } : entry);
+  const write = () => reach.store(storeId).run(settleMessage, sameStore ? { ...entry, replay } : entry);
+  const recorded = await write().catch((error: unknown) => {
+    if (owesSender(message) && toFailure(error).retryable) reach.later?.(write);
+    throw error;
+  });
   // What is in other stores is told after the key is durable, so that nothing is closed without its effect.
   if (sequence !== undefined && sequence.store !== storeId && recorded.key !== 'lost-lease') {
     await reach.store(sequence.store).run(settleMessage, { turn: turnOf(sequence) });

@@ -7,6 +7,8 @@ import { Failure } from '../../nodes/kernel/failure.ts';
 import type { FlowMessage } from '../../nodes/kernel/message.ts';
 import type { Store } from '../../nodes/kernel/store/store.ts';
 import { discharge, type Reach } from '../../nodes/settlement/discharge.ts';
+import { Later } from '../../nodes/settlement/later.ts';
+import { waitUntil } from '../support/processes.ts';
 import { storesUnderTest } from '../support/store.ts';
 
 /** A connection that remembers what was settled, in order with the key's states at that moment. */
@@ -224,6 +226,72 @@ for (const under of storesUnderTest()) {
     );
   });
 
+  promise(
+    'over HTTP nobody is told "accepted" while the store is away; once it is back the same request gets its answer',
+    async ({ store, reach }) => {
+      const idempotency = await claimed(store);
+      const message: FlowMessage = {
+        idempotency,
+        res: {},
+        event: event('m1'),
+        statusCode: 201,
+        headers: { 'content-type': 'application/json' },
+        payload: { accepted: true },
+      };
+      const { failing, later } = awayFor(store, 3);
+      const settlement = await discharge(message, 'auto', { ...reach, store: () => failing, later: later.add });
+      assert.equal(settlement.result, 'unreachable');
+      assert.equal(message.statusCode, 503);
+      assert.equal(message.headers?.['content-type'], 'application/problem+json');
+      assert.match(message.headers?.['retry-after'] ?? '', /^[1-9]\d*$/);
+      assert.deepEqual(
+        [(message.payload as { code: string }).code, (message.payload as { correlationId: string }).correlationId],
+        ['NOT_SETTLED', 'corr-1'],
+      );
+      assert.equal((await store.run(find, { scope: 'orders', key: 'm1' }))?.state, 'claimed');
+      await later.done();
+      const again = await store.run(claim, claimOf(idempotency));
+      assert.ok(again.kind === 'duplicate');
+      assert.equal(again.reply?.statusCode, 201);
+      assert.equal(Buffer.from(again.reply?.body as Uint8Array).toString(), '{"accepted":true}');
+      const { records } = await store.run(listAudit, {});
+      assert.deepEqual(
+        records.map(({ action, outcome }) => `${action} ${outcome}`),
+        ['message.settled success'],
+      );
+    },
+  );
+
+  for (const [failureClass, then] of [
+    ['data-quality', 'duplicate'],
+    ['conflict', 'new'],
+  ] as const) {
+    promise(
+      `over HTTP a ${failureClass} that could not be recorded is no answer yet: 503, and the next try is ${then}`,
+      async ({ store, reach }) => {
+        const idempotency = await claimed(store);
+        const message: FlowMessage = { idempotency, res: {}, failure: failure(failureClass) };
+        const { failing, later } = awayFor(store, 2);
+        await discharge(message, 'auto', { ...reach, store: () => failing, later: later.add });
+        assert.equal(message.statusCode, 503);
+        await later.done();
+        const again = await store.run(claim, claimOf(idempotency));
+        assert.equal(again.kind, then);
+        if (again.kind === 'duplicate') assert.equal(again.reply?.statusCode, 422);
+      },
+    );
+  }
+
+  promise(
+    'a message without a key gets the answer that the flow has prepared: only its audit entry is missing',
+    async ({ store, reach }) => {
+      const { failing } = awayFor(store, 1);
+      const message: FlowMessage = { res: {}, failure: failure('policy-rejection') };
+      await discharge(message, 'auto', { ...reach, store: () => failing, fallbackStore: 's1' });
+      assert.equal(message.statusCode, 403);
+    },
+  );
+
   promise('a lease that somebody else took over is told and changes nothing', async ({ store, reach }) => {
     const idempotency = await claimed(store);
     const settlement = await discharge(
@@ -238,6 +306,30 @@ for (const under of storesUnderTest()) {
   promise('a message that owes nothing passes', async ({ reach }) => {
     assert.deepEqual(await discharge({ payload: 1 }, 'auto', reach), { disposition: 'none', result: 'settled' });
   });
+}
+
+/** A store that refuses some operations, and what writes later what it refused. */
+function awayFor(store: Store, times: number) {
+  let left = times;
+  const run: Store['run'] = (operation, args) =>
+    left-- > 0
+      ? Promise.reject(new Failure('dependency-outage', 'STORE_UNAVAILABLE', 'The store is away.'))
+      : store.run(operation, args);
+  const later = new Later();
+  return {
+    failing: { ...store, engine: store.engine, run } as Store,
+    later: {
+      add: (write: () => Promise<unknown>) => later.add(write),
+      async done() {
+        assert.ok(later.waiting > 0, 'nothing is left to be written');
+        await waitUntil('it is written', () => later.waiting === 0);
+      },
+    },
+  };
+}
+
+function claimOf({ scope, key }: { scope: string; key: string }) {
+  return { scope, key, fingerprint: 'f', owner: 'again', lease: 60_000, retention: 3_600_000 };
 }
 
 function event(id: string) {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { ProblemDetails } from '../../nodes/settlement/index.ts';
 import { type EmbeddedNodeRed, embedNodeRed, type FlowNode, packageRoot } from '../support/node-red.ts';
+import { waitUntil } from '../support/processes.ts';
 
 let red: EmbeddedNodeRed;
 
@@ -14,6 +15,25 @@ before(async () => {
   await red.setFlows(JSON.parse(readFileSync(example, 'utf8')) as FlowNode[]);
 });
 after(() => red?.stop());
+
+/** Refuses what `settle` wants to record, as a store that is away at that moment does. */
+async function storeAwayFor(times: number): Promise<{ done(): boolean }> {
+  const dist = (path: string) => import(new URL(`../../dist/${path}`, import.meta.url).href);
+  const { serviceOf } = (await dist('node/index.js')) as typeof import('../../nodes/node/index.ts');
+  const { integrationStore } = (await dist(
+    'idempotency/index.js',
+  )) as typeof import('../../nodes/idempotency/index.ts');
+  const { Failure } = (await dist('kernel/failure.js')) as typeof import('../../nodes/kernel/failure.ts');
+  const { store } = serviceOf(red.RED as never, integrationStore, 'hf06astore')!;
+  const run = store.run.bind(store);
+  let left = times;
+  store.run = (operation, args) => {
+    if (operation.name !== 'settleMessage' || left <= 0) return run(operation, args);
+    left--;
+    return Promise.reject(new Failure('dependency-outage', 'STORE_UNAVAILABLE', 'The store is away.'));
+  };
+  return { done: () => left <= 0 };
+}
 
 async function post(key: string, unit: string) {
   const response = await fetch(`${red.url}/example/settle`, {
@@ -47,4 +67,20 @@ test('what was refused for now may come again, corrected too', async () => {
   assert.deepEqual([busy.status, busy.retryAfter], [503, '7']);
   assert.equal((await post('3', 'busy')).status, 503);
   assert.equal((await post('3', 'box')).status, 201);
+});
+
+test('an order whose end could not be recorded is not called accepted, and gets its answer at the next try', async () => {
+  const away = await storeAwayFor(2);
+  const first = await post('4', 'box');
+  assert.deepEqual([first.status, first.type, first.body.code], [503, 'application/problem+json', 'NOT_SETTLED']);
+  assert.match(first.retryAfter ?? '', /^[1-9]\d*$/);
+  await waitUntil('the store was there again', () => away.done());
+  const next = await waitUntil('it is recorded', async () => {
+    const answer = await post('4', 'box');
+    if (answer.status === 201) return answer;
+    // Never 201 twice by working on it twice: the gate says that it is being processed.
+    assert.equal(answer.status, 409);
+    return undefined;
+  });
+  assert.deepEqual(next.body, { order: 'PO-4', accepted: true });
 });

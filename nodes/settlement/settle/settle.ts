@@ -6,6 +6,7 @@ import { defineNode, describe } from '../../node/index.ts';
 import { openDesks } from '../desk.ts';
 import { discharge, type MessageSettlement, startTransactions } from '../discharge.ts';
 import { isOutcome } from '../intent.ts';
+import { Later } from '../later.ts';
 import { deliverySource } from '../sources.ts';
 import { settleDefinition } from './settle.def.ts';
 
@@ -31,12 +32,14 @@ export default defineNode(settleDefinition, ({ id, flowId, config, log, status, 
   const label = flowId === undefined ? undefined : flowLabel(RED, flowId);
   startTransactions(label);
   const tally: Tally = { done: 0, retried: 0, dead: 0, anomalies: 0 };
+  const later = new Later();
   const reach = {
     store: (storeId: string) => resolve(integrationStore, storeId).store,
     connection: (connectionId: string) => deliverySource(connectionId) ?? resolve(amqpConnection, connectionId),
     fallbackStore,
     letters: (queue: string, connection: string) =>
       openDesks().find((desk) => desk.queue === queue && desk.connection === connection),
+    later: (write: () => Promise<unknown>) => later.add(write),
     node: id,
     // The editor's name of the flow, which metrics and the console show.
     ...(label === undefined ? {} : { flowId: label }),
@@ -61,6 +64,7 @@ export default defineNode(settleDefinition, ({ id, flowId, config, log, status, 
       status(result === 'unreachable' ? 'degraded' : 'working', statusText(tally));
       send(message);
     },
+    close: () => later.close(),
   };
 });
 
