@@ -1,4 +1,4 @@
-/** Audit entries that follow the work they tell of: none is lost while the store is away, and the line is bounded. */
+/** Audit entries of confirmed messages: durable before anybody is told, kept while the store is away, bounded. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AuditLine } from '../../nodes/amqp/audit-line.ts';
@@ -45,6 +45,18 @@ for (const under of storesUnderTest()) {
     assert.equal((await verifyAudit(fixture.store)).kind, 'intact');
   });
 
+  test(`who adds an entry goes on when it is durable (${under.name})`, under.options, async () => {
+    await using fixture = await under.fresh();
+    const { store, state } = refusing(fixture.store);
+    const line = new AuditLine(store);
+    for (let index = 0; index < 3; index++) {
+      await line.add(entry(`m-${index}`));
+      assert.equal((await subjects(fixture.store)).length, index + 1);
+    }
+    assert.equal(state.operations, 3);
+    assert.equal(await line.close(), 0);
+  });
+
   test(`what came while the store was away is written when it is back (${under.name})`, under.options, async () => {
     await using fixture = await under.fresh();
     const { state, store } = refusing(fixture.store);
@@ -68,4 +80,11 @@ test('closing says how many entries the store did not take', async () => {
   await line.add(entry('m-1'));
   await line.add(entry('m-2'));
   assert.equal(await line.close(), 2);
+});
+
+test('a store that does not answer holds up nobody for long', async () => {
+  const run: Store['run'] = () => new Promise<never>(() => undefined);
+  const line = new AuditLine({ run } as Store, 10, 20);
+  await line.add(entry('m-1'));
+  await line.add(entry('m-2'));
 });

@@ -3,6 +3,7 @@
  * knows no more than a sender or an operator could.
  *
  *   child.ts accept  <store> <amqp url> <prefix> <keys>    accepts into the outbox, key by key in order
+ *   child.ts confirm <store> <amqp url> <queue>            publishes confirmed messages without a key, many at once
  *   child.ts consume <store or amqp url> <queue> <crash|hold>
  *   child.ts flow <store> <amqp url or "embedded"> <queue> <poison id>    settles all but that one, which ends it
  */
@@ -45,6 +46,24 @@ async function accept(storeText: string, amqpUrl: string, prefix: string, keys: 
           n--;
         }
         await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    }),
+  );
+}
+
+async function confirm(storeText: string, amqpUrl: string, queue: string): Promise<void> {
+  const { service } = startConnection({
+    id: 'connection',
+    namespace: 'ns',
+    engine: rabbitMq(amqpUrl),
+    store: { id: 'store', store: open(storeText) },
+  });
+  await Promise.all(
+    Array.from({ length: 20 }, async () => {
+      for (;;) {
+        const sent = message('', queue);
+        await service.accept({ message: sent }, 'confirmed');
+        say(`confirmed ${sent.properties.messageId}`);
       }
     }),
   );
@@ -93,6 +112,6 @@ async function flow(storeText: string, where: string, queue: string, poison: str
   }, 200);
 }
 
-const verbs: Record<string, (...args: string[]) => Promise<void>> = { accept, consume, flow } as never;
+const verbs: Record<string, (...args: string[]) => Promise<void>> = { accept, confirm, consume, flow } as never;
 const [verb, ...rest] = process.argv.slice(2);
 await verbs[verb!]!(...rest);

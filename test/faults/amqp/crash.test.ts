@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { startConnection } from '../../../nodes/amqp/connection-service.ts';
 import { EmbeddedEngine } from '../../../nodes/amqp/engines/embedded/engine.ts';
 import { deadLetterOf } from '../../../nodes/amqp/failure-headers.ts';
+import { type AuditPage, listAudit } from '../../../nodes/kernel/audit/index.ts';
 import { openStore, type Store } from '../../../nodes/kernel/store/index.ts';
 import {
   amqpUrl,
@@ -93,6 +94,38 @@ describe('Killed while messages are in the flow', () => {
     await assertPoisoned(engine, name, poison.properties.messageId);
     await engine.close();
     await deleteFromBroker(amqpUrl!, [name, `${name}.dead`, `${name}.retry.200ms`, `${name}.retry.1s`], []);
+  });
+
+  test('RabbitMQ: whoever was told that a message is confirmed finds its entry in the audit trail', {
+    skip: amqpUrl === undefined ? 'AMQP_URL is not set' : false,
+  }, async () => {
+    const file = join(folder, 'audit.sqlite');
+    const name = `${uniquePrefix()}.q`;
+    const engine = rabbitMq(amqpUrl!);
+    await engine.declare({ exchanges: [], queues: [queue(name)] });
+    const told = new Set<string>();
+    for (let kill = 0; kill < kills; kill++) {
+      const publisher = child('confirm', `sqlite:${file}`, amqpUrl!, name);
+      await until('some are confirmed', () => lines(publisher, 'confirmed').length > 100 + Math.random() * 100);
+      publisher.signal('SIGKILL');
+      await publisher.waitForExit();
+      for (const [, id] of lines(publisher, 'confirmed')) told.add(id!);
+    }
+    const store = openStore({ engine: 'sqlite', file });
+    const entries = new Set<string | undefined>();
+    for (let cursor: number | undefined = 0; cursor !== undefined; ) {
+      const page: AuditPage = await store.run(listAudit, { order: 'oldest-first', limit: 1_000, cursor });
+      for (const { action, subject } of page.records) if (action === 'message.accepted') entries.add(subject);
+      cursor = page.next;
+    }
+    await store.close();
+    await engine.close();
+    await deleteFromBroker(amqpUrl!, [name, `${name}.dead`, `${name}.retry.200ms`, `${name}.retry.1s`], []);
+    assert.ok(told.size >= 100 * kills);
+    assert.deepEqual(
+      [...told].filter((id) => !entries.has(id)),
+      [],
+    );
   });
 
   for (const type of ['embedded', 'quorum', 'classic'] as const) {
