@@ -22,7 +22,7 @@ import { firstFailedAtOf } from './failure-headers.ts';
 import { Intake } from './intake.ts';
 import { OutboxForwarder } from './outbox.ts';
 import { acceptIntoOutbox, acceptIntoQueue, type Completion, leaseLost, noteConfirmed } from './outbox-operations.ts';
-import { Readiness } from './readiness.ts';
+import { Readiness, reaches, type Target } from './readiness.ts';
 import { forgetRedeliveries, noteRedelivery, purgeRedeliveries } from './redelivery-operations.ts';
 import { defaultRetryBudget, RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 import { decide, defaultRetryPolicy, type RetryPolicy, stepOf, withJitter } from './retry-policy.ts';
@@ -120,7 +120,8 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
           engine,
           connection: id,
           limit: options.outboxLimit ?? 10_000,
-          ready: () => readiness.open,
+          ready: () => !readiness.shut,
+          obstacle,
         })
       : undefined;
   const orders = new StandingOrders(store?.store, id, () => void intake.apply().catch(() => undefined));
@@ -170,24 +171,40 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
     }
   }
 
-  /** A deploy declares and publishes at once; what a node needs stands before anything is published. */
-  async function stand(topology: Topology, first: Promise<void>): Promise<void> {
-    const release = readiness.hold();
-    for (let declaring = first; ; declaring = engine.declare(topology)) {
-      const failure = await declaring.then(() => undefined, toFailure);
-      // What only a person can mend (another queue of that name, a permission) must not hold up all the others.
-      if (failure === undefined || !failure.retryable) break;
-      await sleep(declareAgain);
-      if (closed || !declared.has(topology)) break;
+  /**
+   * A deploy declares and publishes at once: what a message needs stands before it is published.
+   * @returns the first try
+   */
+  function stand(topology: Topology): Promise<void> {
+    let problem = '';
+    const why = () => problem || ('problem' in engine.state ? (engine.state.problem ?? '') : '');
+    const holds = new Map<string, () => void>();
+    for (const name of topology.exchanges) {
+      holds.set(name, readiness.hold({ what: `exchange "${name}"`, needs: ({ exchange }) => exchange === name, why }));
     }
-    release();
+    for (const queue of topology.queues) {
+      const needs = (target: Target) => reaches(queue, target);
+      holds.set(queue.name, readiness.hold({ what: `queue "${queue.name}"`, needs, why }));
+    }
+    const release = (name: string) => holds.get(name)?.();
+    const first = engine.declare(topology, release);
+    void (async () => {
+      for (let declaring = first; ; declaring = engine.declare(topology, release)) {
+        const failure = await declaring.then(() => undefined, toFailure);
+        // What only a person can mend (another queue of that name, a permission) must not hold up others.
+        if (failure === undefined || !failure.retryable) break;
+        problem = failure.message;
+        await sleep(declareAgain);
+        if (closed || !declared.has(topology)) break;
+      }
+      for (const name of holds.keys()) release(name);
+    })();
+    return first;
   }
 
-  function standing(): Promise<void> {
-    return readiness.passed(() => {
-      const { state } = engine;
-      return 'problem' in state ? state.problem : '';
-    });
+  /** Why a message may not go to the broker now, though others may; for people. */
+  function obstacle(target: Target): string | undefined {
+    return (readiness.open ? undefined : readiness.obstacle(target)) ?? engine.obstacle?.(target);
   }
 
   async function acceptDurably(acceptance: Acceptance): Promise<Accepted> {
@@ -202,7 +219,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       audit: auditOf(acceptance, 'outbox'),
     };
     if (engine instanceof EmbeddedEngine) {
-      if (!readiness.open) await standing();
+      if (!readiness.open) await readiness.passed(message);
       await engine.makeRoom(message);
       engine.stored(message, await store.store.run(acceptIntoQueue, args));
     } else {
@@ -240,7 +257,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
   }
 
   async function publish(whole: OutgoingMessage): Promise<void> {
-    if (!readiness.open) await standing();
+    if (!readiness.open) await readiness.passed(whole);
     const { message, kept } = checkedIn(whole);
     if (kept !== undefined) await store!.store.run(keepBody, kept);
     await engine.publish(message);
@@ -303,11 +320,16 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
     declare(topology) {
       declared.add(topology);
       for (const queue of topology.queues) queues.set(queue.name, queue);
-      const declaring = engine.declare(topology);
-      void stand(topology, declaring);
-      return declaring;
+      return stand(topology);
     },
-    withdraw: (topology) => void declared.delete(topology),
+    withdraw(topology) {
+      if (!declared.delete(topology)) return;
+      const { exchanges, queues: left } = service.topology();
+      engine.withdraw?.({
+        exchanges: topology.exchanges.filter((name) => !exchanges.includes(name)),
+        queues: topology.queues.filter(({ name }) => !left.some((other) => other.name === name)),
+      });
+    },
 
     publish,
 
@@ -405,6 +427,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       const halt = intake.haltOf(queue);
       return heldQueues.get(queue) ?? (halt?.kind === 'paused' ? undefined : halt?.text);
     },
+    problemOf: (name) => engine.problemOf(name),
 
     depth: (queue) => engine.depth(queue),
     topology(): Topology {
@@ -464,7 +487,10 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
     for (const queue of intake.queues) {
       told.add(queue);
       telemetry.gauge('inflight', { queue }, engine.openDeliveries(queue).length);
-      const { ready, oldestAge } = await engine.depth(queue);
+      // One that does not answer keeps the others from nothing.
+      const depth = await engine.depth(queue).catch(() => undefined);
+      if (depth === undefined) continue;
+      const { ready, oldestAge } = depth;
       telemetry.gauge('queue_depth', { queue }, ready);
       // RabbitMQ does not tell the age of a message.
       if (engine.kind === 'embedded') telemetry.gauge('queue_oldest_seconds', { queue }, (oldestAge ?? 0) / 1000);
@@ -486,7 +512,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
 
   return {
     service,
-    hold: () => readiness.hold(),
+    hold: () => readiness.hold({ what: 'what the flows being deployed declare', why: () => '' }),
     async close() {
       closed = true;
       readiness.close();

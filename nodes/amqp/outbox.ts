@@ -26,8 +26,13 @@ export interface ForwarderOptions {
   limit: number;
   /** Messages on their way at once. Default 100. */
   window?: number;
-  /** False while exchanges and queues are still being declared; {@link OutboxForwarder.releaseHeld} tells of the end. */
+  /** False while nothing may go; {@link OutboxForwarder.releaseHeld} tells of the end. */
   ready?(): boolean;
+  /**
+   * Why a message cannot go now, though others may; undefined when it can. {@link OutboxForwarder.releaseHeld} tells
+   * that this has changed; otherwise it is asked again after some seconds.
+   */
+  obstacle?(target: { exchange: string; routingKey: string }): string | undefined;
 }
 
 /** Rows read at once, and rows kept in memory at most; those of held keys come on top, up to the outbox's limit. */
@@ -40,6 +45,8 @@ const holdTime = 5_000;
 /** For each key that is held: at most a hundred of them are tried in a second, however many there are. */
 const holdTimeEach = 10;
 const pauseAfterOutage = 500;
+/** Milliseconds between two looks, while the window is full, whether what fills it still counts. */
+const lookInterval = 1_000;
 
 export class OutboxForwarder {
   readonly #options: ForwarderOptions;
@@ -56,7 +63,8 @@ export class OutboxForwarder {
   #sendable: string[] = [];
   readonly #held = new Map<string, string>();
   #confirmed: number[] = [];
-  #flying = 0;
+  /** On their way. */
+  readonly #flying = new Set<OutboxRow['message']>();
   /** Rows in `#lines` whose key is not held: held ones must not keep others from being read. */
   #waiting = 0;
   #cursor = 0;
@@ -74,6 +82,9 @@ export class OutboxForwarder {
     this.#options = options;
     this.#window = options.window ?? 100;
     this.#lease = `outbox ${options.connection}`;
+    this.#every(lookInterval, () => {
+      if (this.#flying.size >= this.#window) this.#pump();
+    });
     this.#offState = options.engine.onState((state) => {
       if (state.kind === 'ready') this.#resumeAfter(0);
     });
@@ -120,7 +131,7 @@ export class OutboxForwarder {
     this.#closed = true;
     this.#offState();
     for (const timer of this.#timers) clearInterval(timer);
-    for (let waited = 0; this.#flying > 0 && waited < 2_000; waited += 20) {
+    for (let waited = 0; this.#flying.size > 0 && waited < 2_000; waited += 20) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     await this.#loading;
@@ -226,17 +237,31 @@ export class OutboxForwarder {
     if (this.#closed || !this.#leader || Date.now() < this.#pausedUntil || this.#options.ready?.() === false) return;
     const { kind } = this.#options.engine.state;
     if (kind !== 'ready' && kind !== 'misconfigured') return;
-    while (this.#flying < this.#window) {
+    for (let room = this.#window - this.#counted(); room > 0; ) {
       const key = this.#sendable.shift();
-      if (key === undefined) break;
+      if (key === undefined) return;
       const row = this.#lines.get(key)?.[0];
-      if (row !== undefined) this.#send(key, row);
+      if (row === undefined) continue;
+      const obstacle = this.#options.obstacle?.(row.message);
+      if (obstacle !== undefined) this.#hold(key, obstacle);
+      else {
+        this.#send(key, row);
+        room--;
+      }
     }
   }
 
+  /** Messages on their way, without those whose target keeps them waiting: others go on beside them. */
+  #counted(): number {
+    if (this.#flying.size < this.#window) return this.#flying.size;
+    let counted = 0;
+    for (const message of this.#flying) if (this.#options.obstacle?.(message) === undefined) counted++;
+    return counted;
+  }
+
   #send(key: string, row: OutboxRow): void {
-    this.#flying++;
     const { message } = row;
+    this.#flying.add(message);
     this.#options.engine
       .publish({
         exchange: message.exchange,
@@ -247,10 +272,10 @@ export class OutboxForwarder {
       })
       .then(
         () => this.#succeeded(key, row),
-        (error: unknown) => this.#failed(key, toFailure(error)),
+        (error: unknown) => this.#failed(key, message, toFailure(error)),
       )
       .finally(() => {
-        this.#flying--;
+        this.#flying.delete(message);
         if (this.#waiting < buffered / 2 && this.#moreMayExist) this.#load();
         else this.#pump();
       });
@@ -268,18 +293,23 @@ export class OutboxForwarder {
     else this.#sendable.push(key);
   }
 
-  #failed(key: string, failure: Failure): void {
-    const line = this.#lines.get(key);
-    if (line === undefined || this.#held.has(key)) return;
-    if (failure.class === 'dependency-outage' || (failure.class === 'saturation' && failure.code !== 'AMQP_REFUSED')) {
+  #failed(key: string, message: OutboxRow['message'], failure: Failure): void {
+    if (this.#lines.get(key) === undefined || this.#held.has(key)) return;
+    const ofAll =
+      failure.class === 'dependency-outage' || (failure.class === 'saturation' && failure.code !== 'AMQP_REFUSED');
+    if (ofAll && this.#options.obstacle?.(message) === undefined) {
       this.#problem = failure.message;
       this.#sendable.unshift(key);
       this.#resumeAfter(pauseAfterOutage);
       return;
     }
-    // Only this key waits: its queue may be bound or emptied later, its exchange declared, its permission granted.
-    this.#held.set(key, failure.message);
-    this.#waiting -= line.length;
+    this.#hold(key, failure.message);
+  }
+
+  /** Only this key waits: its queue may be bound or emptied later, its exchange declared, its permission granted. */
+  #hold(key: string, why: string): void {
+    this.#held.set(key, why);
+    this.#waiting -= this.#lines.get(key)?.length ?? 0;
     this.#later(Math.max(holdTime, this.#held.size * holdTimeEach), () => {
       this.#offer(key);
       this.#pump();

@@ -105,8 +105,8 @@ export interface AmqpConnectionService {
   /** `<namespace>.<name>`, unless `name` already begins with the namespace. */
   queueName(name: string): string;
   /**
-   * Declares what a node needs. Until it stands, nothing is published; what could not be declared for an outage is
-   * tried again until {@link withdraw}.
+   * Declares what a node needs. Until it stands, no message is published that needs it; what could not be declared for
+   * an outage is tried again until {@link withdraw}.
    */
   declare(topology: Topology): Promise<void>;
   /** The node that declared it is gone. Nothing is deleted. */
@@ -156,6 +156,8 @@ export interface AmqpConnectionService {
   hold(queue: string, reason: string | undefined): void;
   /** Why the consumer takes nothing, for people: an outage, or {@link halted} other than by a pause. */
   held(queue: string): string | undefined;
+  /** What is wrong with an exchange or queue, for people; the connection may work otherwise. */
+  problemOf(name: string): string | undefined;
   depth(queue: string): Promise<QueueDepth>;
   /** Settles that came too late or twice since the start. */
   readonly counters: Readonly<{ stale: number; alreadySettled: number; released: number }>;

@@ -275,10 +275,13 @@ export function brokerParts(RED: RuntimeApi): PartNow[] {
       const detail = `Too many retries: consumers go on within ${Math.ceil(resumesIn / 1_000)} s. See which failures repeat.`;
       return { id, name, kind: 'broker', health: 'attention', state: 'slowed: retry budget used up', detail };
     }
-    const [health, words] = brokerWords[state.kind];
+    const partly = state.kind === 'ready' && state.problem !== undefined;
+    const [health, words]: [Health, string] = partly
+      ? ['attention', 'connected, a queue does not answer']
+      : brokerWords[state.kind];
     const detail =
       'problem' in state
-        ? state.problem
+        ? (state.problem ?? '')
         : state.kind === 'blocked'
           ? state.reason
           : state.kind === 'ready'

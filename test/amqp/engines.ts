@@ -135,13 +135,13 @@ export const rabbitKind: BenchKind = {
 /** Remembers what was declared, for the cleaning up. */
 function watched(engine: MessagingEngine, used: { queues: Set<string>; exchanges: Set<string> }): MessagingEngine {
   const declare = engine.declare.bind(engine);
-  engine.declare = (topology) => {
+  engine.declare = (topology, decided) => {
     for (const exchange of topology.exchanges) used.exchanges.add(exchange);
     for (const { name, retrySteps } of topology.queues) {
       used.queues.add(name).add(`${name}.dead`);
       for (const step of retrySteps ?? []) used.queues.add(`${name}.retry.${words(step)}`);
     }
-    return declare(topology);
+    return declare(topology, decided);
   };
   return engine;
 }

@@ -7,7 +7,7 @@ import { defaultRetryPolicy } from '../../nodes/amqp/retry-policy.ts';
 import type { AmqpConnectionService } from '../../nodes/amqp/service.ts';
 import type { Failure } from '../../nodes/kernel/failure.ts';
 import type { FlowMessage } from '../../nodes/kernel/message.ts';
-import { type Bench, message, queue, rabbitKind, sqliteKind, until } from './engines.ts';
+import { type Bench, failure, message, queue, rabbitKind, sqliteKind, until } from './engines.ts';
 
 describe('Flow consumer', () => {
   let bench: Bench;
@@ -95,6 +95,26 @@ describe('Flow consumer', () => {
     // The late settle of the first delivery reaches nothing.
     assert.equal((await service.settle(seen[0]!.delivery!.tag, { kind: 'done' })).result, 'already-settled');
     assert.equal((await service.settle(seen[1]!.delivery!.tag, { kind: 'done' })).result, 'settled');
+  });
+
+  test('a settle that comes too late or twice does nothing, and is counted', async () => {
+    const { name, seen, consumer } = await consuming();
+    consumer.start();
+    await service.publish(message('', name));
+    await until('it came', () => seen.length === 1);
+    const { stale, alreadySettled } = service.counters;
+    const { tag } = seen[0]!.delivery!;
+    await consumer.close(0);
+    const again = await consuming();
+    assert.equal((await service.settle(tag, { kind: 'done' })).result, 'stale');
+    assert.equal((await service.depth(name)).ready, 1, 'it comes again');
+    again.consumer.start();
+    await service.publish(message('', again.name));
+    await until('it came', () => again.seen.length === 1);
+    const next = again.seen[0]!.delivery!.tag;
+    await service.settle(next, { kind: 'done' });
+    assert.equal((await service.settle(next, { kind: 'dead-letter', failure })).result, 'already-settled');
+    assert.deepEqual([service.counters.stale - stale, service.counters.alreadySettled - alreadySettled], [1, 1]);
   });
 
   test('a message that waited for its turn longer than the deadline has its whole time in the flow', async () => {

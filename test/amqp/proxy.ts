@@ -55,6 +55,11 @@ export class LinkProxy {
     });
   }
 
+  /** Connections that are open now. */
+  get connections(): number {
+    return this.#pairs.size;
+  }
+
   /** In front of the broker of an `amqp://` URL. */
   static async of(amqpUrl: string): Promise<{ proxy: LinkProxy; url: string }> {
     const url = new URL(amqpUrl);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { connect } from 'amqplib';
-import { describeAddress, parseAddresses } from '../../nodes/amqp/engines/rabbitmq/connection.ts';
+import { describeAddress, parseAddresses, reconnectDelay } from '../../nodes/amqp/engines/rabbitmq/connection.ts';
 import type { RabbitMqEngine } from '../../nodes/amqp/engines/rabbitmq/engine.ts';
 import { deadLetterOf } from '../../nodes/amqp/failure-headers.ts';
 import { Failure } from '../../nodes/kernel/failure.ts';
@@ -28,6 +28,35 @@ test('addresses: several hosts share user and vhost, and are described without c
       () => parseAddresses(bad),
       (error: unknown) => error instanceof Failure && error.class === 'configuration',
     );
+  }
+});
+
+test('waiting to connect again doubles up to half a minute, and no two wait alike', () => {
+  // mulberry32, so that each run draws the same.
+  const seeded = (seed: number) => () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+  for (const [failures, ceiling] of [
+    [0, 200],
+    [1, 400],
+    [5, 6_400],
+    [8, 30_000],
+    [10_000, 30_000],
+    [Number.POSITIVE_INFINITY, 30_000],
+  ] as const) {
+    assert.equal(
+      reconnectDelay(failures, () => 0),
+      ceiling / 2,
+    );
+    const random = seeded(failures === Number.POSITIVE_INFINITY ? 1 : failures);
+    const delays = Array.from({ length: 200 }, () => reconnectDelay(failures, random));
+    assert.ok(Math.max(...delays) <= ceiling && Math.min(...delays) >= ceiling / 2, `${failures} failures`);
+    assert.ok(new Set(delays).size > 50, `${failures} failures: all come back together`);
+    // Spread over the whole half.
+    assert.ok(Math.max(...delays) - Math.min(...delays) > ceiling * 0.45);
   }
 });
 
@@ -282,6 +311,134 @@ describe('RabbitMQ', { skip: amqpUrl === undefined ? 'AMQP_URL is not set' : fal
     await away.close();
     await proxied.proxy.close();
   });
+
+  test('a link whose other end is gone is found by its heartbeat, and consuming goes on', async () => {
+    const proxied = await LinkProxy.of(amqpUrl!);
+    const name = await fresh();
+    const quick = start(proxied.url, { heartbeat: 1 });
+    await quick.declare({ exchanges: [], queues: [queue(name)] });
+    const inbox = new Inbox();
+    await quick.consume({ queue: name, prefetch: 5 }, inbox.receive);
+    await engine.publish(message('', name));
+    const held = await inbox.nth(1);
+    proxied.proxy.halfOpen();
+    // Nothing comes any more, not even the end of the connection.
+    await until('it is noticed', () => quick.state.kind !== 'ready');
+    await until('it is back', () => quick.state.kind === 'ready');
+    assert.equal((await inbox.nth(2)).properties.messageId, held.properties.messageId);
+    assert.equal(await quick.settle(held.handle, { kind: 'done' }), 'stale');
+    await quick.publish(message('', name));
+    await inbox.nth(3);
+    await quick.close();
+    await proxied.proxy.close();
+  });
+
+  test('several hosts are tried in turn, and the one that answers keeps the connections', async () => {
+    const hosts = [await LinkProxy.of(amqpUrl!), await LinkProxy.of(amqpUrl!), await LinkProxy.of(amqpUrl!)];
+    const [first, second, third] = hosts.map(({ proxy: each }) => each);
+    const links = () => hosts.map(({ proxy: each }) => each.connections);
+    first!.refuse();
+    const away = start(hosts.map(({ url }) => url).join(','));
+    const name = await fresh();
+    await until('the second answers', () => away.state.kind === 'ready' && links()[1] === 2);
+    await away.publish(message('', name));
+    first!.mend();
+    second!.refuse();
+    await until('the third answers', () => away.state.kind === 'ready' && links()[2] === 2);
+    await away.publish(message('', name));
+    third!.refuse();
+    await until('the first answers, after the last', () => away.state.kind === 'ready' && links()[0] === 2);
+    await away.publish(message('', name));
+    assert.deepEqual(links(), [2, 0, 0]);
+    await away.close();
+    for (const { proxy: each } of hosts) await each.close();
+  });
+
+  test('a classic queue with priorities gives the higher ones first, and equal ones in their order', async () => {
+    const name = await fresh({ type: 'classic', maxPriority: 9 });
+    const prioritised = (priority: number | undefined) => {
+      const sent = message('', name);
+      if (priority !== undefined) sent.properties.priority = priority;
+      return sent;
+    };
+    const sent = [undefined, 1, 9, 5, 1, 9, undefined].map(prioritised);
+    for (const each of sent) await engine.publish(each);
+    const inbox = new Inbox();
+    const consumer = await engine.consume({ queue: name, prefetch: 1 }, (delivery) => {
+      inbox.receive(delivery);
+      engine.settle(delivery.handle, { kind: 'done' }).catch((error: unknown) => assert.fail(String(error)));
+    });
+    await inbox.nth(sent.length);
+    assert.deepEqual(
+      inbox.all.map(({ properties }) => properties.messageId),
+      [2, 5, 3, 1, 4, 0, 6].map((index) => sent[index]!.properties.messageId),
+    );
+    assert.equal(inbox.all[0]!.properties.priority, 9);
+    await consumer.close();
+  });
+
+  test('a priority changes nothing on a quorum queue of this version, and harms nothing', async () => {
+    const name = await fresh();
+    const sent = [1, 9, 5].map((priority) => {
+      const each = message('', name);
+      each.properties.priority = priority;
+      return each;
+    });
+    for (const each of sent) await engine.publish(each);
+    const inbox = new Inbox();
+    const consumer = await engine.consume({ queue: name, prefetch: 1 }, (delivery) => {
+      inbox.receive(delivery);
+      engine.settle(delivery.handle, { kind: 'done' }).catch((error: unknown) => assert.fail(String(error)));
+    });
+    await inbox.nth(sent.length);
+    const { state } = engine;
+    const major = Number(/ (\d+)\./.exec(state.kind === 'ready' ? state.server : '')?.[1]);
+    // From 4.0 on there are two levels.
+    const expected = major >= 4 ? [1, 2, 0] : [0, 1, 2];
+    assert.deepEqual(
+      inbox.all.map(({ properties }) => properties.messageId),
+      expected.map((index) => sent[index]!.properties.messageId),
+    );
+    await consumer.close();
+  });
+
+  for (const type of ['quorum', 'classic'] as const) {
+    test(`single active consumer, ${type}: one gets all, and when it dies the other one goes on where it was`, async () => {
+      const proxied = await LinkProxy.of(amqpUrl!);
+      const more = { type, singleActiveConsumer: true };
+      const name = await fresh(more);
+      const topology = { exchanges: [], queues: [queue(name, more)] };
+      const [active, standby] = [start(proxied.url), start(amqpUrl!)];
+      const inboxes = [new Inbox(), new Inbox()] as const;
+      await active.declare(topology);
+      await active.consume({ queue: name, prefetch: 10 }, inboxes[0].receive);
+      await engine.publish(message('', name));
+      await active.settle((await inboxes[0].nth(1)).handle, { kind: 'done' });
+      await standby.declare(topology);
+      await standby.consume({ queue: name, prefetch: 10 }, inboxes[1].receive);
+      const sent = Array.from({ length: 20 }, () => message('', name));
+      for (const each of sent) await engine.publish(each);
+      // Half of them are its prefetch: with a second consumer at work they would be shared.
+      await inboxes[0].nth(11);
+      await active.settle(inboxes[0].all[1]!.handle, { kind: 'done' });
+      await inboxes[0].nth(12);
+      assert.equal(inboxes[1].all.length, 0, 'both are active');
+      proxied.proxy.refuse();
+      await inboxes[1].nth(10);
+      for (let at = 0; at < 19; at++) {
+        const { handle } = await inboxes[1].nth(at + 1);
+        await standby.settle(handle, { kind: 'done' });
+      }
+      assert.deepEqual(
+        inboxes[1].all.map(({ properties }) => properties.messageId),
+        sent.slice(1).map(({ properties }) => properties.messageId),
+        'what was not settled came again, in its order',
+      );
+      await active.close();
+      await standby.close();
+      await proxied.proxy.close();
+    });
+  }
 
   test('wrong credentials and a missing vhost are said in words, without the password', async () => {
     const url = new URL(amqpUrl!);

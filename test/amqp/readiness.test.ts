@@ -19,14 +19,16 @@ class Gatekeeper {
   constructor(engine: MessagingEngine) {
     this.#engine = engine;
     this.#declare = engine.declare.bind(engine);
-    engine.declare = (topology) => this.declare(topology);
+    engine.declare = (topology, decided) => this.declare(topology, decided);
   }
 
-  async declare(topology: Topology): Promise<void> {
+  async declare(topology: Topology, decided?: (name: string) => void): Promise<void> {
     const name = topology.queues[0]?.name ?? '';
     this.tries.push(name);
+    // The exchanges come first, and stand whatever becomes of the queue.
+    await this.#declare({ ...topology, queues: [] }, decided);
     await this.instead.get(name)?.shift()?.();
-    await this.#declare(topology);
+    await this.#declare(topology, decided);
   }
 
   restore(): void {
@@ -50,7 +52,7 @@ for (const kind of allKinds) {
     });
 
     /** A connection whose queue `last` is still to be declared, and what its two queues got. */
-    async function deploying(last: (() => Promise<void>)[]) {
+    async function deploying(last: (() => Promise<void>)[], bindingOfLast = '#') {
       const id = uniquePrefix();
       const engine = bench.another();
       const gatekeeper = new Gatekeeper(engine);
@@ -58,11 +60,11 @@ for (const kind of allKinds) {
       const running: RunningConnection = startConnection({ id, namespace: id, engine, store: { id: 'store', store } });
       closers.push(() => running.close());
       const { service } = running;
-      const topology = (name: string): Topology => ({
+      const topology = (name: string, routingKey: string): Topology => ({
         exchanges: [exchange],
-        queues: [queue(`${exchange}.${name}`, { bindings: [{ exchange, routingKey: '#' }] })],
+        queues: [queue(`${exchange}.${name}`, { bindings: [{ exchange, routingKey }] })],
       });
-      const [first, second] = [topology('first'), topology('last')];
+      const [first, second] = [topology('first', '#'), topology('last', bindingOfLast)];
       gatekeeper.instead.set(second.queues[0]!.name, last);
       await service.declare(first);
       const declared = service.declare(second).then(
@@ -114,6 +116,32 @@ for (const kind of allKinds) {
       assert.equal((await inboxes.last.nth(1)).properties.messageId, sent.properties.messageId);
     });
 
+    test('a queue that an outage keeps from being declared holds up only what needs it', async () => {
+      const held = Promise.withResolvers<void>();
+      const { service, exchange, declared, inboxes, ids } = await deploying([() => held.promise], 'lab.*');
+      const needing = message(exchange, 'lab.result');
+      const byName = message('', `${exchange}.last`);
+      const inOutbox = message(exchange, 'lab.order');
+      const waiting = Promise.all([
+        service.accept({ message: needing }, 'confirmed'),
+        service.publish(byName),
+        // With a broker it is accepted and waits there.
+        service.accept({ message: inOutbox }, 'outbox'),
+      ]);
+      const others = [message(exchange, 'order'), message(exchange, 'laboratory'), message('', `${exchange}.first`)];
+      await service.accept({ message: others[0]! }, 'confirmed');
+      await service.accept({ message: others[1]! }, 'outbox');
+      await service.publish(others[2]!);
+      await inboxes.first.nth(3);
+      assert.deepEqual(ids(inboxes.first), others.map(({ properties }) => properties.messageId).sort());
+      assert.equal(inboxes.last.all.length, 0);
+      held.resolve();
+      await declared;
+      await waiting;
+      await inboxes.last.nth(3);
+      assert.deepEqual(ids(inboxes.last), [needing, byName, inOutbox].map((each) => each.properties.messageId).sort());
+    });
+
     test('a queue that only a person can mend holds up nobody, and neither does one whose node is gone', async () => {
       const differs = () => Promise.reject(new Failure('configuration', 'AMQP_QUEUE_DIFFERS', 'It differs.'));
       const wrong = await deploying([differs]);
@@ -148,26 +176,29 @@ for (const kind of allKinds) {
   });
 }
 
-test('who waits too long is told that a system is away, and one more than a thousand that it is too much', async () => {
+test('who waits too long is told what does not stand and why, and one more than a thousand that it is too much', async () => {
   mock.timers.enable({ apis: ['setTimeout'] });
   try {
     const readiness = new Readiness(() => undefined);
-    const release = readiness.hold();
-    const waiting = Array.from({ length: 1_000 }, () => readiness.passed(() => 'The broker does not answer.'));
+    const target = { exchange: '', routingKey: 'lab' };
+    const release = readiness.hold({
+      what: 'queue "lab"',
+      needs: ({ routingKey }) => routingKey === 'lab',
+      why: () => 'The broker does not answer.',
+    });
+    const waiting = Array.from({ length: 1_000 }, () => readiness.passed(target));
     const outcomes = Promise.allSettled(waiting);
-    await assert.rejects(
-      readiness.passed(() => ''),
-      { class: 'saturation', code: 'AMQP_WINDOW_FULL', outcome: 'none' },
-    );
+    await assert.rejects(readiness.passed(target), { class: 'saturation', code: 'AMQP_WINDOW_FULL', outcome: 'none' });
+    await readiness.passed({ exchange: '', routingKey: 'orders' });
     mock.timers.tick(10_000);
     for (const outcome of await outcomes) {
       assert.equal(outcome.status, 'rejected');
       const { class: kind, code, message: sentence } = outcome.reason as Failure;
       assert.deepEqual([kind, code], ['dependency-outage', 'AMQP_NOT_DECLARED']);
-      assert.match(sentence, /The broker does not answer/);
+      assert.match(sentence, /Queue "lab" does not stand yet\. The broker does not answer\./);
     }
     release();
-    await readiness.passed(() => '');
+    await readiness.passed(target);
   } finally {
     mock.timers.reset();
   }

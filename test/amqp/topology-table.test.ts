@@ -30,6 +30,14 @@ test('the embedded queue keeps its retries, knows no types, and lets every consu
   ]);
 });
 
+test('a classic queue says its priorities; the embedded one has none to say', () => {
+  const queues = [queue('hf.urgent', { type: 'classic', maxPriority: 9 })];
+  const keys = (engine: 'rabbitmq' | 'embedded') =>
+    topologyRows(engine, { exchanges: [], queues })[0]!.terms.map(({ key }) => key);
+  assert.deepEqual(keys('rabbitmq'), ['deliveries', 'priorities']);
+  assert.deepEqual(keys('embedded'), ['deliveries', 'waits']);
+});
+
 test('a queue without retries has neither retry nor dead letter queues', () => {
   const { retrySteps: _steps, ...plain } = queue('hf.plain');
   assert.deepEqual(

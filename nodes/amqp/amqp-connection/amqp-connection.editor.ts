@@ -134,7 +134,7 @@ RED.nodes.registerType<ConnectionFields, Secrets>('amqp-connection', {
         }
         line(true, text('test.connected', { ...report }));
         for (const what of missing) line(false, text('test.missing', { what }));
-        for (const note of notes) line(false, note);
+        for (const note of notes) line('note', note);
       },
     });
   },

@@ -13,7 +13,7 @@ export interface ProbeResult {
   user: string;
   /** Permissions that are missing, in words; empty when all is well. */
   missing: string[];
-  /** What this version lacks or does differently, in words. */
+  /** What this version lacks, in words, and what is done instead. */
   notes: string[];
 }
 
@@ -85,6 +85,12 @@ function notesOn({ major, minor }: { major: number; minor: number }): string[] {
   const notes: string[] = [];
   if (major < 3 || (major === 3 && minor < 10)) {
     notes.push('Older than 3.10: quorum queues lack at-least-once dead lettering and message time limits.');
+  }
+  if (major < 4) {
+    notes.push('Before 4.0 quorum queues have no priorities: a queue that needs them is classic.');
+  }
+  if (major < 4 || (major === 4 && minor < 3)) {
+    notes.push('Before 4.3 the broker has no delayed retry of its own: retry queues do it.');
   }
   if (major === 4 && (minor === 1 || minor === 2)) {
     notes.push('4.1 and 4.2 leak disk space of quorum retry queues; classic ones are used for the retry steps.');

@@ -21,13 +21,14 @@ export function topologyRows(engine: MessagingEngine['kind'], { exchanges, queue
     terms: [{ key: 'topic' }],
   }));
   for (const queue of queues) {
-    const { name, type, bindings, retrySteps: steps, maxLength, singleActiveConsumer } = queue;
+    const { name, type, bindings, retrySteps: steps, maxLength, singleActiveConsumer, maxPriority } = queue;
     const broker = engine === 'rabbitmq';
     // A classic queue counts no deliveries; there the store does.
     const limit = queue.deliveryLimit ?? defaultDeliveryLimit;
     const terms: TopologyRow['terms'] = [
       { key: 'deliveries', values: { limit } },
       ...(maxLength === undefined ? [] : [{ key: 'length', values: { limit: maxLength.toLocaleString('en') } }]),
+      ...(maxPriority === undefined || !broker ? [] : [{ key: 'priorities', values: { highest: maxPriority } }]),
       ...(singleActiveConsumer === true && broker ? [{ key: 'single' }] : []),
       ...(steps === undefined || broker ? [] : [{ key: 'waits', values: { steps: steps.map(words).join(', ') } }]),
     ];

@@ -15,6 +15,8 @@ export interface AmqpConsumeConfig {
   concurrency: number;
   orderByKey: boolean;
   singleActiveConsumer: boolean;
+  /** Of a classic queue: the highest priority, 1 to 9; 0 for none. */
+  priorities: number;
   attempts: number;
   /** `10s 1m 5m 30m 2h`. */
   steps: string;
@@ -45,6 +47,7 @@ export const amqpConsumeDefinition: NodeDefinition<AmqpConsumeConfig> = {
     concurrency: 0,
     orderByKey: false,
     singleActiveConsumer: false,
+    priorities: 0,
     attempts: 6,
     steps: '10s 1m 5m 30m 2h',
     giveUpAfter: 24,

@@ -12,6 +12,7 @@ interface ConsumeFields extends EditorNodeProperties {
   concurrency: number;
   orderByKey: boolean;
   singleActiveConsumer: boolean;
+  priorities: number;
   attempts: number;
   steps: string;
   giveUpAfter: number;
@@ -31,6 +32,11 @@ interface Topology {
 
 const duration = /^\d+(\.\d+)?\s*(ms|s|m|h)([\s,]+\d+(\.\d+)?\s*(ms|s|m|h))*$/;
 
+/** A flow from before the setting existed has none. */
+function withinNine(value: unknown): boolean {
+  return value === undefined || (value !== '' && Number(value) >= 0 && Number(value) <= 9);
+}
+
 RED.nodes.registerType<ConsumeFields>('amqp-consume', {
   category: 'healthflows',
   color: '#F3C99F',
@@ -45,6 +51,7 @@ RED.nodes.registerType<ConsumeFields>('amqp-consume', {
     concurrency: { value: 0, validate: RED.validators.number() },
     orderByKey: { value: false },
     singleActiveConsumer: { value: false },
+    priorities: { value: 0, validate: withinNine },
     attempts: { value: 6, required: true, validate: RED.validators.number() },
     steps: { value: '10s 1m 5m 30m 2h', required: true, validate: RED.validators.regex(duration) },
     giveUpAfter: { value: 24, required: true, validate: RED.validators.number() },
@@ -91,7 +98,9 @@ RED.nodes.registerType<ConsumeFields>('amqp-consume', {
       });
     }
     const classic = (): void => {
-      $('#hf-consume-quorum').toggle($('#node-input-queueType').val() === 'quorum');
+      const quorum = $('#node-input-queueType').val() === 'quorum';
+      $('#hf-consume-quorum').toggle(quorum);
+      $('#hf-consume-classic').toggle(!quorum);
     };
     $('#node-input-queueType').on('change', classic);
     classic();

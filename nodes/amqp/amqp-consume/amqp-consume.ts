@@ -33,6 +33,9 @@ export default defineNode(amqpConsumeDefinition, (context) => {
   const light = new ConnectionLight(connection, status, () => {
     const { halted, held } = consumer;
     const ordered = halted?.kind === 'paused' || halted?.kind === 'stopped';
+    if (!ordered && connection.problemOf(topology.name) !== undefined) {
+      return { text: `queue ${topology.name} does not answer`, waiting: true };
+    }
     return {
       text: (ordered ? halted.text : (held ?? halted?.text)) ?? `${consumer.inFlight}/${prefetch} in flight`,
       paused: ordered,

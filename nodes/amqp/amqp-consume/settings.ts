@@ -27,6 +27,7 @@ export function queueTopology(
     deliveryLimit: Math.max(1, config.deliveryLimit),
     singleActiveConsumer: config.singleActiveConsumer,
     retrySteps: retryPolicy(config).steps,
+    ...(config.queueType === 'classic' && config.priorities > 0 ? { maxPriority: Math.min(9, config.priorities) } : {}),
     ...(config.maxLength > 0 ? { maxLength: config.maxLength } : {}),
   };
 }

@@ -18,6 +18,9 @@ export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, 
   let published = 0;
   const acceptedParts = new AcceptedParts();
   const light = new ConnectionLight(connection, status, async () => {
+    if (connection.problemOf(exchange) !== undefined) {
+      return { text: `exchange ${exchange} does not answer`, waiting: true };
+    }
     const outbox = config.guarantee === 'outbox' ? await connection.outbox() : undefined;
     return outbox === undefined || outbox.depth === 0
       ? { text: `${published} published` }

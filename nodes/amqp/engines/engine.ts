@@ -62,6 +62,8 @@ export interface QueueTopology {
   /** Broker-side guard against a message that kills the process each time. Default 20. */
   deliveryLimit?: number;
   singleActiveConsumer?: boolean;
+  /** Of a classic queue: messages of a higher priority, up to this one, come first. Quorum queues have theirs by version. */
+  maxPriority?: number;
   /** Messages; a publish beyond it is refused as `saturation`. Unbounded when absent. */
   maxLength?: number;
   /**
@@ -79,7 +81,8 @@ export interface Topology {
 
 export type EngineState =
   | { kind: 'connecting'; since: number }
-  | { kind: 'ready'; server: string }
+  /** `problem`: a queue or exchange that does not answer, by name and in words, while the rest works. */
+  | { kind: 'ready'; server: string; problem?: string }
   /** The broker refuses to take more (memory or disk alarm). */
   | { kind: 'blocked'; reason: string }
   | { kind: 'down'; problem: string; retryAt?: number }
@@ -127,8 +130,19 @@ export interface MessagingEngine {
   readonly kind: 'rabbitmq' | 'embedded';
   readonly state: EngineState;
   onState(listener: (state: EngineState) => void): () => void;
-  /** Remembers and asserts the topology; asserted again after each reconnect. */
-  declare(topology: Topology): Promise<void>;
+  /**
+   * Remembers and asserts the topology; asserted again after each reconnect. Rejects with what needs only time before
+   * what needs a person.
+   *
+   * @param decided told of each name that stands, or that only a person can mend
+   */
+  declare(topology: Topology, decided?: (name: string) => void): Promise<void>;
+  /** No node needs these any more: what is wrong with them is no longer told. Nothing is deleted. */
+  withdraw?(topology: Topology): void;
+  /** What is wrong with an exchange or queue, for people. */
+  problemOf(name: string): string | undefined;
+  /** Why a message for a target had better not be published now, for people; only where the engine can tell. */
+  obstacle?(target: { exchange: string; routingKey: string }): string | undefined;
   /**
    * Resolves when the broker has confirmed the message as stored and routed.
    * Rejects with a Failure: `saturation` when the window is full, `dependency-outage` with `outcome: 'unknown'` when

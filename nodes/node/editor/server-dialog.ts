@@ -17,17 +17,20 @@ export interface ConnectionTest<R extends object> {
   button: JQuery;
   result: JQuery;
   words: Words;
-  /** Says what the server answered; `line` adds one finding, with a tick or a warning. */
-  show(report: R, line: (ok: boolean, text: string) => void): void;
+  /** Says what the server answered; `line` adds one finding. */
+  show(report: R, line: (kind: Finding, text: string) => void): void;
 }
 
-/** Adds one finding to a result, with a tick or a warning. */
+/** Well, wrong, or neither: something to know. */
+export type Finding = boolean | 'note';
+
+/** Adds one finding to a result, with a tick, a warning or a note's mark. */
 export const findingsIn =
   (result: JQuery) =>
-  (ok: boolean, text: string): void => {
+  (kind: Finding, text: string): void => {
     const row = $('<div>').css({ margin: '2px 0' }).appendTo(result);
     $('<i>')
-      .addClass(ok ? 'fa fa-check-circle' : 'fa fa-exclamation-triangle')
+      .addClass(`fa fa-${kind === 'note' ? 'info-circle' : kind ? 'check-circle' : 'exclamation-triangle'}`)
       .appendTo(row);
     $('<span>').text(` ${text}`).appendTo(row);
   };

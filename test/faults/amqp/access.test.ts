@@ -112,6 +112,20 @@ describe('Access to a broker', () => {
     assert.match(poor.missing.join(), /configure/);
     const rich = await probe({ addresses: parseAddresses(broker.url), name: 'test' }, 'hf');
     assert.deepEqual(rich.missing, []);
+    const old = /^RabbitMQ 3\./.test(rich.server);
+    assert.equal(
+      rich.notes.some((note) => /no priorities/.test(note)),
+      old,
+      rich.notes.join(' '),
+    );
+  });
+
+  test('each connection has a name for the broker’s own pages, and publishing has one to itself', async () => {
+    const engine = start(broker.url, { name: 'Node-RED ward' });
+    await engine.whenReady(10_000);
+    const listed = await broker.rabbitmqctl('list_connections', 'client_properties');
+    for (const role of ['publish', 'consume']) assert.ok(listed.includes(`"Node-RED ward ${role}"`), listed);
+    await engine.close();
   });
 
   test('a user who may not consume or publish is told so by name, and works once permitted', async () => {

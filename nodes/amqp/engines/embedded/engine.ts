@@ -131,7 +131,8 @@ export class EmbeddedEngine implements MessagingEngine {
     await this.#ready;
   }
 
-  async declare(topology: Topology): Promise<void> {
+  /** All of it stands at once. */
+  async declare(topology: Topology, decided: (name: string) => void = () => undefined): Promise<void> {
     const declaring = this.#declare(topology);
     this.#declaring.add(declaring);
     try {
@@ -139,6 +140,12 @@ export class EmbeddedEngine implements MessagingEngine {
     } finally {
       this.#declaring.delete(declaring);
     }
+    for (const name of topology.exchanges) decided(name);
+    for (const { name } of topology.queues) decided(name);
+  }
+
+  problemOf(name: string): string | undefined {
+    return this.#troubles.get(name);
   }
 
   async #declare(topology: Topology): Promise<void> {

@@ -2,6 +2,9 @@
  * Publishing that ends in a confirm: a bounded window on the wire and a bounded line behind it. What was sent and not
  * confirmed when the link broke is sent again in order, with the same message id; a confirm that does not come in
  * time ends as "unknown", never as silence.
+ *
+ * A target (exchange and routing key) whose confirms stay away, as behind a quorum queue without a leader, is late:
+ * what it has on the wire takes no room in the window, what comes for it stands aside, and the others go on.
  */
 import type { ConfirmChannel, Message, Options } from 'amqplib';
 import { Failure } from '../../../kernel/failure.ts';
@@ -24,10 +27,24 @@ export interface PublishTerms {
   patient?: boolean;
 }
 
+/** Of a target that is late. */
+interface Lane {
+  /** On the wire. */
+  flying: number;
+  /** Waiting until something of the target is confirmed, in order. */
+  aside: Pending[];
+  /** By the clock of {@link ConfirmedPublisher}. */
+  since: number;
+}
+
 interface Pending {
   message: OutgoingMessage;
   patient: boolean;
   until: number;
+  /** When it was last put on the wire. */
+  sentAt: number;
+  /** While its target is late and it is on the wire. */
+  lane: Lane | undefined;
   /** Times it was put on the wire. */
   sent: number;
   /** `basic.return` came: no queue took it. */
@@ -43,6 +60,11 @@ interface Pending {
 const recycleAfter = 50_000;
 /** A message that closes its channel this often is refused instead of being sent once more. */
 const sendLimit = 5;
+/** Milliseconds after which a target without a confirm is late. */
+const patience = 3_000;
+/** Milliseconds that a target without messages is remembered as late. */
+const lateMemory = 60_000;
+const tick = 250;
 
 export class ConfirmedPublisher {
   readonly #window: number;
@@ -53,6 +75,12 @@ export class ConfirmedPublisher {
   /** On the wire, in the order sent. */
   readonly #flight = new Set<Pending>();
   #line: Pending[] = [];
+  readonly #late = new Map<string, Lane>();
+  /** Of all late targets: on the wire, and standing aside. */
+  #lateFlying = 0;
+  #aside = 0;
+  /** Milliseconds since the epoch, as of the last tick. */
+  #now = 0;
   #channel: ConfirmChannel | undefined;
   #sentOnChannel = 0;
   /** Of the bodies of all pending messages. */
@@ -72,14 +100,24 @@ export class ConfirmedPublisher {
 
   /** Publishes not yet ended. */
   get pending(): number {
-    return this.#flight.size + this.#line.length;
+    return this.#flight.size + this.#line.length + this.#aside;
+  }
+
+  /** Why a message for a target would only stand aside, for people. */
+  obstacle(target: Target): string | undefined {
+    const lane = this.#late.size === 0 ? undefined : this.#late.get(keyOf(target));
+    return lane === undefined || lane.flying === 0 ? undefined : lateWords(target, lane, this.#now);
   }
 
   publish(message: OutgoingMessage, terms: PublishTerms = {}): Promise<void> {
     if (this.#blocked !== undefined && terms.patient !== true) return Promise.reject(blocked(this.#blocked));
     const size = message.body.byteLength;
     const full = this.#bytes > 0 && this.#bytes + size > this.#byteLimit;
-    if (full || this.#line.length >= this.#lineLimit) {
+    if (this.#late.size > 0 && terms.patient !== true) {
+      const failure = this.#crowded(message);
+      if (failure !== undefined) return Promise.reject(failure);
+    }
+    if (full || this.#line.length + this.#aside >= this.#lineLimit) {
       return Promise.reject(
         new Failure(
           'saturation',
@@ -92,10 +130,17 @@ export class ConfirmedPublisher {
     this.#bytes += size;
     return new Promise<void>((resolve, reject) => {
       const patient = terms.patient === true;
+      const now = Date.now();
+      if (this.#timer === undefined) {
+        this.#now = now;
+        this.#timer = setInterval(() => this.#expire(), tick);
+      }
       this.#line.push({
         message,
         patient,
-        until: Date.now() + this.#deadline * (patient ? 4 : 1),
+        until: now + this.#deadline * (patient ? 4 : 1),
+        sentAt: 0,
+        lane: undefined,
         sent: 0,
         returned: false,
         resolve: () => {
@@ -107,9 +152,21 @@ export class ConfirmedPublisher {
           reject(failure);
         },
       });
-      this.#timer ??= setInterval(() => this.#expire(), 250);
       this.#pump();
     });
+  }
+
+  /** Late targets have at most half of what may wait, so that there is room for the others. */
+  #crowded(message: OutgoingMessage): Failure | undefined {
+    if (this.#aside * 2 < this.#lineLimit && this.#bytes * 2 < this.#byteLimit) return undefined;
+    const lane = this.#late.get(keyOf(message));
+    if (lane === undefined) return undefined;
+    return new Failure(
+      'saturation',
+      'AMQP_WINDOW_FULL',
+      `${lateWords(message, lane, this.#now)} ${this.#aside} messages wait for it already. Try again later.`,
+      { retryAfter: 5_000, outcome: 'none' },
+    );
   }
 
   attach(channel: ConfirmChannel): void {
@@ -129,7 +186,7 @@ export class ConfirmedPublisher {
   block(reason: string): void {
     this.#blocked = reason;
     const stay: Pending[] = [];
-    for (const entry of this.#line) {
+    for (const entry of [...this.#takeAside(), ...this.#line]) {
       // What was never sent is surely not there; what was sent keeps waiting for its confirm.
       if (entry.patient || entry.sent > 0) stay.push(entry);
       else entry.reject(blocked(reason));
@@ -139,32 +196,101 @@ export class ConfirmedPublisher {
 
   unblock(): void {
     this.#blocked = undefined;
+    // The time of the alarm is nobody's lateness.
+    for (const entry of this.#flight) entry.sentAt = Date.now();
     this.#pump();
   }
 
   close(): void {
     clearInterval(this.#timer);
     this.#channel = undefined;
-    for (const entry of [...this.#flight, ...this.#line]) entry.reject(unknownOrNone(entry, 'the connection closed'));
+    const all = [...this.#flight, ...this.#takeAside(), ...this.#line];
     this.#flight.clear();
     this.#line = [];
+    for (const entry of all) entry.reject(unknownOrNone(entry, 'the connection closed'));
   }
 
   #pump(): void {
-    while (this.#channel !== undefined && this.#blocked === undefined && this.#flight.size < this.#window) {
+    while (
+      this.#channel !== undefined &&
+      this.#blocked === undefined &&
+      this.#flight.size - this.#lateFlying < this.#window
+    ) {
       if (this.#sentOnChannel >= recycleAfter) {
-        if (this.#flight.size === 0) this.#recycle(this.#channel);
+        if (this.#flight.size === this.#lateFlying) this.#recycle(this.#channel);
         return;
       }
       const entry = this.#line.shift();
       if (entry === undefined) return;
-      this.#send(this.#channel, entry);
+      const lane = this.#late.size === 0 ? undefined : this.#late.get(keyOf(entry.message));
+      // Of a late target one is sent at a time, to see whether it still is.
+      if (lane === undefined || (lane.flying === 0 && lane.aside.length === 0)) this.#send(this.#channel, entry, lane);
+      else this.#putAside(entry, lane);
     }
   }
 
-  #send(channel: ConfirmChannel, entry: Pending): void {
+  #putAside(entry: Pending, lane: Lane): void {
+    const failure = entry.patient || entry.sent > 0 ? undefined : this.#crowded(entry.message);
+    if (failure !== undefined) {
+      entry.reject(failure);
+      return;
+    }
+    lane.aside.push(entry);
+    this.#aside++;
+  }
+
+  /** All targets are as good as new; what stood aside is returned in order. */
+  #takeAside(): Pending[] {
+    const all = [...this.#late.values()].flatMap(({ aside }) => aside);
+    this.#late.clear();
+    for (const entry of this.#flight) entry.lane = undefined;
+    this.#lateFlying = 0;
+    this.#aside = 0;
+    return all;
+  }
+
+  /** The target of a message has shown no life for too long. */
+  #beLate({ message }: Pending): void {
+    const key = keyOf(message);
+    const lane: Lane = { flying: 0, aside: [], since: this.#now };
+    this.#late.set(key, lane);
+    for (const entry of this.#flight) {
+      if (keyOf(entry.message) !== key) continue;
+      entry.lane = lane;
+      lane.flying++;
+    }
+    this.#lateFlying += lane.flying;
+  }
+
+  /** The target of a message has shown life: what stood aside goes on. */
+  #inTime(target: Target, lane: Lane): void {
+    this.#late.delete(keyOf(target));
+    for (const entry of this.#flight) if (entry.lane === lane) entry.lane = undefined;
+    this.#lateFlying -= lane.flying;
+    this.#aside -= lane.aside.length;
+    this.#line = [...lane.aside, ...this.#line];
+  }
+
+  /** @returns false when it was not on the wire any more */
+  #land(entry: Pending): boolean {
+    if (!this.#flight.delete(entry)) return false;
+    const { lane } = entry;
+    if (lane === undefined) return true;
+    entry.lane = undefined;
+    lane.flying--;
+    this.#lateFlying--;
+    return true;
+  }
+
+  #send(channel: ConfirmChannel, entry: Pending, lane: Lane | undefined): void {
     const { message } = entry;
     this.#flight.add(entry);
+    if (lane !== undefined) {
+      entry.lane = lane;
+      lane.flying++;
+      this.#lateFlying++;
+    }
+    entry.sentAt = this.#now;
     entry.sent++;
     entry.returned = false;
     this.#sentOnChannel++;
@@ -175,10 +301,15 @@ export class ConfirmedPublisher {
       channel.publish(message.exchange, message.routingKey, body, optionsOf(message), (error: Error | null) => {
         // A channel that closes answers all its messages with an error of another text; `#lost` deals with those.
         const nacked = error?.message === 'message nacked';
-        if ((error === null || nacked) && this.#flight.delete(entry)) this.#confirmed(entry, nacked);
+        if (error !== null && !nacked) return;
+        const landed = this.#land(entry);
+        const late = this.#late.size === 0 ? undefined : this.#late.get(keyOf(message));
+        if (late !== undefined) this.#inTime(message, late);
+        if (landed) this.#confirmed(entry, nacked);
+        else this.#pump();
       });
     } catch (error) {
-      this.#flight.delete(entry);
+      this.#land(entry);
       if (error instanceof RangeError) {
         entry.reject(
           new Failure('data-quality', 'AMQP_HEADERS_TOO_LARGE', 'The headers of the message exceed 64 KiB.', {
@@ -245,31 +376,53 @@ export class ConfirmedPublisher {
       else if (reason !== undefined && entry.sent >= sendLimit) entry.reject(unknownOrNone(entry, reason));
       else again.push(entry);
     }
+    this.#line = [...again, ...this.#takeAside(), ...this.#line];
     this.#flight.clear();
-    this.#line = [...again, ...this.#line];
     this.#reopen();
   }
 
   #recycle(channel: ConfirmChannel): void {
     this.#channel = undefined;
+    // Nobody hears any more whether those of late targets arrive.
+    this.#line = [...this.#flight, ...this.#takeAside(), ...this.#line];
+    this.#flight.clear();
     channel.close().catch(() => undefined);
     this.#reopen();
   }
 
   #expire(): void {
     const now = Date.now();
+    this.#now = now;
+    const watched = this.#channel !== undefined && this.#blocked === undefined;
     for (const entry of this.#flight) {
+      if (watched && entry.lane === undefined && now - entry.sentAt >= patience) this.#beLate(entry);
       if (entry.until > now) continue;
-      this.#flight.delete(entry);
+      this.#land(entry);
       entry.reject(unknownOrNone(entry, 'the confirm did not come in time'));
     }
-    if (this.#line.some((entry) => entry.until <= now)) {
-      const late = this.#line.filter((entry) => entry.until <= now);
-      this.#line = this.#line.filter((entry) => entry.until > now);
+    const overdue = (entry: Pending) => entry.until <= now;
+    if (this.#line.some(overdue)) {
+      const late = this.#line.filter(overdue);
+      this.#line = this.#line.filter((entry) => !overdue(entry));
       for (const entry of late) entry.reject(unknownOrNone(entry, 'the broker could not be reached in time'));
     }
+    for (const [key, lane] of this.#late) this.#expireAside(key, lane, now);
     this.#rest();
     this.#pump();
+  }
+
+  #expireAside(key: string, lane: Lane, now: number): void {
+    const late = lane.aside.filter(({ until }) => until <= now);
+    lane.aside = lane.aside.filter(({ until }) => until > now);
+    this.#aside -= late.length;
+    for (const entry of late) entry.reject(unknownOrNone(entry, lateWords(entry.message, lane, now)));
+    if (lane.flying > 0) return;
+    if (lane.aside.length === 0) {
+      if (now - lane.since > lateMemory) this.#late.delete(key);
+    } else if (this.#channel !== undefined && this.#blocked === undefined) {
+      this.#aside--;
+      this.#send(this.#channel, lane.aside.shift()!, lane);
+    }
   }
 
   #rest(): void {
@@ -277,6 +430,20 @@ export class ConfirmedPublisher {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
+}
+
+interface Target {
+  exchange: string;
+  routingKey: string;
+}
+
+function keyOf({ exchange, routingKey }: Target): string {
+  return `${exchange}\0${routingKey}`;
+}
+
+function lateWords(target: Target, { since }: Lane, now: number): string {
+  const seconds = Math.round((now - since + patience) / 1000);
+  return `For ${seconds} s the broker has confirmed nothing for ${describeTarget(target)}, as when a queue behind it has no leader.`;
 }
 
 function optionsOf({ properties, expiration }: OutgoingMessage): Options.Publish {
@@ -309,15 +476,19 @@ function unknownOrNone(entry: Pending, why: string): Failure {
     ? new Failure(
         'dependency-outage',
         'AMQP_UNCONFIRMED',
-        `The broker did not confirm message ${entry.message.properties.messageId} for ${describeTarget(entry.message)}: ${why}. It may have arrived; publish it again with the same message id.`,
+        `The broker did not confirm message ${entry.message.properties.messageId} for ${describeTarget(entry.message)}: ${sentence(why)} It may have arrived; publish it again with the same message id.`,
         { outcome: 'unknown' },
       )
     : new Failure(
         'dependency-outage',
         'AMQP_UNREACHABLE',
-        `Message ${entry.message.properties.messageId} was not sent to ${describeTarget(entry.message)}: ${why}.`,
+        `Message ${entry.message.properties.messageId} was not sent to ${describeTarget(entry.message)}: ${sentence(why)}`,
         { outcome: 'none' },
       );
+}
+
+function sentence(text: string): string {
+  return text.endsWith('.') ? text : `${text}.`;
 }
 
 /** What of a channel's end a single message is to blame for. */

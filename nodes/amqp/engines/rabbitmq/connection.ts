@@ -37,7 +37,8 @@ export interface LinkOptions {
 
 export interface LinkEvents {
   up(model: ChannelModel): void;
-  down(): void;
+  /** @param code the reply code with which the broker closed it (AMQP 0-9-1 section 1.5), where it did */
+  down(code: number | undefined): void;
   state(state: EngineState): void;
 }
 
@@ -45,6 +46,17 @@ const connectTimeout = 10_000;
 const closeTimeout = 2_000;
 const firstDelay = 200;
 const longestDelay = 30_000;
+
+/**
+ * Milliseconds before the next try after so many that failed in a row: doubled each time up to 30 s, of which a random
+ * half, so that those who lost the broker together do not come back together.
+ *
+ * @param random 0 ≤ x < 1, for tests. Default `Math.random`
+ */
+export function reconnectDelay(failures: number, random: () => number = Math.random): number {
+  const ceiling = Math.min(longestDelay, firstDelay * 2 ** Math.min(failures, 30));
+  return Math.round(ceiling * (0.5 + random() / 2));
+}
 
 /**
  * Reads `amqp://user:password@host1:5672,host2:5672/vhost`, or several such addresses separated by commas.
@@ -187,6 +199,7 @@ export class Link {
   readonly #events: LinkEvents;
   #state: EngineState = { kind: 'connecting', since: Date.now() };
   #model: ChannelModel | undefined;
+  #address: BrokerAddress | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
   #next = 0;
@@ -206,6 +219,11 @@ export class Link {
     return this.#model;
   }
 
+  /** Of the host that answers. */
+  get address(): BrokerAddress | undefined {
+    return this.#model === undefined ? undefined : this.#address;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -223,7 +241,10 @@ export class Link {
       try {
         const model = await openConnection(address, this.#options);
         if (this.#closed) await closeConnection(model);
-        else this.#up(model);
+        else {
+          this.#address = address;
+          this.#up(model);
+        }
         return;
       } catch (error) {
         if (this.#closed) return;
@@ -246,7 +267,9 @@ export class Link {
     model.on('close', (error?: Error) => {
       if (this.#model !== model) return;
       this.#model = undefined;
-      this.#events.down();
+      const code: unknown =
+        (error as { code?: unknown } | undefined)?.code ?? (cause as { code?: unknown } | undefined)?.code;
+      this.#events.down(typeof code === 'number' ? code : undefined);
       const why = (cause ?? error)?.message ?? 'closed';
       if (!this.#closed) this.#retry({ problem: `The connection to the broker broke: ${why}.`, hopeless: false });
     });
@@ -260,8 +283,7 @@ export class Link {
   }
 
   #retry({ problem, hopeless }: { problem: string; hopeless: boolean }): void {
-    const ceiling = hopeless ? longestDelay : Math.min(longestDelay, firstDelay * 2 ** this.#failures++);
-    const delay = Math.round(ceiling * (0.5 + Math.random() / 2));
+    const delay = reconnectDelay(hopeless ? Number.POSITIVE_INFINITY : this.#failures++);
     this.#set(hopeless ? { kind: 'misconfigured', problem } : { kind: 'down', problem, retryAt: Date.now() + delay });
     this.#timer = setTimeout(() => void this.#connect(), delay);
   }

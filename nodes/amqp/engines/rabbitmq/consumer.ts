@@ -8,6 +8,7 @@ import type { DeliveryRegistry } from '../delivery-registry.ts';
 import type { Consumer, ConsumerOptions, IncomingDelivery } from '../engine.ts';
 import { whileSettling, withDeadline } from '../waiting.ts';
 import { Acknowledgements } from './acknowledgements.ts';
+import { closeConnection, reconnectDelay } from './connection.ts';
 import { setupDeadline } from './topology.ts';
 
 /** What it takes to settle a delivery. */
@@ -24,6 +25,10 @@ export interface ConsumerHost {
   incoming(queue: string, message: ConsumeMessage): Omit<IncomingDelivery, 'handle'>;
   /** Why the queue cannot be consumed from; undefined when it can. */
   report(queue: string, trouble: Error | undefined): void;
+  /** Runs what subscribes to a queue; whom the broker ends the connection for is known by it. */
+  subscribe<T>(queue: string, work: () => Promise<T>): Promise<T>;
+  /** A connection for this queue alone, when subscribing to it has ended the common one; else undefined. */
+  alone(queue: string): Promise<ChannelModel | undefined>;
   /** Releases what a generation still holds. */
   handBack(generation: number): Promise<void>;
   forget(consumer: RabbitConsumer): void;
@@ -33,14 +38,16 @@ type Wanted = 'running' | 'paused' | 'closed';
 
 interface Session {
   channel: Channel;
+  /** The connection that is this session's alone. */
+  alone: ChannelModel | undefined;
   acknowledgements: Acknowledgements;
   generation: number;
   /** Set while subscribed. */
   tag?: string;
 }
 
-const firstDelay = 200;
-const longestDelay = 30_000;
+/** Milliseconds that closing waits for what is under way with the broker. */
+const closePatience = 2_000;
 
 export class RabbitConsumer implements Consumer {
   readonly queue: string;
@@ -97,7 +104,8 @@ export class RabbitConsumer implements Consumer {
   async #close(drain: number): Promise<void> {
     this.#wanted = 'closed';
     clearTimeout(this.#retry);
-    await this.#step();
+    // A queue that does not answer keeps no deploy waiting.
+    await withDeadline(this.#step(), closePatience, 'ending a consumer').catch(() => undefined);
     if (drain > 0) await whileSettling(() => this.unsettled, drain);
     const session = this.#session;
     this.#session = undefined;
@@ -106,7 +114,7 @@ export class RabbitConsumer implements Consumer {
       this.#host.registry.end(session.generation);
       session.acknowledgements.flush();
       // The broker hands back what is unsettled when the channel ends.
-      await withDeadline(session.channel.close(), 2_000, 'closing a channel').catch(() => undefined);
+      await withDeadline(leave(session), closePatience, 'closing a channel').catch(() => undefined);
     }
     this.#host.forget(this);
   }
@@ -142,27 +150,35 @@ export class RabbitConsumer implements Consumer {
     if (this.#session === undefined) {
       await this.#host.redeclare(this.queue);
       this.#session = await this.#open(model);
+      if (this.#closing !== undefined) {
+        this.#end();
+        return;
+      }
     }
     const session = this.#session;
     if (session.tag !== undefined) return;
-    const { consumerTag } = await withDeadline(
-      session.channel.consume(this.queue, (message) => this.#receive(session, message), {
-        ...(this.#options.consumerTag === undefined
-          ? {}
-          : { consumerTag: `${this.#options.consumerTag}-${session.generation}-${Date.now().toString(36)}` }),
-      }),
-      setupDeadline,
-      `consuming from queue "${this.queue}"`,
+    const { consumerTag } = await this.#host.subscribe(this.queue, () =>
+      withDeadline(
+        session.channel.consume(this.queue, (message) => this.#receive(session, message), {
+          ...(this.#options.consumerTag === undefined
+            ? {}
+            : { consumerTag: `${this.#options.consumerTag}-${session.generation}-${Date.now().toString(36)}` }),
+        }),
+        setupDeadline,
+        `consuming from queue "${this.queue}"`,
+      ),
     );
     session.tag = consumerTag;
     this.#failures = 0;
     this.#host.report(this.queue, undefined);
   }
 
-  async #open(model: ChannelModel): Promise<Session> {
-    const channel = await withDeadline(model.createChannel(), setupDeadline, 'opening a channel');
+  async #open(common: ChannelModel): Promise<Session> {
+    const alone = await this.#host.alone(this.queue);
+    const channel = await withDeadline((alone ?? common).createChannel(), setupDeadline, 'opening a channel');
     const session: Session = {
       channel,
+      alone,
       acknowledgements: new Acknowledgements(channel),
       generation: this.#host.registry.begin(),
     };
@@ -172,6 +188,7 @@ export class RabbitConsumer implements Consumer {
       this.#host.registry.end(session.generation);
       if (this.#session !== session) return;
       this.#session = undefined;
+      void leave(session);
       this.#again();
     });
     await withDeadline(channel.prefetch(this.#options.prefetch), setupDeadline, 'setting the prefetch');
@@ -200,8 +217,7 @@ export class RabbitConsumer implements Consumer {
     clearTimeout(this.#retry);
     // A session that could not subscribe is given up, so that the next try begins afresh.
     if (this.#session !== undefined && this.#session.tag === undefined && this.unsettled === 0) this.#end();
-    const delay = Math.min(longestDelay, firstDelay * 2 ** this.#failures++) * (0.5 + Math.random() / 2);
-    this.#retry = setTimeout(() => void this.#step(), delay);
+    this.#retry = setTimeout(() => void this.#step(), reconnectDelay(this.#failures++));
   }
 
   #end(): void {
@@ -210,6 +226,16 @@ export class RabbitConsumer implements Consumer {
     if (session === undefined) return;
     this.#host.registry.end(session.generation);
     session.acknowledgements.flush();
-    session.channel.close().catch(() => undefined);
+    void leave(session);
   }
+}
+
+/** Closes the channel, which may be closed already, and the connection that it had to itself. */
+async function leave({ channel, alone }: Session): Promise<void> {
+  try {
+    await channel.close();
+  } catch {
+    // It has closed by itself.
+  }
+  if (alone !== undefined) await closeConnection(alone);
 }

@@ -27,7 +27,7 @@ import type {
 } from '../engine.ts';
 import { withDeadline } from '../waiting.ts';
 import { ConfirmedPublisher, type PublisherOptions } from './confirm-channel.ts';
-import { Link, type LinkOptions } from './connection.ts';
+import { Link, type LinkOptions, openConnection } from './connection.ts';
 import { type BrokerReference, type ConsumerHost, RabbitConsumer } from './consumer.ts';
 import {
   deadQueueOf,
@@ -48,6 +48,12 @@ export interface RabbitMqOptions extends LinkOptions {
 const redeclareInterval = 30_000;
 /** A delivery whose retry or dead letter copy could not be stored goes back to its queue after this time. */
 const releaseAfterFailedCopy = 5_000;
+/** Milliseconds that all wait, after a reconnect, for a queue or exchange that does not answer. */
+const assertionPatience = 5_000;
+/** Milliseconds that one subscription waits for the answer to the one before. */
+const subscriptionPatience = 1_000;
+/** AMQP 0-9-1 section 1.5: with it RabbitMQ closes the connection on which a queue without a leader is subscribed to. */
+const internalError = 541;
 
 export class RabbitMqEngine implements MessagingEngine {
   readonly kind = 'rabbitmq';
@@ -55,10 +61,18 @@ export class RabbitMqEngine implements MessagingEngine {
   readonly #consumers = new Set<RabbitConsumer>();
   readonly #exchanges = new Set<string>();
   readonly #queues = new Map<string, QueueTopology>();
+  /** Exchanges and queues that no node needs any more: not asserted, and what is wrong with them is nobody's trouble. */
+  readonly #withdrawn = new Set<string>();
   /** What could not be declared, by exchange or queue. */
   readonly #problems = new Map<string, Failure>();
   readonly #listeners = new Set<(state: EngineState) => void>();
   readonly #publisher: ConfirmedPublisher;
+  readonly #options: LinkOptions;
+  /** Queues whose subscription the broker has answered by closing the connection: each has one to itself since. */
+  readonly #hazardous = new Set<string>();
+  /** Subscriptions that wait for their answer, and the end of the last one. */
+  readonly #subscribing: string[] = [];
+  #subscribed: Promise<unknown> = Promise.resolve();
   /** Two connections, because a memory or disk alarm blocks those that publish. */
   readonly #consumeLink: Link;
   readonly #publishLink: Link;
@@ -71,6 +85,7 @@ export class RabbitMqEngine implements MessagingEngine {
   #closed = false;
 
   constructor(options: RabbitMqOptions) {
+    this.#options = options;
     this.#asserted = this.#nextAssertion();
     this.#publisher = new ConfirmedPublisher(options.publisher ?? {}, () => void this.#openPublisher());
     this.#consumeLink = new Link(
@@ -78,12 +93,14 @@ export class RabbitMqEngine implements MessagingEngine {
       {
         up: (model) => {
           const done = this.#assertedNow;
-          void this.#assertAll(model).then(() => {
-            done();
-            for (const consumer of this.#consumers) consumer.start();
-          });
+          void this.#assertAll(model).then(done);
         },
-        down: () => {
+        down: (code) => {
+          const culprit = this.#subscribing.at(-1);
+          if (code === internalError && culprit !== undefined) {
+            this.#hazardous.add(culprit);
+            this.#reportConsumer(culprit, new Error('connection closed'));
+          }
           this.#asserted = this.#nextAssertion();
           for (const consumer of this.#consumers) consumer.lost();
         },
@@ -112,9 +129,12 @@ export class RabbitMqEngine implements MessagingEngine {
       if (consume.kind === kind) return consume;
       if (publish.kind === kind) return publish;
     }
-    const [problem] = this.#problems.values();
-    if (problem !== undefined) return { kind: 'misconfigured', problem: problem.message };
-    return publish.kind === 'blocked' ? publish : consume;
+    const problems = [...this.#problems.values()];
+    const lasting = problems.find(({ retryable }) => !retryable);
+    if (lasting !== undefined) return { kind: 'misconfigured', problem: lasting.message };
+    if (publish.kind === 'blocked') return publish;
+    const [passing] = problems;
+    return consume.kind === 'ready' && passing !== undefined ? { ...consume, problem: passing.message } : consume;
   }
 
   onState(listener: (state: EngineState) => void): () => void {
@@ -144,19 +164,47 @@ export class RabbitMqEngine implements MessagingEngine {
       : new Failure('dependency-outage', 'AMQP_UNREACHABLE', problem, { outcome: 'none' });
   }
 
-  async declare(topology: Topology): Promise<void> {
+  async declare(topology: Topology, decided: (name: string) => void = () => undefined): Promise<void> {
     for (const exchange of topology.exchanges) this.#exchanges.add(exchange);
     for (const queue of topology.queues) this.#queues.set(queue.name, queue);
+    for (const name of namesOf(topology)) this.#withdrawn.delete(name);
     await this.whenReady(setupDeadline);
-    await withDeadline(this.#asserted, setupDeadline, 'declaring the topology');
+    await this.#others();
     const model = this.#model();
-    for (const exchange of topology.exchanges) await this.#assertExchange(model, exchange);
-    for (const queue of topology.queues) await this.#assertQueue(model, queue);
-    const names = [...topology.exchanges, ...topology.queues.map(({ name }) => name)];
-    for (const name of names) {
-      const problem = this.#problems.get(name);
-      if (problem !== undefined) throw problem;
+    const failures: Failure[] = [];
+    const note = (name: string) => {
+      const failure = this.#problems.get(name);
+      if (failure !== undefined) failures.push(failure);
+      if (failure?.retryable !== true) decided(name);
+    };
+    for (const exchange of topology.exchanges) {
+      await this.#assertExchange(model, exchange);
+      note(exchange);
     }
+    await Promise.all(
+      topology.queues.map(async (queue) => {
+        await this.#assertQueue(model, queue);
+        note(queue.name);
+      }),
+    );
+    const failure = failures.find(({ retryable }) => retryable) ?? failures[0];
+    if (failure !== undefined) throw failure;
+  }
+
+  withdraw(topology: Topology): void {
+    for (const name of namesOf(topology)) {
+      this.#withdrawn.add(name);
+      this.#problems.delete(name);
+    }
+    this.#changed();
+  }
+
+  problemOf(name: string): string | undefined {
+    return (this.#problems.get(name) ?? this.#problems.get(`consumer ${name}`))?.message;
+  }
+
+  obstacle(target: { exchange: string; routingKey: string }): string | undefined {
+    return this.#publisher.obstacle(target);
   }
 
   publish(message: OutgoingMessage): Promise<void> {
@@ -247,20 +295,52 @@ export class RabbitMqEngine implements MessagingEngine {
       redeclare: (queue) => engine.#redeclare(queue),
       incoming,
       report: (queue, trouble) => engine.#reportConsumer(queue, trouble),
+      subscribe: (queue, work) => engine.#subscribe(queue, work),
+      alone: async (queue) => {
+        const { address } = engine.#consumeLink;
+        if (!engine.#hazardous.has(queue) || address === undefined) return undefined;
+        return openConnection(address, { ...engine.#options, name: `${engine.#options.name} consume ${queue}` });
+      },
       handBack: async (generation) => {
         const handles = engine.#registry.handlesOf(generation);
         await Promise.allSettled(handles.map((handle) => engine.settle(handle, { kind: 'release' })));
       },
-      forget: (consumer) => engine.#consumers.delete(consumer),
+      forget: (consumer) => {
+        engine.#consumers.delete(consumer);
+        engine.#reportConsumer(consumer.queue, undefined);
+      },
     };
   })();
 
   /** Only what somebody must change is a state; everything else is tried again and passes. */
   #reportConsumer(queue: string, trouble: Error | undefined): void {
     const key = `consumer ${queue}`;
+    // The last words of one that has ended are nobody's trouble any more.
+    if (trouble !== undefined && ![...this.#consumers].some((consumer) => consumer.queue === queue)) return;
+    const code = (trouble as { code?: unknown } | undefined)?.code;
     if (trouble === undefined) this.#problems.delete(key);
-    else if ((trouble as { code?: unknown }).code === 403) this.#problems.set(key, mayNotRead(queue));
+    else if (code === 403) this.#problems.set(key, mayNotRead(queue));
+    else if (this.#hazardous.has(queue) || (code === 'AMQP_TIMEOUT' && this.#consumeLink.model !== undefined)) {
+      this.#problems.set(key, silent(queue));
+    }
     this.#changed();
+  }
+
+  /** One after the other, so that of several the one is known for which the broker closes the connection. */
+  async #subscribe<T>(queue: string, work: () => Promise<T>): Promise<T> {
+    if (this.#hazardous.has(queue)) return work();
+    const before = this.#subscribed;
+    const turn = (async () => {
+      await withDeadline(before, subscriptionPatience, 'subscribing').catch(() => undefined);
+      this.#subscribing.push(queue);
+      try {
+        return await work();
+      } finally {
+        this.#subscribing.splice(this.#subscribing.indexOf(queue), 1);
+      }
+    })();
+    this.#subscribed = turn.catch(() => undefined);
+    return turn;
   }
 
   #model(): ChannelModel {
@@ -279,7 +359,7 @@ export class RabbitMqEngine implements MessagingEngine {
     if (model === undefined || this.#closed) return;
     try {
       // Exchanges and queues must be there before the first message.
-      await withDeadline(this.#asserted, setupDeadline, 'declaring the topology').catch(() => undefined);
+      await this.#others();
       const channel = await withDeadline(model.createConfirmChannel(), setupDeadline, 'opening a confirm channel');
       channel.on('handler-error', () => undefined);
       if (this.#publishLink.model === model) this.#publisher.attach(channel);
@@ -296,9 +376,26 @@ export class RabbitMqEngine implements MessagingEngine {
     });
   }
 
+  /** What is remembered stands, or does not answer: then it keeps nobody else waiting. */
+  async #others(): Promise<void> {
+    await withDeadline(this.#asserted, assertionPatience, 'declaring the topology').catch(() => undefined);
+  }
+
+  /** Each consumer begins when its own queue has been asserted. */
   async #assertAll(model: ChannelModel): Promise<void> {
-    for (const exchange of this.#exchanges) await this.#assertExchange(model, exchange);
-    for (const queue of this.#queues.values()) await this.#assertQueue(model, queue);
+    for (const exchange of this.#exchanges) {
+      if (!this.#withdrawn.has(exchange)) await this.#assertExchange(model, exchange);
+    }
+    const start = (concerned: (queue: string) => boolean) => {
+      for (const consumer of this.#consumers) if (concerned(consumer.queue)) consumer.start();
+    };
+    const needed = [...this.#queues.values()].filter(({ name }) => !this.#withdrawn.has(name));
+    const asserted = needed.map(async (queue) => {
+      await this.#assertQueue(model, queue);
+      start((name) => name === queue.name);
+    });
+    start((name) => !needed.some((queue) => queue.name === name));
+    await Promise.all(asserted);
   }
 
   #assertExchange(model: ChannelModel, name: string): Promise<void> {
@@ -315,15 +412,12 @@ export class RabbitMqEngine implements MessagingEngine {
       await declare();
       this.#problems.delete(name);
     } catch (error) {
-      if (this.#closed) return;
+      if (this.#closed || this.#withdrawn.has(name)) return;
       this.#problems.set(name, toFailure(error));
       clearTimeout(this.#redeclareTimer);
       this.#redeclareTimer = setTimeout(() => {
         const { model } = this.#consumeLink;
-        if (model === undefined) return;
-        void this.#assertAll(model).then(() => {
-          for (const consumer of this.#consumers) consumer.start();
-        });
+        if (model !== undefined) void this.#assertAll(model);
       }, redeclareInterval);
     }
     this.#changed();
@@ -414,11 +508,23 @@ export class RabbitMqEngine implements MessagingEngine {
   }
 }
 
+function namesOf({ exchanges, queues }: Topology): string[] {
+  return [...exchanges, ...queues.map(({ name }) => name)];
+}
+
 function mayNotRead(queue: string): Failure {
   return new Failure(
     'configuration',
     'AMQP_ACCESS_REFUSED',
     `The user may not consume from queue "${queue}". Grant it the read permission.`,
+  );
+}
+
+function silent(queue: string): Failure {
+  return new Failure(
+    'dependency-outage',
+    'AMQP_QUEUE_SILENT',
+    `The queue "${queue}" does not answer, as a quorum queue without a leader does; other queues work. See on the broker whether it has a leader.`,
   );
 }
 

@@ -45,7 +45,9 @@ export function workQueueArguments(queue: QueueTopology): QueueArguments {
     ...(queue.maxLength === undefined ? {} : { 'x-max-length': queue.maxLength, 'x-overflow': 'reject-publish' }),
     ...(queue.singleActiveConsumer === true ? { 'x-single-active-consumer': true } : {}),
   };
-  if (queue.type === 'classic') return named;
+  if (queue.type === 'classic') {
+    return { ...named, ...(queue.maxPriority === undefined ? {} : { 'x-max-priority': queue.maxPriority }) };
+  }
   return {
     ...named,
     'x-delivery-limit': queue.deliveryLimit ?? defaultDeliveryLimit,
