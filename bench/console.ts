@@ -187,7 +187,8 @@ function letter(n: number): ReturnType<typeof letterOf> {
   );
 }
 
-async function bench(options: StoreOptions): Promise<void> {
+/** @param settled called when everything is in the store */
+async function bench(options: StoreOptions, settled?: () => Promise<unknown>): Promise<void> {
   const store = openStore(options);
   try {
     const chunk = 1_000;
@@ -214,6 +215,7 @@ async function bench(options: StoreOptions): Promise<void> {
         note: `${Math.round(written / seconds)} messages/s${store.engine === 'sqlite' ? `, ${Math.round((store.status().size ?? 0) / messages)} bytes each` : ''}`,
       });
     await fillAround(store, held);
+    await settled?.();
     if (flags.only === 'fill' || flags.only === 'browser') return;
     const search = (filter: object, more: object = {}) => store.run(searchJournal, { filter, limit: 50, ...more });
     await measure(store, 'order number', (n) => search({ text: `PO-2026-${n}` }));
@@ -562,7 +564,9 @@ if (flags.engine !== 'sqlite') {
   const admin = new pg.Client({ connectionString: url });
   await admin.connect();
   try {
-    await bench({ engine: 'postgresql', url, schema });
+    // As autovacuum does by itself where it is on.
+    const analyse = () => admin.query(`SET search_path TO ${schema}; ANALYZE`);
+    await bench({ engine: 'postgresql', url, schema }, analyse);
     if (browsing) await browse({ engine: 'auto', schema }, 'postgresql', { HEALTHFLOWS_POSTGRES_URL: url });
   } finally {
     if (flags.keep === undefined) await admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);

@@ -1,5 +1,12 @@
 /** Looking messages up in the journal. Every answer walks an index in the order in which it is shown. */
-import { defineOperation, query, type Row, type SqlValue, type Statement } from '../../kernel/store/operation.ts';
+import {
+  defineOperation,
+  type Dialect,
+  query,
+  type Row,
+  type SqlValue,
+  type Statement,
+} from '../../kernel/store/operation.ts';
 import { clean, flowOfPartner, foldKey, type JournalHop, type JournalOutcome } from './entry.ts';
 
 type Step<R> = Generator<Statement, R, Row[]>;
@@ -92,17 +99,17 @@ interface Search {
 export const searchJournal = defineOperation(
   import.meta.url,
   'searchJournal',
-  function* (args: Search): Step<JournalPage> {
+  function* (args: Search, { dialect }): Step<JournalPage> {
     const limit = Math.min(Math.max(1, args.limit), 200);
     const text = args.filter.text?.trim() ?? '';
     const cursor = cursorOf(args.after);
-    if (text === '') return pageOf(yield* walk(args, cursor, limit + 1), limit);
+    if (text === '') return pageOf(yield* walk(args, dialect, cursor, limit + 1), limit);
     const { exact, begun, truncated } = yield* matching(text);
     const more = truncated ? { truncated } : {};
-    const first = cursor === undefined || cursor.exact ? yield* walk(args, cursor, limit + 1, exact) : [];
+    const first = cursor === undefined || cursor.exact ? yield* walk(args, dialect, cursor, limit + 1, exact) : [];
     if (first.length > limit) return { ...pageOf(first, limit, exactMark), ...more };
     const left = limit - first.length;
-    const rest = yield* walk(args, cursor?.exact ? undefined : cursor, left + 1, begun);
+    const rest = yield* walk(args, dialect, cursor?.exact ? undefined : cursor, left + 1, begun);
     const page = pageOf(rest, left);
     // The page is full of exact ones: the next begins with the rest.
     const next = left === 0 && rest.length > 0 ? `${Number.MAX_SAFE_INTEGER}~` : page.next;
@@ -130,6 +137,7 @@ function pageOf(rows: readonly Row[], limit: number, mark = ''): JournalPage {
 /** Rows of the filter, newest first; of `ids` alone where these are given. */
 function* walk(
   { filter, scope = {} }: Search,
+  dialect: Dialect,
   cursor: Cursor | undefined,
   limit: number,
   ids?: readonly string[],
@@ -145,12 +153,12 @@ function* walk(
     if (term !== undefined) condition.parts.push(`t.term = ${values.mark(term)}`);
     if (ids !== undefined) condition.among('m.id', ids);
     if (outcome !== undefined) condition.among('m.outcome', [outcome]);
-    else if (filter.outcomes !== undefined) condition.among(asked('m.outcome'), filter.outcomes);
+    else if (filter.outcomes !== undefined) condition.among(asked('m.outcome', dialect), filter.outcomes);
     if (trouble === true) condition.parts.push(troubled);
     if (partner !== undefined) condition.among('m.partner', [partner]);
     const { flow, from, to } = filter;
     for (const partners of [filter.partner === undefined ? undefined : [filter.partner], scope.partners])
-      if (partners !== undefined) condition.among(asked('m.partner'), partners);
+      if (partners !== undefined) condition.among(asked('m.partner', dialect), partners);
     if (flow !== undefined && term === undefined) condition.parts.push(passed(values, [flow]));
     // A term names the flow of the filter, else one of the scope.
     if (scope.flows !== undefined && (term === undefined || (flow !== undefined && !scope.flows.includes(flow))))
@@ -185,8 +193,8 @@ interface Way {
   trouble?: true;
 }
 
-/** Keeps an engine from walking by the index of a column. */
-const asked = (column: string): string => `COALESCE(${column}, '')`;
+/** Keeps SQLite from walking by the index of a column; PostgreSQL has figures of its own, which this would hide. */
+const asked = (column: string, dialect: Dialect): string => (dialect === 'sqlite' ? `COALESCE(${column}, '')` : column);
 
 /** The condition of the index `journal_messages_trouble`, and the outcomes that it leaves out. */
 const troubled = "m.outcome NOT IN ('open', 'queued', 'done')";
@@ -219,12 +227,18 @@ function* waysOf(filter: JournalFilter, scope: JournalScope): Step<Way[]> {
 
 function* areFew({ from, to }: JournalFilter, outcomes: readonly JournalOutcome[]): Step<boolean> {
   const values = new Values();
-  const condition = new Condition(values);
-  condition.among('m.outcome', outcomes);
-  if (from !== undefined) condition.parts.push(`m.started_at >= ${values.mark(from)}`);
-  if (to !== undefined) condition.parts.push(`m.started_at < ${values.mark(to)}`);
+  const counted = outcomes.map((outcome) => {
+    const condition = new Condition(values);
+    condition.among('m.outcome', [outcome]);
+    if (from !== undefined) condition.parts.push(`m.started_at >= ${values.mark(from)}`);
+    if (to !== undefined) condition.parts.push(`m.started_at < ${values.mark(to)}`);
+    // In an order, so that PostgreSQL counts in the index also where it plans for any outcome.
+    return `SELECT * FROM (SELECT 1 AS one FROM journal_messages AS m ${condition.where}
+      ORDER BY m.started_at DESC LIMIT ${few + 1}) AS o${values.all.length}`;
+  });
+  if (counted.length === 0) return true;
   const [row] = yield* query<{ count: number }>(
-    `SELECT COUNT(*) AS count FROM (SELECT 1 FROM journal_messages AS m ${condition.where} LIMIT ${few + 1}) AS counted`,
+    `SELECT COUNT(*) AS count FROM (${counted.join(' UNION ALL ')}) AS counted`,
     ...values.all,
   );
   return Number(row!.count) <= few;
@@ -255,7 +269,9 @@ function* matching(text: string): Step<{ exact: string[]; begun: string[]; trunc
 
 function passed(values: Values, flows: readonly string[]): string {
   const terms = flows.map((flow) => values.mark(`flow:${flow}`)).join(', ');
-  return `EXISTS (SELECT 1 FROM journal_terms AS f WHERE f.term IN (${terms}) AND f.started_at = m.started_at AND f.message_id = m.id)`;
+  // OFFSET keeps PostgreSQL from joining with all messages of a flow, to find the few that are shown.
+  return `EXISTS (SELECT 1 FROM journal_terms AS f
+    WHERE f.term IN (${terms}) AND f.started_at = m.started_at AND f.message_id = m.id LIMIT 1 OFFSET 0)`;
 }
 
 function addScope(condition: Condition, values: Values, { partners, flows }: JournalScope): void {
