@@ -1,13 +1,13 @@
 /**
- * Traces and metrics by OTLP. Node-RED has no place of its own for an SDK, so it is loaded before it:
+ * Traces and metrics by OTLP with SDK 2. Node-RED has no place of its own for an SDK, so it is loaded before it:
  *
  *   cd ~/.node-red && npm install @opentelemetry/sdk-trace-node@^2.12 @opentelemetry/sdk-metrics@^2.12 \
  *     @opentelemetry/resources@^2.12 @opentelemetry/exporter-trace-otlp-http@^0.223 \
  *     @opentelemetry/exporter-metrics-otlp-http@^0.223
  *   NODE_OPTIONS="--require $HOME/.node-red/otel-setup.cjs" OTEL_SERVICE_NAME=hospital-integration node-red
  *
- * OTEL_EXPORTER_OTLP_ENDPOINT (default http://localhost:4318) and the other variables of the exporters hold. Tested
- * with SDK 2.x; 3.x has other packages. Leave out the automatic instrumentation of amqplib: every message would be
+ * OTEL_EXPORTER_OTLP_ENDPOINT (default http://localhost:4318) and the other variables of the exporters hold. For
+ * SDK 3, which has other packages, there is otel-setup-3.example.cjs. Leave out the automatic instrumentation of amqplib: every message would be
  * traced twice. Leave out the process resource detector: it exports the command line.
  */
 'use strict';

@@ -1,3 +1,3 @@
 import { tracePromises } from './tracing.ts';
 
-tracePromises('5.0', 'servers');
+tracePromises('5.0', { engines: 'servers' });

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { inParallel, post } from '../e2e/sender.ts';
 import { type Engines, orderPost, type Stack, startStack } from '../e2e/stack.ts';
@@ -14,8 +14,20 @@ import { waitUntil } from '../support/processes.ts';
 
 const kinds = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const;
 
-export function tracePromises(version: NodeRedVersion, engines: Engines = 'embedded'): void {
-  describe(`traces on Node-RED ${version}, engines ${engines}`, { timeout: 300_000 }, () => {
+export interface TraceOptions {
+  engines?: Engines;
+  /** Loaded before Node-RED; default the example for the SDK that is installed here. */
+  setup?: string;
+  /** Why this SDK is not tried. */
+  skip?: string | undefined;
+}
+
+export function tracePromises(
+  version: NodeRedVersion,
+  { engines = 'embedded', setup = join(packageRoot, 'deploy/otel-setup.example.cjs'), skip }: TraceOptions = {},
+): void {
+  const options = { timeout: 300_000, ...(skip === undefined ? {} : { skip }) };
+  describe(`traces on Node-RED ${version}, engines ${engines}, ${basename(setup)}`, options, () => {
     let receiver: OtlpReceiver;
     let stack: Stack;
 
@@ -25,7 +37,7 @@ export function tracePromises(version: NodeRedVersion, engines: Engines = 'embed
         engines,
         version,
         env: {
-          NODE_OPTIONS: `--require ${join(packageRoot, 'deploy/otel-setup.example.cjs')}`,
+          NODE_OPTIONS: `--require ${setup}`,
           OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
           OTEL_METRIC_EXPORT_INTERVAL: '1000',
           OTEL_BSP_SCHEDULE_DELAY: '200',
