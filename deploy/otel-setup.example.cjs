@@ -6,9 +6,9 @@
  *     @opentelemetry/exporter-metrics-otlp-http@^0.223
  *   NODE_OPTIONS="--require $HOME/.node-red/otel-setup.cjs" OTEL_SERVICE_NAME=hospital-integration node-red
  *
- * OTEL_EXPORTER_OTLP_ENDPOINT (default http://localhost:4318) and the other variables of the exporters hold. For
- * SDK 3, which has other packages, there is otel-setup-3.example.cjs. Leave out the automatic instrumentation of amqplib: every message would be
- * traced twice. Leave out the process resource detector: it exports the command line.
+ * OTEL_EXPORTER_OTLP_ENDPOINT (default http://localhost:4318) and the other variables of the exporters hold. For SDK 3,
+ * which has other packages, there is otel-setup-3.example.cjs. Leave out the automatic instrumentation of amqplib: every
+ * message would be traced twice. Leave out the process resource detector: it exports the command line.
  */
 'use strict';
 
