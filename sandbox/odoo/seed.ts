@@ -400,6 +400,10 @@ function wards(
     ['SALINE-500', ward, 3, 'SAL-2401'],
     ['MORPH-10', 'LOC-1-STOCK', 200, 'MOR-2607'],
     ['MORPH-10', ward, 8, 'MOR-2607'],
+    ['SYR-20', 'LOC-1-STOCK', 500, undefined],
+    ['SYR-20', theatre, 60, undefined],
+    // Somebody took more than was ever booked in.
+    ['DISINF-1L', theatre, -3, undefined],
   ] as const) {
     env.create('stock.quant', {
       product_id: product(sku),
@@ -411,17 +415,30 @@ function wards(
   // Counted on the day the sandbox began: what happened before is in the count.
   const syringes = { product_id: product('SYR-10'), location_id: at(ward), inventory_quantity: 80 };
   applyCount(env, env.one('stock.quant', env.create('stock.quant', syringes)));
-  for (const [sku, minimum, maximum, pack] of [
+  // The hospital packs it itself: nobody sells it.
+  make('sandbox.product_dress_kit', 'product.template', {
+    name: 'Dressing kit, made in house',
+    default_code: 'DRESS-KIT',
+    ...(env.profile.storable === 'type' ? { type: 'product' } : { type: 'consu', is_storable: true }),
+    uom_id: unit.Units,
+    ...(env.profile.version === '19' ? {} : { uom_po_id: unit.Units }),
+    standard_price: '3.50',
+  });
+  for (const [sku, minimum, maximum, pack, place = ward] of [
     ['GLOVE-M', 20, 100, 'Box of 10'],
     ['SYR-10', 100, 600, 'Box of 100'],
     ['CATH-18', 50, 250, 'Box of 10'],
     ['SALINE-500', 20, 60, 'Pack of 6'],
     ['MORPH-10', 10, 40, 'Box of 10'],
+    ['SYR-20', 40, 120, 'Box of 10', theatre],
+    ['DISINF-1L', 2, 6, 'Units', theatre],
+    ['DRESS-KIT', 5, 20, 'Units', theatre],
   ] as const) {
     const multiple = env.one('uom.uom', unit[pack]!).factor as number;
-    make(`sandbox.orderpoint_ward_3_east_${sku.toLowerCase().replace(/\W/g, '_')}`, 'stock.warehouse.orderpoint', {
+    const shelf = `${place === ward ? 'ward_3_east' : 'operating_theatre'}_${sku.toLowerCase().replace(/\W/g, '_')}`;
+    make(`sandbox.orderpoint_${shelf}`, 'stock.warehouse.orderpoint', {
       product_id: product(sku),
-      location_id: at(ward),
+      location_id: at(place),
       product_min_qty: minimum,
       product_max_qty: maximum,
       ...(env.profile.version === '19' ? { replenishment_uom_id: unit[pack] } : { qty_multiple: multiple }),

@@ -31,6 +31,8 @@ interface Shelf {
   item: string;
   lot: string;
   quantity: number;
+  /** Pieces in a box. */
+  pack?: number;
 }
 
 interface State {
@@ -39,16 +41,18 @@ interface State {
   movements: number;
   shelves: Shelf[];
   /** Recorded while the line was down, and not told yet: the nightly comparison learns of them. */
-  pending: { item: string; lot: string; quantity: number; number: string }[];
+  pending: { item: string; lot: string; quantity: number; number: string; movement: Recorded }[];
+  /** The next count comes out garbled. */
+  garbled?: boolean;
 }
 
 /** What the sandbox Odoo begins with at the ward. */
 const contents: readonly Shelf[] = [
-  { item: 'GLOVE-M', lot: '', quantity: 12 },
-  { item: 'SYR-10', lot: '', quantity: 80 },
-  { item: 'SALINE-500', lot: 'SAL-2601', quantity: 24 },
-  { item: 'SALINE-500', lot: 'SAL-2401', quantity: 3 },
-  { item: 'MORPH-10', lot: 'MOR-2607', quantity: 8 },
+  { item: 'GLOVE-M', lot: '', quantity: 12, pack: 10 },
+  { item: 'SYR-10', lot: '', quantity: 80, pack: 100 },
+  { item: 'SALINE-500', lot: 'SAL-2601', quantity: 24, pack: 6 },
+  { item: 'SALINE-500', lot: 'SAL-2401', quantity: 3, pack: 6 },
+  { item: 'MORPH-10', lot: 'MOR-2607', quantity: 8, pack: 10 },
 ];
 
 export interface Movement {
@@ -60,7 +64,12 @@ export interface Movement {
   at?: Date;
 }
 
+/** As it goes out. */
+type Recorded = ReturnType<Cabinet['record']>;
+
 export interface AlarmOptions {
+  /** Whose shelf. Default ward 3 East. */
+  location?: string;
   /** Message id; the same for a repetition. */
   id?: string;
   at?: Date;
@@ -98,12 +107,14 @@ export class Cabinet implements Partner {
 
   /** What is in the drawers now, as the cabinet weighs and counts it. */
   stock() {
-    const { shelves, pending } = this.#state;
-    const row = ({ item, lot, quantity }: Omit<Shelf, 'number'>) => ({
+    const { shelves, pending, garbled } = this.#state;
+    delete this.#state.garbled;
+    const row = ({ item, lot, quantity, pack }: Shelf) => ({
       product: item,
       location: ward,
       lot,
-      quantity: String(quantity),
+      quantity: garbled ? `${quantity} ?` : String(quantity),
+      ...(pack === undefined ? {} : { pack: String(pack) }),
     });
     return {
       cabinet: 'CAB-7',
@@ -117,14 +128,14 @@ export class Cabinet implements Partner {
   alarm(
     item: string,
     level: string,
-    { id = `alarm_${randomUUID()}`, at = new Date(), flaw }: AlarmOptions = {},
+    { id = `alarm_${randomUUID()}`, location = ward, at = new Date(), flaw }: AlarmOptions = {},
   ): Promise<Sent> {
     return this.#post(
       '/inventory/thresholds',
       id,
       {
         cabinet: 'CAB-7',
-        location: ward,
+        location,
         item,
         level,
         unit: 'EA',
@@ -181,23 +192,44 @@ export class Cabinet implements Partner {
     });
   }
 
-  /** Something has gone that nobody recorded. */
+  /** Something has gone that nobody recorded; a negative quantity: something has come. */
   lose(item: string, quantity: number): void {
     const shelf = this.#state.shelves.find((each) => each.item === item);
     if (shelf !== undefined) shelf.quantity -= quantity;
     this.#keep();
   }
 
+  /** A lot lies in the drawer that nobody booked in. */
+  find(item: string, lot: string, quantity: number): void {
+    this.#state.shelves.push({ item, lot, quantity });
+    this.#keep();
+  }
+
+  /** The scale of a drawer fails: the next count cannot be read. */
+  garble(): void {
+    this.#state.garbled = true;
+    this.#keep();
+  }
+
   /** Recorded while the line to the hospital was down. */
   keepBack(movement: Movement): void {
-    const { number } = this.record(movement);
+    const recorded = this.record(movement);
     this.#state.pending.push({
       item: movement.item,
       lot: movement.lot ?? '',
       quantity: -movement.quantity,
-      number,
+      number: recorded.number,
+      movement: recorded,
     });
     this.#keep();
+  }
+
+  /** The line is back: what was kept back is told. */
+  async catchUp(): Promise<Sent[]> {
+    const sent: Sent[] = [];
+    for (const { movement } of this.#state.pending.splice(0)) sent.push(await this.tell(movement));
+    this.#keep();
+    return sent;
   }
 
   async #post(route: string, id: string, document: object, flaw?: Flaw): Promise<Sent> {
@@ -228,6 +260,8 @@ export const scenarios: Readonly<Record<string, (cabinet: Cabinet) => Promise<Se
   'store-short': async (cabinet) => [await cabinet.alarm('SYR-10', '80')],
   'over-budget': async (cabinet) => [await cabinet.alarm('CATH-18', '0')],
   controlled: async (cabinet) => [await cabinet.alarm('MORPH-10', '8')],
+  negative: async (cabinet) => [await cabinet.alarm('DISINF-1L', '0', { location: theatre })],
+  'no-supplier': async (cabinet) => [await cabinet.alarm('DRESS-KIT', '0', { location: theatre })],
   'no-rule': async (cabinet) => [await cabinet.alarm('GAUZE-10', '1')],
   'bad-signature': async (cabinet) => [await cabinet.alarm('GLOVE-M', '12', { flaw: 'bad-signature' })],
   consumption: (cabinet) => cabinet.move({ kind: 'consumption', item: 'SALINE-500', quantity: 2, lot: 'SAL-2601' }),
@@ -254,6 +288,7 @@ export const scenarios: Readonly<Record<string, (cabinet: Cabinet) => Promise<Se
     cabinet.keepBack({ kind: 'consumption', item: 'MORPH-10', quantity: 1, lot: 'MOR-2607' });
     return cabinet.move({ kind: 'consumption', item: 'MORPH-10', quantity: 1, lot: 'MOR-2607' });
   },
+  late: (cabinet) => cabinet.catchUp(),
   'unknown-lot': (cabinet) => cabinet.move({ kind: 'consumption', item: 'SALINE-500', quantity: 1, lot: 'SAL-9999' }),
   'expired-lot': (cabinet) => cabinet.move({ kind: 'consumption', item: 'SALINE-500', quantity: 1, lot: 'SAL-2401' }),
   'more-than-there': (cabinet) => cabinet.move({ kind: 'consumption', item: 'GLOVE-M', quantity: 1000 }),
@@ -265,6 +300,23 @@ export const scenarios: Readonly<Record<string, (cabinet: Cabinet) => Promise<Se
     cabinet.lose('SYR-10', 7);
     return [];
   },
+  surplus: async (cabinet) => {
+    cabinet.lose('GLOVE-M', -2);
+    return [];
+  },
+  'pack-short': async (cabinet) => {
+    cabinet.lose('SALINE-500', 6);
+    return [];
+  },
+  'strange-lot': async (cabinet) => {
+    cabinet.find('SALINE-500', 'SAL-2602', 6);
+    return [];
+  },
+  unreadable: async (cabinet) => {
+    cabinet.garble();
+    return [];
+  },
+  'recall-incomplete': async (cabinet) => [await cabinet.recall('SALINE-500', '', 'Particles found')],
   recall: async (cabinet) => [await cabinet.recall('SALINE-500', 'SAL-2601', 'Particles found')],
   'recall-unknown': async (cabinet) => [await cabinet.recall('SALINE-500', 'SAL-0000', 'Particles found')],
 };

@@ -7,7 +7,9 @@ import { before, describe, test } from 'node:test';
 import { sourcesOf } from '../../nodes/canonical/mapping/check.ts';
 import type { CompiledMapping } from '../../nodes/canonical/mapping/compile.ts';
 import { MappingLibrary } from '../../nodes/canonical/mappings/library.ts';
+import { partitionKeyOf } from '../../nodes/canonical/model/keys.ts';
 import { validatorOf } from '../../nodes/canonical/model/validate.ts';
+import { entities } from '../../nodes/canonical/schemas/index.ts';
 import { type OdooClient, searchRead, type UpsertDocument, upsert } from '../../nodes/odoo/index.ts';
 import { clientOf, sandbox, versions } from '../odoo/support.ts';
 
@@ -141,6 +143,24 @@ for (const version of versions) {
         for (const [field, wanted] of Object.entries(said)) assert.deepEqual(value[field], wanted, field);
       });
     }
+
+    test('a rule that is low has the key of a cabinet’s alarm for the same shelf, so that both are one', async () => {
+      const compiled = library.get('odoo-orderpoint-to-inventory-level');
+      const rule = (await treeOf(client, 'stock.warehouse.orderpoint', compiled, [
+        ['product_id.default_code', '=', 'MORPH-10'],
+      ])) as { product_id: Tree; location_id: Tree };
+      const told = compiled.run({
+        ...rule,
+        product_id: { ...rule.product_id, default_code: 'MORPH-10' },
+        location_id: { ...rule.location_id, barcode: 'LOC-1-WARD 3 EAST' },
+        as_of: asOf,
+      });
+      const alarm = { item: 'MORPH-10', location: 'LOC-1-WARD 3 EAST', level: '8', unit: 'EA', at: asOf };
+      const cabinet = library.get('cabinet-threshold-to-inventory-level').run(alarm);
+      const entity = entities.find(({ name }) => name === 'inventoryLevel')!;
+      assert.equal(partitionKeyOf(entity, told.value), partitionKeyOf(entity, cabinet.value));
+      assert.match(String(partitionKeyOf(entity, told.value)), /MORPH-10.*WARD/);
+    });
 
     test('an archived supplier is read as archived', async () => {
       const [partner] = await searchRead(client, 'res.partner', [['ref', '=', 'NORDIC']], { fields: ['id'] });

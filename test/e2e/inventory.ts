@@ -35,6 +35,8 @@ export function inventoryPromises(engines: Engines): void {
         // A burst is over in seconds, and so is the wait for a number that does not come.
         if (node.type === 'debounce') node.window = 3;
         if (node.type === 'sequence') node.deadline = 0.1;
+        // Odoo's quantities are looked at when a test presses the button.
+        if (node.id === 'hf-inv-t-o-changes') node.interval = 0;
       }
       const port = await freePort();
       cabinet = new Cabinet({ flows: `http://127.0.0.1:${port}`, secret: webhookSecret });
@@ -164,6 +166,31 @@ export function inventoryPromises(engines: Engines): void {
       // The newest of the four others goes on after the window, and finds the transfer on the way.
       await told(new RegExp(`documents: \\[ '${String(transfer.origin)}' \\],[^}]*outcome: 'enough'`));
       assert.equal(planned('GLOVE-M').length, 1);
+    });
+
+    it('a shelf without a cabinet: Odoo’s own quantities tell when it is low, and not before', async () => {
+      // The first look reads where Odoo stands; what changes from then on is told.
+      const reads = () => stack.odoo.log.counters.calls['stock.quant.search_read'] ?? 0;
+      const before = reads();
+      await inject('hf-inv-t-o-look');
+      await eventually('the first look', () => (reads() >= before + 3 ? true : undefined));
+      // Above its minimum of 40 nothing comes, below it 110 do.
+      const [quant] = stack.odoo.records('stock.quant', {
+        product_id: product('SYR-20'),
+        location_id: place(theatre),
+      });
+      stack.odoo.engine.transaction((env) => env.write('stock.quant', [Number(quant!.id)], { quantity: 45 }));
+      await inject('hf-inv-t-o-look');
+      await inject('hf-inv-t-o-b1');
+      const transfer = await eventually('a transfer', () => planned('SYR-20').find((row) => row.state === 'assigned'));
+      const [line] = stack.odoo.records('stock.move', { picking_id: transfer.id });
+      // From 10 to at most 120, in boxes of 10.
+      assert.deepEqual(
+        [Number(line!.product_uom_qty), line!.location_id, line!.location_dest_id],
+        [110, place(store), place(theatre)],
+      );
+      await told(new RegExp(`product: 'SYR-20',[^}]*location: '${theatre}',[^}]*outcome: 'transfer'`));
+      assert.equal(planned('SYR-20').length, 1);
     });
 
     it('what the central store does not have is asked of the first supplier, once', async () => {

@@ -62,6 +62,12 @@ export function defineInventory(db: Database): void {
       ...(profile.version === '19'
         ? { replenishment_uom_id: many2one('uom.uom', 'Multiple') }
         : { qty_multiple: float('Multiple Quantity', { default: 1, required: true }) }),
+      product_uom_name: char('Product unit of measure label', {
+        compute: (env, row) => {
+          const kept = env.value('product.product', env.follow(row, 'product_id')!, 'uom_id');
+          return text(env.one('uom.uom', Number(kept)), 'name');
+        },
+      }),
       qty_on_hand: float('On Hand', {
         compute: (env, row) => stockAt(env, ref(row, 'product_id')!, ref(row, 'location_id')!),
       }),

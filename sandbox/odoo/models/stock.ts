@@ -152,6 +152,13 @@ export function defineStock(db: Database): void {
         }
         return true;
       }),
+      do_unreserve: action((env, ids) => {
+        for (const picking of env.browse('stock.picking', ids)) {
+          for (const move of openMoves(env, picking)) unreserve(env.sudo(), move);
+          settlePicking(env, picking);
+        }
+        return null;
+      }),
       button_validate: action((env, ids) => validate(env, ids)),
       action_cancel: action((env, ids) => {
         for (const picking of env.browse('stock.picking', ids)) cancelPicking(env, picking);
@@ -554,6 +561,13 @@ function reserve(env: Env, move: Row): void {
     quantity,
     state: quantity >= demand ? 'assigned' : quantity > 0 ? 'partially_available' : 'confirmed',
   });
+}
+
+/** What was reserved is free again; a move that is picked already keeps what it holds. */
+function unreserve(env: Env, move: Row): void {
+  if (!['assigned', 'partially_available'].includes(text(move, 'state')) || flag(move, 'picked')) return;
+  env.unlink('stock.move.line', list(move, 'move_line_ids'));
+  env.set(move, { quantity: 0, state: 'confirmed' });
 }
 
 function reservable(env: Env, move: Row, demand: number, free: number): number {

@@ -157,6 +157,46 @@ export function inventory(target: () => Target, protocol: Protocol): void {
       assert.equal((await quants(product, ward))[0]!.quantity, 2);
     });
 
+    it('stock.picking.do_unreserve gives back what a transfer holds, which waits again', async () => {
+      const product = await goods(10);
+      const picking = await transfer(product, 4);
+      await press('stock.picking', 'action_confirm', picking);
+      await press('stock.picking', 'do_unreserve', picking);
+      assert.equal((await quants(product, shelf))[0]!.reserved_quantity, 0);
+      assert.equal(await value('stock.picking', picking, 'state'), 'confirmed');
+      await press('stock.picking', 'action_assign', picking);
+      assert.equal((await quants(product, shelf))[0]!.reserved_quantity, 4);
+    });
+
+    it('a quantity is written together with the move that changed it; its rule tells what is forecast', async () => {
+      const product = await goods(7);
+      const rule = await odoo.create('stock.warehouse.orderpoint', {
+        product_id: product,
+        location_id: shelf,
+        product_min_qty: 5,
+        product_max_qty: 10,
+      });
+      const forecast = async () => {
+        const read = await odoo.read<Record<string, number>>('stock.warehouse.orderpoint', rule, [
+          'qty_on_hand',
+          'qty_forecast',
+        ]);
+        return [read.qty_on_hand, read.qty_forecast];
+      };
+      assert.deepEqual(await forecast(), [7, 7]);
+      await count(product, 6);
+      const [moved] = await odoo.call<{ write_date: string }[]>('stock.move', 'search_read', {
+        domain: [['product_id', '=', product]],
+        fields: ['write_date'],
+        order: 'id desc',
+        limit: 1,
+      });
+      const [quant] = await quants(product, shelf);
+      assert.equal(await value('stock.quant', quant!.id, 'write_date'), moved!.write_date);
+      await press('stock.picking', 'action_confirm', await transfer(product, 4));
+      assert.deepEqual(await forecast(), [6, 2]);
+    });
+
     it('stock.scrap.action_validate of more than is there answers a wizard, and nothing is scrapped', async () => {
       const product = await goods(1);
       const id = await scrap(product, 2);
