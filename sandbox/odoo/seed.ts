@@ -336,6 +336,7 @@ export function seed(env: Env): void {
     }
   }
   wards(env, unit, make);
+  facilities(make);
   for (const { sku, name, price } of services) {
     make(`sandbox.product_${sku.toLowerCase().replace(/\W/g, '_')}`, 'product.template', {
       name,
@@ -365,6 +366,32 @@ export function seed(env: Env): void {
       if (!hidden) env.create('ir.model.fields', { name: field, model: name, field_description: string, ttype: type });
     }
   }
+}
+
+/** Two departments with a head and a member, and a pump that the biomedical team looks after. */
+function facilities(make: (id: string, model: string, values: Values) => number): void {
+  const departments = ['Purchasing', 'Ward 3 East'].map((name) =>
+    make(`sandbox.department_${name.toLowerCase().replaceAll(' ', '_')}`, 'hr.department', { name }),
+  );
+  const head = { name: 'Robin de Vries', barcode: 'E0001', job_title: 'Head of purchasing' };
+  const robin = make('sandbox.employee_e0001', 'hr.employee', { ...head, department_id: departments[0] });
+  make('sandbox.employee_e0002', 'hr.employee', {
+    name: 'Sam Peeters',
+    barcode: 'E0002',
+    job_title: 'Nurse',
+    work_email: 's.peeters@sandbox.example',
+    department_id: departments[1],
+    parent_id: robin,
+  });
+  for (const [sequence, name] of ['New Request', 'In Progress', 'Repaired', 'Scrap'].entries()) {
+    make(`maintenance.stage_${sequence}`, 'maintenance.stage', { name, sequence: sequence + 1, done: sequence > 1 });
+  }
+  const team = make('sandbox.team_biomedical', 'maintenance.team', { name: 'Biomedical' });
+  make('sandbox.pump_0042', 'maintenance.equipment', {
+    name: 'Infusion pump',
+    serial_no: 'PUMP-0042',
+    maintenance_team_id: team,
+  });
 }
 
 /** Stock, lots and reordering rules of the central store and a ward: what the inventory flow starts with. */

@@ -17,8 +17,6 @@ const library = new MappingLibrary();
 
 /** Mappings whose application the sandbox does not have, or that another test reads. */
 const elsewhere: Record<string, string> = {
-  'odoo-employee-to-employee': 'hr.employee is no part of the sandbox',
-  'odoo-maintenance-to-service-request': 'maintenance.request is no part of the sandbox',
   'odoo-purchase-request-to-requisition': 'purchase.request is a module of the OCA, no part of the sandbox',
   'odoo-purchase-order-to-order': 'odoo.test.ts',
 };
@@ -121,6 +119,18 @@ for (const version of versions) {
       ['odoo-picking-to-despatch', 'stock.picking', () => done('despatch-to-odoo-picking'), {}],
       ['odoo-picking-to-receipt', 'stock.picking', () => done('receipt-to-odoo-picking'), {}],
       ['odoo-stock-move-to-stock-movement', 'stock.move.line', () => [], {}],
+      [
+        'odoo-employee-to-employee',
+        'hr.employee',
+        () => [['barcode', '=', 'E0002']],
+        { number: 'E0002', name: 'Sam Peeters', jobTitle: 'Nurse', department: 'Ward 3 East' },
+      ],
+      [
+        'odoo-maintenance-to-service-request',
+        'maintenance.request',
+        async () => [['id', '=', await put(client, 'maintenance.request', 'service-request-to-odoo-maintenance')]],
+        { kind: 'biomedical', priority: 'urgent', team: 'Biomedical' },
+      ],
       ...(version === '17'
         ? []
         : ([['odoo-purchase-agreement-to-contract', 'purchase.requisition', () => [], { currency: 'EUR' }]] as [

@@ -68,6 +68,7 @@ for (const version of versions) {
       ['charge-to-odoo-invoice', 'account.move', ['admin-party-to-odoo-partner']],
       ['claim-to-odoo-invoice', 'account.move'],
       ['payment-to-odoo-payment', 'account.payment'],
+      ['service-request-to-odoo-maintenance', 'maintenance.request'],
     ];
     for (const [id, model, before = []] of samples) {
       test(`takes the sample of ${id}, once`, async () => {

@@ -9,6 +9,7 @@ import { type Act, Supplier } from '../../sandbox/partners/supplier.ts';
 import { freePort, waitUntil } from '../support/processes.ts';
 import { post, webhookSecret } from './sender.ts';
 import { type Engines, type Stack, startStack, referenceFlows } from './stack.ts';
+import { accepted, decided, done, told as reported, trailOf } from './trail.ts';
 
 interface Request {
   id: string;
@@ -316,6 +317,29 @@ export function purchasingPromises(engines: Engines): void {
       stack.odoo.faults.clear();
       assert.equal(pickings(order.id).length, 2);
       assert.deepEqual(await stack.deadLetters(), []);
+    });
+
+    it('the audit trail tells what became of each requisition: ordered, rejected, held', async () => {
+      const process = 'procurement.requisition';
+      const came = accepted(`${process}.submitted`);
+      const expected = {
+        'REQ-B1': [
+          came,
+          ...decided(process, 'approved', 'anna'),
+          accepted('procurement.order.confirmed'),
+          done(`approval:${process}`),
+          ...reported('procurement.order.sent', 'procurement.orders.out', 'procurement.supply.events'),
+        ],
+        'REQ-B2': [
+          came,
+          ...decided(process, 'rejected', 'bo'),
+          ...reported(`${process}.rejected`, `approval:${process}`, 'procurement.requisition.events'),
+        ],
+        'REQ-D3': [came, ...reported(`${process}.held`, 'procurement.requisitions', 'procurement.requisition.events')],
+      };
+      for (const [number, entries] of Object.entries(expected)) {
+        assert.deepEqual(await trailOf(stack, `msg_${number}`), entries.sort(), number);
+      }
     });
   });
 }

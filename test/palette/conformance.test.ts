@@ -191,6 +191,22 @@ for (const node of paletteNodes()) {
       }
     });
 
+    test('has settings of the types of its defaults in every shipped flow', () => {
+      const kind = (value: unknown): string => (Array.isArray(value) ? 'list' : typeof value);
+      const wrong = flowFiles().flatMap(({ path, nodes }) =>
+        nodes
+          .filter(({ type }) => type === node.type)
+          .flatMap((each) =>
+            Object.entries(definition.defaults)
+              .filter(([key, usual]) => each[key] !== undefined && kind(each[key]) !== kind(usual))
+              // Config nodes may take their settings from the environment.
+              .filter(([key]) => !/^\$\{\w+\}$/.test(String(each[key])))
+              .map(([key]) => `${path} ${each.id} ${key}: ${kind(each[key])}`),
+          ),
+      );
+      assert.deepEqual(wrong, []);
+    });
+
     test('is in an example', () => {
       const used = flowFiles().filter((file) => file.nodes.some((each) => each.type === node.type));
       assert.ok(used.length > 0, `no file under examples/ or flows/ has a ${node.type}`);

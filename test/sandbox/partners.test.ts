@@ -1,10 +1,12 @@
 /** The supplier of the sandbox: orders are taken once and by key only; documents go out signed, right or with a fault. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { readDocument, writeDocument } from '../../nodes/canonical/formats/index.ts';
 import { MappingLibrary } from '../../nodes/canonical/index.ts';
+import { scenarios } from '../../sandbox/partners/cabinet.ts';
 import { type PartnerHost, startPartners } from '../../sandbox/partners/host.ts';
 import { Supplier } from '../../sandbox/partners/supplier.ts';
 import { keyOf, signedHeaders } from '../../sandbox/supplier/supplier.ts';
@@ -46,6 +48,17 @@ function canonical(id: string, text: string): Record<string, unknown> {
   assert.deepEqual(violations, []);
   return value as Record<string, unknown>;
 }
+
+describe('the sandbox cabinet', () => {
+  it('does what every button of the inventory flow asks, and nothing that no button asks', () => {
+    const nodes = JSON.parse(readFileSync(new URL('../../flows/inventory.json', import.meta.url), 'utf8')) as {
+      type: string;
+      topic?: string;
+    }[];
+    const asked = nodes.flatMap(({ type, topic }) => (type === 'inject' && topic ? [topic] : []));
+    assert.deepEqual([...new Set(asked)].sort(), Object.keys(scenarios).sort());
+  });
+});
 
 describe('the sandbox supplier', () => {
   interface Arrival {

@@ -27,6 +27,8 @@ export const groups = {
   stock: 'stock.group_stock_user',
   account: 'account.group_account_invoice',
   sales: 'sales_team.group_sale_salesman',
+  hr: 'hr.group_hr_user',
+  maintenance: 'maintenance.group_equipment_manager',
 } as const;
 
 const onlySystem = [groups.system];

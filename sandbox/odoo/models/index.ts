@@ -3,6 +3,7 @@ import { defineAgreement } from './agreement.ts';
 import { defineAutomation } from './automation.ts';
 import { defineBase } from './base.ts';
 import { defineAccount } from './account.ts';
+import { defineFacilities } from './facilities.ts';
 import { defineInventory } from './inventory.ts';
 import { defineProduct } from './product.ts';
 import { definePurchase } from './purchase.ts';
@@ -18,5 +19,6 @@ export function defineModels(db: Database): void {
   definePurchase(db);
   defineAgreement(db);
   defineSale(db);
+  defineFacilities(db);
   defineAutomation(db);
 }

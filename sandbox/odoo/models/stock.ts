@@ -566,7 +566,8 @@ function reserve(env: Env, move: Row): void {
 /** What was reserved is free again; a move that is picked already keeps what it holds. */
 function unreserve(env: Env, move: Row): void {
   if (!['assigned', 'partially_available'].includes(text(move, 'state')) || flag(move, 'picked')) return;
-  env.unlink('stock.move.line', list(move, 'move_line_ids'));
+  const lines = env.lines(move, 'move_line_ids').map(({ id }) => id);
+  env.unlink('stock.move.line', lines);
   env.set(move, { quantity: 0, state: 'confirmed' });
 }
 

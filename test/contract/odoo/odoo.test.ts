@@ -6,6 +6,7 @@ import { after, before, describe } from 'node:test';
 import type { OdooVersion } from '../../../sandbox/odoo/index.ts';
 import { actions } from './actions.ts';
 import { agreement } from './agreement.ts';
+import { facilities } from './facilities.ts';
 import { inventory } from './inventory.ts';
 import { json2Contract } from './json2.ts';
 import { jsonrpcContract } from './jsonrpc.ts';
@@ -39,6 +40,7 @@ function contract(name: string, start: () => Promise<Target>, protocols: readonl
       actions(current, protocol);
       inventory(current, protocol);
       agreement(current, protocol);
+      facilities(current, protocol);
     }
   });
 }
