@@ -62,6 +62,11 @@ for (const editor of globSync('nodes/**/*.editor.ts').sort()) {
 for (const asset of globSync('nodes/**/assets')) {
   cpSync(asset, join(building, relative('nodes', asset)), { recursive: true });
 }
+// The documents that the tests prove the formats with are samples for analysts.
+cpSync('test/canonical/library', join(building, 'canonical/samples'), {
+  recursive: true,
+  filter: (file) => !/\.ts$|\.mapping\.json$/.test(file),
+});
 // The model's validators as code, so that a running Node-RED needs no compiler for them.
 const validators = join(building, 'canonical/model/compiled');
 mkdirSync(validators, { recursive: true });

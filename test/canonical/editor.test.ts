@@ -4,11 +4,14 @@ import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import type { Row } from '../../nodes/canonical/mapping/mapping.ts';
 import { launchBrowser, openEditor } from '../editor/editor.ts';
-import { type NodeRed, startNodeRed } from '../support/node-red.ts';
+import { type NodeRed, nodeRedVersions, startNodeRed } from '../support/node-red.ts';
 import { waitUntil } from '../support/processes.ts';
 
 /** In the page. */
 declare function getComputedStyle(element: unknown): { color: string };
+declare const document: {
+  activeElement: { getAttribute(name: string): string | null; className: string; textContent: string };
+};
 
 const sample = {
   po: { no: 'PO-9', date: '2026-11-23', cur: 'EUR', comment: 'Dock 4' },
@@ -36,6 +39,23 @@ const pairs: [from: string, to: string][] = [
   ['rows[].until', 'lines[].neededBy'],
 ];
 
+const mapperNode = {
+  id: 'm2',
+  type: 'canonical-mapper',
+  z: 'f1',
+  name: '',
+  mode: 'to-canonical',
+  mapping: 'hl7-dft-to-charge',
+  edited: '',
+  entity: 'order',
+  reading: 'strict',
+  allow: 'PI',
+  hide: 'drop',
+  store: '',
+  keep: 0,
+  wires: [[]],
+};
+
 describe('the mapping editor', () => {
   let browser: Browser;
   let nodeRed: NodeRed;
@@ -61,6 +81,7 @@ describe('the mapping editor', () => {
           wires: [['reply']],
         },
         { id: 'reply', type: 'http response', z: 'f1', statusCode: '200', wires: [] },
+        mapperNode,
       ],
     });
     browser = await launchBrowser();
@@ -248,4 +269,154 @@ describe('the mapping editor', () => {
     assert.deepEqual(editor.complaints, []);
     await editor.close();
   });
+
+  test('offers samples of its format, tells classes by colour and word, and is worked by the keyboard alone', async () => {
+    const editor = await openEditor(browser, nodeRed, 'light');
+    const { page } = editor;
+    await editor.openNode('m2');
+    await page.locator('#hf-mapper-open').click();
+    const box = page.locator('#hf-mapper-editor-sample');
+    await box.waitFor();
+    // A sample of the library, and only of what this side reads; undo brings the last one back.
+    const samples = page.locator('#hf-mapper-editor-samples');
+    const offered = (await samples.locator('option').allInnerTexts()).slice(1);
+    assert.ok(offered.length >= 15, `${offered.length} samples`);
+    assert.ok(offered.every((title) => !/850-|ubl/.test(title)));
+    const first = await box.inputValue();
+    await samples.selectOption({ label: offered.find((title) => title.startsWith('dft-credit-lf-mllp'))! });
+    await waitUntil(
+      'the sample is taken',
+      async () => /FT1\|/.test(await box.inputValue()) && (await box.inputValue()) !== first,
+    );
+    await page.locator('#hf-mapper-editor-findings .hf-mapper-ok').waitFor();
+    await page.locator('#hf-mapper-editor-undo').click();
+    await waitUntil('the sample before is back', async () => (await box.inputValue()) === first);
+
+    // Public and internal fields have the colour of text; the others each say their class in words, too.
+    const told = async (entity: string, path: string) => {
+      await page.locator('#hf-mapper-editor-entity').selectOption(entity);
+      await field(page, 'target', path).waitFor();
+      return field(page, 'target', path).evaluate((item) => {
+        const { getAttribute } = item as unknown as { getAttribute(name: string): string };
+        return { colour: getComputedStyle(item).color, title: getAttribute.call(item, 'title') };
+      });
+    };
+    const internal = await told('charge', 'kind');
+    const patient = await told('charge', 'party.identifiers[].value');
+    const personal = await told('charge', 'performer.identifiers[].value');
+    const confidential = await told('supplier', 'currency');
+    const publicly = await told('supplier', 'website');
+    assert.equal(publicly.colour, internal.colour);
+    assert.equal(new Set([internal, patient, personal, confidential].map(({ colour }) => colour)).size, 4);
+    assert.match(patient.title, /H: linked to a patient/);
+    assert.match(personal.title, /N: personal/);
+    assert.match(confidential.title, /C: confidential/);
+    assert.doesNotMatch(internal.title, /internal/);
+    await told('charge', 'kind');
+    await editor.screenshot('mapping-editor-classes');
+
+    // From the search down into the list, along it, over to the other list, and the row moves up.
+    const active = () => page.evaluate(() => document.activeElement.getAttribute('data-path'));
+    const before = await rows(page).count();
+    await page.locator('#hf-mapper-editor-source-search').fill('FT1.');
+    await page.keyboard.press('ArrowDown');
+    const from = (await active())!;
+    await page.keyboard.press('ArrowDown');
+    const second = (await active())!;
+    assert.notEqual(second, from);
+    await page.keyboard.press('ArrowUp');
+    assert.equal(await active(), from);
+    await page.keyboard.press('Enter');
+    assert.equal(await field(page, 'source', from).getAttribute('aria-selected'), 'true');
+    await page.keyboard.press('Escape');
+    assert.equal(await field(page, 'source', from).getAttribute('aria-selected'), 'false', 'and the dialog stays');
+    await page.keyboard.press('Enter');
+    await page.locator('#hf-mapper-editor-target-search').fill('description');
+    await page.keyboard.press('ArrowDown');
+    const to = (await active())!;
+    await page.keyboard.press('Enter');
+    await waitUntil('the row is there', async () => (await rows(page).count()) === before + 1);
+    assert.deepEqual(
+      [await page.locator('.hf-mapper-from').last().inputValue(), await rows(page).last().inputValue()],
+      [from, to],
+    );
+    const handle = page.locator('.hf-mapper-handle').last();
+    await handle.focus();
+    await page.keyboard.press('ArrowUp');
+    assert.equal(
+      await rows(page)
+        .nth(before - 1)
+        .inputValue(),
+      to,
+      'it moved up',
+    );
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), `Move row ${before}`);
+    await page.keyboard.press('Delete');
+    await waitUntil('the row is gone', async () => (await rows(page).count()) === before);
+    await page.keyboard.press('Control+z');
+    await waitUntil('undo brings it back', async () => (await rows(page).count()) === before + 1);
+    assert.equal(
+      await rows(page)
+        .nth(before - 1)
+        .inputValue(),
+      to,
+    );
+    await page.keyboard.press('Control+y');
+    await waitUntil('and redo takes it away', async () => (await rows(page).count()) === before);
+    assert.deepEqual(editor.complaints, []);
+    await editor.close();
+  });
 });
+
+for (const version of nodeRedVersions) {
+  test(`nothing of the mapping editor lies behind its footer, on small and large screens (Node-RED ${version})`, async () => {
+    const nodeRed = await startNodeRed({
+      version,
+      flows: [
+        { id: 'f1', type: 'tab', label: 'mapping' },
+        { ...mapperNode, mapping: 'ubl-invoice-to-invoice' },
+      ],
+    });
+    const browser = await launchBrowser();
+    try {
+      const editor = await openEditor(browser, nodeRed, 'dark');
+      const { page } = editor;
+      for (const [width, height] of [
+        [1280, 720],
+        [1920, 1080],
+      ] as const) {
+        await page.setViewportSize({ width, height });
+        await editor.openNode('m2');
+        await page.locator('#hf-mapper-open').click();
+        await page.locator('#hf-mapper-editor-findings .hf-mapper-ok').waitFor();
+        const end = async (selector: string) => {
+          const { y, height: high } = (await page.locator(selector).last().boundingBox())!;
+          return { top: y, bottom: y + high };
+        };
+        const footer = await end('.red-ui-tray-footer');
+        for (const pane of ['#hf-mapper-editor-sample', '#hf-mapper-editor-findings']) {
+          const clip = pane.endsWith('sample') ? pane : `:has(> ${pane})`;
+          const box = await end(clip);
+          assert.ok(
+            box.bottom <= footer.top && box.bottom - box.top > 80,
+            `${pane} ${JSON.stringify({ box, footer })}`,
+          );
+        }
+        await editor.screenshot(`mapping-editor-${version}-${width}`);
+        // Smaller while it is open.
+        await page.setViewportSize({ width, height: height - 60 });
+        await waitUntil('it fits again', async () => {
+          const sample = await end('#hf-mapper-editor-sample');
+          return sample.bottom <= (await end('.red-ui-tray-footer')).top;
+        });
+        await page.locator('#hf-mapper-editor-cancel').click();
+        await page.locator('#hf-mapper-editor').waitFor({ state: 'detached' });
+        await editor.cancel();
+      }
+      await editor.close();
+    } finally {
+      await browser.close();
+      await nodeRed.stop();
+    }
+  });
+}

@@ -29,6 +29,7 @@ import { documentLimit, recentOf } from '../recent.ts';
 import { schemaFields } from '../schema-source.ts';
 import { entities } from '../schemas/index.ts';
 import { documentSources } from '../stored.ts';
+import { listSamples, sampleText } from '../samples.ts';
 
 const configure = 'healthflows.configure';
 const reveal = 'healthflows.reveal';
@@ -103,6 +104,14 @@ export function admin({ get, post, RED }: AdminRoutes): void {
 
   get('mappings/:id', configure, (request, response) => {
     response.json(freshLibrary(RED).source(request.params.id!));
+  });
+
+  get('samples', configure, (_request, response) => {
+    response.json({ samples: listSamples(freshLibrary(RED)) });
+  });
+
+  get('samples/:id', configure, (request, response) => {
+    response.json({ sample: sampleText(freshLibrary(RED), request.params.id!) });
   });
 
   get('model', configure, (_request, response) => {

@@ -1,7 +1,7 @@
 import type { EditorNodeProperties, EditorRED } from 'node-red';
 import { debounced, get, post } from './editor/api.ts';
 import { openMappingEditor } from './editor/mapping-editor.ts';
-import { showFindings, showResult, showRows } from './editor/preview-panel.ts';
+import { showFindings, showResult, showRows, showUnmapped } from './editor/preview-panel.ts';
 import type { Mapping, MappingSummary, PreviewAnswer, Side, Translate } from './editor/types.ts';
 
 declare const RED: EditorRED;
@@ -139,6 +139,7 @@ RED.nodes.registerType<CanonicalMapperProperties, { hashKey: string }>('canonica
         showFindings(panel, answer, t);
         showResult(panel, answer);
         showRows(panel, answer, t);
+        showUnmapped(panel, answer, t);
       },
       (error) => {
         panel

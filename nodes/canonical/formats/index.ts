@@ -62,7 +62,7 @@ export function readDocument(format: DocumentFormat, document: unknown, options:
       `The document has ${size} bytes; the limit is ${byteLimit}.`,
     );
   }
-  const text = typeof document === 'string' ? document : decodeText(document, encodingOf(format, document, options));
+  const text = typeof document === 'string' ? document : readableDocument(format, document, options);
   // No format allows it and no database keeps it; JSON and XML say so themselves.
   if ((format === 'csv' || format === 'x12' || format === 'hl7v2') && text.includes('\u0000')) {
     throw new Failure(
@@ -73,6 +73,10 @@ export function readDocument(format: DocumentFormat, document: unknown, options:
   }
   return formatOf(format).read(text, options);
 }
+
+/** Bytes as the text that the format's reader takes. @throws Failure `data-quality` `TEXT_ENCODING` */
+export const readableDocument = (format: DocumentFormat, bytes: Uint8Array, options: FormatOptions = {}): string =>
+  decodeText(bytes, encodingOf(format, bytes, options));
 
 /** Writes a tree as text. @throws Failure `data-quality` for what the format cannot express */
 export function writeDocument(

@@ -11,7 +11,7 @@ import {
   showDryRun,
   showReverse,
 } from './comparison-panel.ts';
-import { showFindings, showResult } from './preview-panel.ts';
+import { showFindings, showResult, showUnmapped } from './preview-panel.ts';
 import { RowsTable } from './rows-table.ts';
 import type { Field, Mapping, PreviewAnswer, Row, TransformInfo, Translate } from './types.ts';
 
@@ -34,7 +34,9 @@ interface Entry {
   path: string;
   detail: string;
   badge?: string;
-  /** Not mapped yet, or sensitive. */
+  /** Sensitivity class of a field of the model. */
+  sensitivity?: string;
+  /** No row reads it. */
   warn: boolean;
 }
 
@@ -49,9 +51,25 @@ interface State {
 
 const warning = 'var(--red-ui-text-color-warning)';
 
+/** The classes that need care, from confidential to secret; the letter says the same. */
+const classColours: Readonly<Record<string, string>> = {
+  C: 'var(--red-ui-text-color-link)',
+  N: warning,
+  H: 'var(--red-ui-text-color-error)',
+  S: 'var(--red-ui-text-color-error)',
+};
+
 interface Model {
   transforms: TransformInfo[];
   entities: { name: string; title: string }[];
+}
+
+/** A document that the package has to begin with. */
+interface Sample {
+  id: string;
+  side: { format: string } | { entity: string };
+  origin: 'mapping' | 'library';
+  title: string;
 }
 
 interface Tray {
@@ -77,6 +95,20 @@ const pane = {
   overflow: 'hidden',
 } as const;
 const formats = ['json', 'csv', 'xml', 'x12', 'hl7v2', 'fhir', 'odoo'];
+
+/** The field that a key leads to from another, among those that the search has left; undefined for another key. */
+function nextOf(list: JQuery, item: JQuery, key: string): JQuery | undefined {
+  const shown = list.children(':visible');
+  const at = shown.index(item);
+  const places: Record<string, number> = {
+    ArrowDown: Math.min(at + 1, shown.length - 1),
+    ArrowUp: Math.max(at - 1, 0),
+    Home: 0,
+    End: shown.length - 1,
+  };
+  const place = places[key];
+  return place === undefined ? undefined : shown.eq(place);
+}
 
 /** Identifier kind that a pointer of this name usually has. */
 function identifierKind(path: string): string {
@@ -118,8 +150,13 @@ export function openMappingEditor(options: MappingEditorOptions): void {
       : options.id === ''
         ? Promise.resolve(blank(options.mode))
         : get<Mapping>(`mappings/${encodeURIComponent(options.id)}`);
-  Promise.all([load, get<Model>('model'), get<{ tables: string[] }>('mappings')]).then(
-    ([mapping, model, { tables }]) => new MappingEditor(options, mapping, model, tables).open(),
+  Promise.all([
+    load,
+    get<Model>('model'),
+    get<{ tables: string[] }>('mappings'),
+    get<{ samples: Sample[] }>('samples'),
+  ]).then(
+    ([mapping, model, { tables }, { samples }]) => new MappingEditor(options, mapping, model, tables, samples).open(),
     tell,
   );
 }
@@ -128,6 +165,8 @@ class MappingEditor {
   readonly #options: MappingEditorOptions;
   readonly #model: Model;
   readonly #tables: string[];
+  readonly #samples: readonly Sample[];
+  #samplePicker!: JQuery;
   #mapping: Mapping;
   #sample: string;
   #headerBox!: JQuery;
@@ -148,10 +187,17 @@ class MappingEditor {
   #coverage!: JQuery;
   readonly #refresh: () => void;
 
-  constructor(options: MappingEditorOptions, mapping: Mapping, model: Model, tables: string[]) {
+  constructor(
+    options: MappingEditorOptions,
+    mapping: Mapping,
+    model: Model,
+    tables: string[],
+    samples: readonly Sample[],
+  ) {
     this.#options = options;
     this.#model = model;
     this.#tables = tables;
+    this.#samples = samples;
     this.#mapping = mapping;
     this.#sample =
       options.sample !== ''
@@ -187,8 +233,20 @@ class MappingEditor {
           },
         },
       ],
-      open: (tray: JQuery) => this.#build(tray.find('.red-ui-tray-body')),
+      open: (tray: JQuery) => {
+        this.#build(tray.find('.red-ui-tray-body'));
+        this.#fit();
+      },
+      resize: () => this.#fit(),
     });
+  }
+
+  /** Node-RED makes the body of a tray a little higher than there is room above the footer. */
+  #fit(): void {
+    const body = $('#hf-mapper-editor');
+    const footer = body.closest('.red-ui-tray').find('.red-ui-tray-footer').get(0)?.getBoundingClientRect().top;
+    const top = body.get(0)?.getBoundingClientRect().top;
+    if (footer !== undefined && top !== undefined) body.css('height', `${Math.max(0, footer - top)}px`);
   }
 
   #build(body: JQuery): void {
@@ -201,7 +259,8 @@ class MappingEditor {
       boxSizing: 'border-box',
       height: '100%',
     });
-    body.attr('id', 'hf-mapper-editor');
+    body.attr({ id: 'hf-mapper-editor', tabindex: -1 });
+    body.css('outline', 'none');
     this.#headerBox = this.#header();
     body.append(this.#headerBox, this.#toolbar());
     const columns = $('<div>')
@@ -233,18 +292,33 @@ class MappingEditor {
       })
       .css({
         width: '100%',
-        height: '100%',
         boxSizing: 'border-box',
         fontFamily: 'monospace',
+        fontSize: '12px',
+        lineHeight: '16px',
         resize: 'none',
         margin: '0',
+        flex: '1',
+        minHeight: '0',
       })
       .val(this.#sample)
       .on('input', () => {
         this.#sample = String(sample.val());
         this.#refresh();
       });
-    lower.append($('<div>').css({ minHeight: '0' }).append(sample));
+    this.#samplePicker = $('<select>')
+      .attr({
+        id: 'hf-mapper-editor-samples',
+        'aria-label': t('canonical-mapper.editor.samples'),
+        title: t('canonical-mapper.editor.samplesTip'),
+      })
+      .css({ width: '100%', margin: '0', fontSize: '12px', height: '26px', padding: '0 4px' })
+      .on('change', () => this.#takeSample(String(this.#samplePicker.val())));
+    lower.append(
+      $('<div>')
+        .css({ display: 'flex', flexDirection: 'column', gap: '4px', minHeight: '0', minWidth: '0' })
+        .append(this.#samplePicker, sample),
+    );
     const right = $('<div>')
       .css({ ...pane, overflow: 'auto', padding: '4px 8px' })
       .appendTo(lower);
@@ -256,11 +330,40 @@ class MappingEditor {
       else if (event.key === 'y' || (event.key === 'z' && event.shiftKey)) this.#step(this.#future, this.#past);
       else return;
       event.preventDefault();
+      // Node-RED's own keys look for the target in the page, where it may be no more.
+      event.stopPropagation();
     });
+    this.#listSamples();
     this.#loadFields();
     this.#rows.show(this.#mapping.rows);
     this.#buttons();
     this.#refresh();
+  }
+
+  /** Offers the samples that the source side can read. */
+  #listSamples(): void {
+    const { t } = this.#options;
+    const { source } = this.#mapping;
+    const fits = ({ side }: Sample): boolean =>
+      'entity' in source
+        ? 'entity' in side && side.entity === source.entity
+        : 'format' in side && side.format === source.format;
+    this.#samplePicker.empty().append($('<option value="">').text(t('canonical-mapper.editor.samples')));
+    for (const origin of ['mapping', 'library'] as const) {
+      const offered = this.#samples.filter((each) => each.origin === origin && fits(each));
+      if (offered.length === 0) continue;
+      const label = t(`canonical-mapper.editor.${origin === 'mapping' ? 'samplesMapping' : 'samplesLibrary'}`);
+      const group = $('<optgroup>').attr('label', label).appendTo(this.#samplePicker);
+      for (const { id, title } of offered) $('<option>').val(id).text(title).appendTo(group);
+    }
+  }
+
+  #takeSample(id: string): void {
+    if (id === '') return;
+    get<{ sample: string }>(`samples/${encodeURIComponent(id)}`).then(
+      ({ sample }) => this.#commit(this.#mapping, false, sample),
+      tell,
+    );
   }
 
   #header(): JQuery {
@@ -301,6 +404,7 @@ class MappingEditor {
       (format) => {
         const name = 'name' in document ? document.name : 'document';
         this.#commit({ ...this.#mapping, [documentSide]: { ...document, format, name } }, false);
+        this.#listSamples();
       },
     );
     select(
@@ -309,6 +413,7 @@ class MappingEditor {
       'entity' in entity ? entity.entity : 'order',
       (name) => {
         this.#commit({ ...this.#mapping, [entitySide]: { entity: name } }, false);
+        this.#listSamples();
         this.#loadFields();
       },
     );
@@ -349,26 +454,36 @@ class MappingEditor {
         placeholder: t(`canonical-mapper.editor.${side}`),
         'aria-label': t(`canonical-mapper.editor.${side}`),
       })
-      .css({ margin: '4px', width: 'auto' })
+      .css({ margin: '4px', width: 'auto', height: '28px', fontSize: '12px' })
       .on('input', () => {
         const wanted = String(search.val()).toLowerCase();
         list.children().each((_i, item) => {
           // The title is the path, and the value or the description below it.
           $(item).toggle(String($(item).attr('title')).toLowerCase().includes(wanted));
         });
+        // What the Tab key stops at must be among those that are shown.
+        list.children().attr('tabindex', -1);
+        list.children(':visible').first().attr('tabindex', 0);
+      })
+      .on('keydown', (event) => {
+        if (event.key !== 'ArrowDown') return;
+        event.preventDefault();
+        list.children(':visible').first().trigger('focus');
       });
     box.append(search, list);
     return list;
   }
 
   /** One field in a pane: drag it to the other side, or Enter here and Enter there. */
-  #item(list: JQuery, side: 'source' | 'target', { path, detail, badge, warn }: Entry): void {
-    const item = $('<div role="option" tabindex="0" draggable="true">')
+  #item(list: JQuery, side: 'source' | 'target', entry: Entry): void {
+    const { path, detail, badge } = entry;
+    // One stop of the Tab key for each list: the arrows go through it.
+    const item = $('<div role="option" aria-selected="false" draggable="true">')
       .data('path', path)
-      .attr({ 'data-path': path, title: titleOf({ path, detail }) })
+      .attr({ 'data-path': path, tabindex: list.children().length === 0 ? 0 : -1 })
       .css({ padding: '2px 6px', cursor: 'grab', overflowWrap: 'anywhere', fontSize: '12px' })
-      .css('color', warn ? warning : '')
       .appendTo(list);
+    this.#mark(item, entry);
     if (badge !== undefined) {
       $('<span>')
         .addClass('hf-mapper-badge')
@@ -396,17 +511,49 @@ class MappingEditor {
       const dropped = (event.originalEvent as DragEvent).dataTransfer?.getData(`application/x-hf-${other}`) ?? '';
       if (dropped !== '') this.#map(side === 'source' ? path : dropped, side === 'source' ? dropped : path);
     });
+    item.on('focus', () => {
+      list.children().attr('tabindex', -1);
+      item.attr('tabindex', 0);
+    });
     item.on('keydown', (event) => {
-      if (event.key !== 'Enter') return;
-      event.preventDefault();
-      if (side === 'source') {
-        this.#picked = path;
-        list.children().css('outline', '');
-        item.css('outline', '2px solid var(--red-ui-form-input-focus-color)');
-      } else if (this.#picked !== undefined) {
-        this.#map(this.#picked, path);
-        this.#picked = undefined;
+      if (event.key === 'Enter') {
+        if (side === 'source') this.#pick(path);
+        else if (this.#picked !== undefined) {
+          this.#map(this.#picked, path);
+          this.#pick(undefined);
+        }
+      } else if (event.key === 'Escape' && this.#picked !== undefined) {
+        this.#pick(undefined);
+        // Node-RED would close the dialog.
+        event.stopPropagation();
+      } else {
+        const there = nextOf(list, item, event.key);
+        if (there === undefined) return;
+        there.trigger('focus');
       }
+      event.preventDefault();
+    });
+  }
+
+  /** Marks the source field that the next target is given, or none. */
+  #pick(path: string | undefined): void {
+    this.#picked = path;
+    this.#sourceList.children().each((_i, element) => {
+      const chosen = path !== undefined && $(element).data('path') === path;
+      $(element)
+        .attr('aria-selected', String(chosen))
+        .css('outline', chosen ? '2px solid var(--red-ui-form-input-focus-color)' : '');
+    });
+  }
+
+  /** What a field is told to be, in letters and colour. */
+  #mark(item: JQuery, entry: Entry): void {
+    const { sensitivity = '', warn } = entry;
+    const words =
+      classColours[sensitivity] === undefined ? '' : this.#options.t(`canonical-mapper.sensitivity.${sensitivity}`);
+    item.attr('title', [titleOf(entry), words].filter((text) => text !== '').join('\n')).css({
+      color: classColours[sensitivity] ?? (warn ? warning : ''),
+      fontWeight: sensitivity === 'S' ? 'bold' : '',
     });
   }
 
@@ -439,6 +586,9 @@ class MappingEditor {
     this.#mapping = JSON.parse(state.mapping) as Mapping;
     if (state.sample !== undefined) this.#showSample(state.sample);
     this.#showAll();
+    // The row that had the focus may be drawn anew or gone: the next Ctrl+Z is still meant for the editor.
+    const body = $('#hf-mapper-editor').get(0);
+    if (body?.contains(document.activeElement) === false) body.focus({ preventScroll: true });
   }
 
   #state(withSample: boolean): State {
@@ -457,6 +607,7 @@ class MappingEditor {
     this.#headerBox.replaceWith(header);
     this.#headerBox = header;
     this.#rows.show(this.#mapping.rows);
+    this.#listSamples();
     this.#loadFields();
     this.#buttons();
     this.#refresh();
@@ -500,7 +651,8 @@ class MappingEditor {
         path: field.path,
         detail: field.description,
         badge: `${mark} ${field.sensitivity ?? ''} `,
-        warn: field.sensitivity === 'N' || field.sensitivity === 'H' || field.sensitivity === 'S',
+        ...(field.sensitivity === undefined ? {} : { sensitivity: field.sensitivity }),
+        warn: false,
       };
     });
     this.#fill(toCanonical ? 'target' : 'source', entries);
@@ -524,10 +676,8 @@ class MappingEditor {
       return;
     }
     list.children().each((i, element) => {
-      const { path, badge = '', detail, warn } = entries[i]!;
-      $(element)
-        .css('color', warn ? warning : '')
-        .attr('title', titleOf({ path, detail }));
+      const { badge = '', detail } = entries[i]!;
+      this.#mark($(element), entries[i]!);
       $(element).find('.hf-mapper-badge').text(badge);
       if (side === 'source') $(element).find('.hf-mapper-value').text(detail);
     });
@@ -539,6 +689,7 @@ class MappingEditor {
     this.#findings.empty();
     showFindings(this.#findings, answer, t);
     showResult(this.#findings, answer);
+    showUnmapped(this.#findings, answer, t);
     this.#rows.results(answer);
     this.#coverage.text(
       answer.uncovered.length === 0

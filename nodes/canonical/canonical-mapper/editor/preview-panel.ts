@@ -56,9 +56,12 @@ export function showFindings(box: JQuery, answer: PreviewAnswer, t: Translate): 
       .appendTo(box);
   }
   if (preview.missing.length > 0) box.append(list(t('canonical-mapper.preview.missing'), preview.missing, error));
-  if (preview.unmapped.length > 0) {
-    box.append(list(t('canonical-mapper.preview.unmapped'), preview.unmapped, 'var(--red-ui-text-color-warning)'));
-  }
+}
+
+/** Below the result, which is looked at more often. */
+export function showUnmapped(box: JQuery, { preview }: PreviewAnswer, t: Translate): void {
+  if (preview === undefined || preview.unmapped.length === 0) return;
+  box.append(list(t('canonical-mapper.preview.unmapped'), preview.unmapped, 'var(--red-ui-text-color-warning)'));
 }
 
 export function showResult(box: JQuery, answer: PreviewAnswer): void {

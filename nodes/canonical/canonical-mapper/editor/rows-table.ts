@@ -149,16 +149,58 @@ export class RowsTable {
   }
 
   #renumber(): void {
+    const { t } = this.#options;
     this.#list.find('.hf-mapper-number').each((i, element) => {
       $(element).text(String(i + 1));
     });
+    this.#list.find('.hf-mapper-handle').each((i, element) => {
+      $(element).attr('aria-label', t('canonical-mapper.editor.move', { row: i + 1 }));
+    });
+  }
+
+  /** Moves a row by the keyboard; what moves keeps the focus. */
+  #move(item: Item, by: number): void {
+    const items = this.#items();
+    const at = items.indexOf(item);
+    const other = items[at + by];
+    if (other === undefined) return;
+    items[at] = other;
+    items[at + by] = item;
+    this.#replace(items, at + by);
+  }
+
+  #remove(item: Item): void {
+    const items = this.#items();
+    const at = items.indexOf(item);
+    this.#replace(items.toSpliced(at, 1), Math.min(at, items.length - 2));
+  }
+
+  #replace(items: readonly Item[], focused: number): void {
+    this.#filling = true;
+    this.#list.editableList('empty');
+    for (const item of items) this.#list.editableList('addItem', item);
+    this.#filling = false;
+    this.#changed();
+    this.#list.find('.hf-mapper-handle').eq(focused).trigger('focus');
   }
 
   #draw(container: JQuery, _index: number, item: Item): void {
     const { t } = this.#options;
     const { row } = item;
     const line = $('<div>').css({ display: 'flex', gap: '4px', alignItems: 'center' }).appendTo(container);
-    $('<i class="fa fa-bars hf-mapper-handle">').css({ cursor: 'move', opacity: 0.5 }).appendTo(line);
+    const handle = $('<i class="fa fa-bars hf-mapper-handle" role="button" tabindex="0">')
+      .css({ cursor: 'move', opacity: 0.5 })
+      .on('keydown', (event) => {
+        const by = { ArrowUp: -1, ArrowDown: 1 }[event.key] ?? 0;
+        if (by !== 0) this.#move(item, by);
+        else if (event.key === 'Delete') this.#remove(item);
+        else return;
+        event.preventDefault();
+        // Node-RED's own keys look for the target in the page, where it is no more.
+        event.stopPropagation();
+      })
+      .appendTo(line);
+    handle.attr('title', t('canonical-mapper.editor.moveTip'));
     $('<span>').addClass('hf-mapper-number').css({ minWidth: '22px', textAlign: 'right', opacity: 0.7 }).appendTo(line);
     const from = this.#text(line, 'from', sourceText(row)).attr('title', t('canonical-mapper.editor.fromTip'));
     const italic = () => from.css('fontStyle', row.from === undefined ? 'italic' : '');
@@ -203,7 +245,12 @@ export class RowsTable {
       })
       .appendTo(line);
     toggle.css({ marginRight: '24px' });
-    const summary = $('<div>').css({ paddingLeft: '44px', fontSize: '11px', opacity: 0.8 }).appendTo(container);
+    // Side by side where there is room: a row is low, and more of them are seen.
+    container.parent('li').css('padding', '5px 0');
+    const under = $('<div>')
+      .css({ display: 'flex', flexWrap: 'wrap', columnGap: '12px', paddingLeft: '44px', fontSize: '11px' })
+      .appendTo(container);
+    const summary = $('<div>').css({ opacity: 0.8 }).appendTo(under);
     const summarise = (): void => {
       const parts = (row.transforms ?? []).map((use) => {
         const args =
@@ -227,10 +274,7 @@ export class RowsTable {
       summary.text(parts.join(' · '));
     };
     summarise();
-    $('<div>')
-      .addClass('hf-mapper-outcome')
-      .css({ paddingLeft: '44px', fontSize: '11px', overflowWrap: 'anywhere' })
-      .appendTo(container);
+    $('<div>').addClass('hf-mapper-outcome').css({ overflowWrap: 'anywhere', minWidth: '0' }).appendTo(under);
     this.#details(details, row, () => {
       summarise();
       this.#changed();
