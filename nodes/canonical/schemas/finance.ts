@@ -13,7 +13,7 @@ const adjustment = object('A charge or an allowance.', {
 export const invoice = entity(
   'invoice',
   {
-    version: '1.0.0',
+    version: '1.1.0',
     title: 'Invoice',
     description: 'A bill from a supplier (in) or to a customer or payer (out), or a credit note.',
     businessKey: ['direction', 'issuer', 'number'],
@@ -108,6 +108,7 @@ export const invoice = entity(
           'NON',
         ]),
         action: openList('I', 'What the issuer should do.', ['NOA', 'PIN', 'NIN', 'CNF', 'CNP', 'CNA', 'OTH']),
+        note: text('C', 'What the issuer is told in words.', 1024),
         at: instant('I', 'When.'),
         by: text('N', 'Who answered.', 128),
       }),
