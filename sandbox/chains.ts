@@ -85,6 +85,7 @@ export interface Chain {
 
 const buyers = ['anna', 'bo'] as const;
 const finance = ['cy', 'dora'] as const;
+const goodsIn = ['gil', 'gus'] as const;
 
 interface Line {
   sku: string;
@@ -198,13 +199,16 @@ function story(
     does('arrive', []);
     decides('procurement.receipt.over', 'reject', [told('receipt.discrepant', 'QTY', 'goods-in')]);
     does('bill', [told('invoice.held', 'QTY', 'goods-in')]);
+    decides('procurement.bill', 'reject', [told('invoice.rejected', 'QTY', 'goods-in')], [goodsIn]);
     return ends({ received: pieces(ordered) });
   }
   if (fault === 'despatch-late') does('despatch-late', [told('despatch.held', 'DEL', 'goods-in')]);
   else if (fault !== 'answer-after-despatch') does('despatch', [announced]);
   if (fault === 'bill-before-receipt') {
     does('bill', [told('invoice.held', 'DEL', 'goods-in')]);
-    return ends();
+    // Goods-in has seen them on a lorry: it is paid before the count.
+    decides('procurement.bill', 'approve', [told('invoice.posted')], [goodsIn]);
+    return ends({ billed: sum(lines) });
   }
   let received = ordered;
   let scrapped = {};
@@ -223,7 +227,7 @@ function story(
     received = ordered.map((line, at) => (at === 0 ? { ...line, quantity: line.quantity - 2 } : line));
     // They bill what they sent.
     does('bill', [told('invoice.held', 'QTY', 'goods-in')]);
-    return ends({ received: pieces(received) });
+    return ends({ received: pieces(received), waitingFor: goodsIn });
   } else if (fault === 'receipt-scrapped') {
     does('arrive-scrap', [damage]);
     scrapped = { [ordered[0]!.sku]: 2 };
@@ -239,7 +243,8 @@ function story(
   const other = fault === undefined ? undefined : refused[fault];
   if (other !== undefined) {
     does(other[0], [other[1]]);
-    return ends(goods, sum(ordered));
+    if (fault === 'bill-dearer') decides('procurement.bill', 'reject', [told('invoice.rejected', 'PRI', 'purchasing')]);
+    return ends({ ...goods, ...(fault === 'bill-over' ? { waitingFor: goodsIn } : {}) }, sum(ordered));
   }
   does('bill', [told('invoice.posted')]);
   if (fault === 'bill-look-alike') does('bill-twin', [told('invoice.rejected', 'REF', 'accounts-payable')]);

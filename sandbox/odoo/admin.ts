@@ -14,6 +14,11 @@ export function admin(odoo: SandboxOdoo, request: Request): AdminReply {
       const ms = Number((parse(request) as { ms?: unknown }).ms ?? 5000);
       return { ...jsonReply(202, { downFor: ms }), downFor: ms };
     }
+    if (path === 'books' && request.method === 'POST') {
+      const { through } = parse(request) as { through?: unknown };
+      odoo.closeBooks(typeof through === 'string' && through !== '' ? through : undefined);
+      return jsonReply(200, { closedThrough: through ?? null });
+    }
     if (path === 'calls') {
       if (request.method === 'DELETE') odoo.log.clear();
       const filter = {
@@ -31,7 +36,9 @@ export function admin(odoo: SandboxOdoo, request: Request): AdminReply {
       const records = odoo.records(model, filter);
       return jsonReply(200, { model, length: records.length, records });
     }
-    return jsonReply(404, { error: 'Try /sandbox/state, /sandbox/faults, /sandbox/calls, /sandbox/records/<model>.' });
+    return jsonReply(404, {
+      error: 'Try /sandbox/state, /sandbox/faults, /sandbox/books, /sandbox/calls, /sandbox/records/<model>.',
+    });
   } catch (thrown) {
     return jsonReply(400, { error: thrown instanceof Error ? thrown.message : String(thrown) });
   }

@@ -99,6 +99,8 @@ export class Database {
     event: 'create' | 'write' | 'unlink',
     changed: ReadonlySet<string>,
   ) => void)[] = [];
+  /** An entry of a closed period is refused, as modules that forbid it do, instead of moved to the next open one. */
+  refusesClosed = false;
   private posts: (() => Promise<void>)[] = [];
 
   constructor(profile: VersionProfile) {

@@ -44,6 +44,11 @@ export interface SandboxOdoo {
   readonly engine: Engine;
   /** Rows in stored form (null for nothing), with external id `xmlid`; `filter` compares by equality. */
   records(model: string, filter?: Values): Values[];
+  /**
+   * Closes the books of purchases up to a day, and refuses what is posted up to then, as a module that forbids it does
+   * (Odoo by itself moves it to the next open month). Without a day opens them again.
+   */
+  closeBooks(through?: string): void;
   /** Stops listening and cuts all connections: connection refused, as a stopped server. Data stays. */
   down(): Promise<void>;
   /** Listens again on the same port. */
@@ -109,6 +114,13 @@ export async function startSandboxOdoo(options: SandboxOptions = {}): Promise<Sa
     log,
     engine,
     records: (model, filter = {}) => recordsOf(engine, model, filter),
+    closeBooks(through) {
+      engine.db.refusesClosed = through !== undefined;
+      const field = version === '17' ? 'period_lock_date' : 'purchase_lock_date';
+      engine.transaction((env) =>
+        env.write('res.company', env.search('res.company', []), { [field]: through ?? false }),
+      );
+    },
     down: stop,
     up: () => (server.listening ? Promise.resolve() : listen(port)),
     async close() {

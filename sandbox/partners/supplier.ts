@@ -5,6 +5,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { readDocument, writeDocument } from '../../nodes/canonical/formats/index.ts';
 import { MappingLibrary } from '../../nodes/canonical/index.ts';
+import { blockedSupplier } from '../odoo/index.ts';
 import { type Delivery, type DeliveryReply, type Flaw, send } from '../supplier/supplier.ts';
 import type { Partner, PartnerReply, PartnerRequest } from './host.ts';
 import { supplierPage } from './supplier-page.ts';
@@ -47,6 +48,12 @@ export const acts = [
   'bill-wrong-sum',
   // Dated in a year that the books of the sandbox are closed for.
   'bill-old',
+  // Another number, but the amount, day and order of the last bill.
+  'bill-alike',
+  // With a tax that Odoo does not know of.
+  'bill-other-total',
+  // By a supplier that is archived in Odoo, and for no order.
+  'bill-lapsed',
   // The last bill once more, with the letter O in the place of a zero.
   'bill-twin',
   // What happens at the hospital's dock when the lorry is there: goods-in counts.
@@ -94,6 +101,16 @@ export interface SentDocument {
   reply?: DeliveryReply;
 }
 
+/** What we were told about a bill of ours (Peppol Invoice Response). */
+export interface BillAnswer {
+  invoice: string;
+  /** UNCL4343: IP, UQ, AP, RE, … */
+  code: string;
+  reason?: string;
+  words?: string;
+  action?: string;
+}
+
 interface Command {
   act?: Act;
   /** Absent: the last order. */
@@ -113,6 +130,14 @@ const documents = {
   receipts: undefined,
 } as const;
 
+type Tree = Record<string, unknown>;
+
+/** Text of an element, which is an object where it has attributes. */
+const textOf = (element: unknown): string | undefined =>
+  typeof element === 'object' && element !== null
+    ? String((element as Tree)['#text'] ?? '')
+    : (element as string | undefined);
+
 /** Documents that are remembered. */
 const kept = 1_000;
 
@@ -120,6 +145,7 @@ export class Supplier implements Partner {
   readonly name = 'supplier';
   readonly orders = new Map<string, Known>();
   readonly sent: SentDocument[] = [];
+  readonly answers: BillAnswer[] = [];
   readonly #options: SupplierOptions;
   readonly #library = new MappingLibrary();
   readonly #replies = new Map<string, PartnerReply>();
@@ -134,15 +160,16 @@ export class Supplier implements Partner {
     if (request.method === 'GET' && section === '') {
       return {
         status: 200,
-        body: supplierPage([...this.orders.values()], this.sent),
+        body: supplierPage([...this.orders.values()], this.sent, this.answers),
         headers: { 'content-type': 'text/html; charset=utf-8' },
       };
     }
     if (request.method === 'GET' && section === 'state') return { status: 200, body: this.state() };
     if (request.method !== 'POST') return { status: 405, body: { title: 'Use GET or POST' } };
-    if (section === 'orders') return this.#receive(request);
+    if (section === 'orders') return this.#once(request, () => this.#receive(request.body));
+    if (section === 'invoice-responses') return this.#once(request, () => this.#hear(request.body));
     if (section === 'act') return this.#obey(request);
-    return { status: 404, body: { title: 'The supplier has /orders, /act and /state' } };
+    return { status: 404, body: { title: 'The supplier has /orders, /invoice-responses, /act and /state' } };
   }
 
   state(): unknown {
@@ -154,6 +181,7 @@ export class Supplier implements Partner {
         sent: Object.fromEntries(sent),
         arrived: Object.fromEntries(arrived),
       })),
+      answers: this.answers,
       documents: this.sent.map(({ reply, ...document }) => ({ ...document, status: reply?.status })),
     };
   }
@@ -199,7 +227,8 @@ export class Supplier implements Partner {
     this.#timers.clear();
   }
 
-  #receive(request: PartnerRequest): PartnerReply {
+  /** A document that comes again under its key is answered as before. */
+  #once(request: PartnerRequest, take: () => PartnerReply): PartnerReply {
     const { apiKey } = this.#options;
     if (apiKey !== undefined && !same(String(request.headers['x-api-key'] ?? ''), apiKey)) {
       return { status: 401, body: { title: 'X-API-Key is missing or not yours' } };
@@ -208,11 +237,51 @@ export class Supplier implements Partner {
     if (key === '') return { status: 400, body: { title: 'Idempotency-Key is missing' } };
     const before = this.#replies.get(key);
     if (before !== undefined) return before;
-    const { mapping } = this.#library.get('ubl-order-to-order');
-    if (!('format' in mapping.source)) throw new Error('An order comes as a document');
+    const reply = take();
+    if (reply.status >= 300) return reply;
+    this.#replies.set(key, reply);
+    if (this.#replies.size > kept) this.#replies.delete(this.#replies.keys().next().value!);
+    return reply;
+  }
+
+  #hear(body: string): PartnerReply {
+    let response: Tree;
+    try {
+      const tree = readDocument('xml', body, this.#ublOptions()) as Tree;
+      response = tree.ApplicationResponse as Tree;
+      const answered = (response.DocumentResponse ?? {}) as Tree;
+      const { ResponseCode, Status = [] } = answered.Response as Tree;
+      const clarified = new Map(
+        (Array.isArray(Status) ? Status : [Status]).map((status: Tree) => {
+          const { '@listID': list, '#text': code } = status.StatusReasonCode as Record<string, string>;
+          return [list, { code, words: textOf(status.StatusReason) }];
+        }),
+      );
+      const reason = clarified.get('OPStatusReason');
+      const action = clarified.get('OPStatusAction');
+      this.answers.push({
+        invoice: textOf((answered.DocumentReference as Tree).ID)!,
+        code: textOf(ResponseCode)!,
+        ...(reason === undefined ? {} : { reason: reason.code!, words: reason.words! }),
+        ...(action === undefined ? {} : { action: action.code! }),
+      });
+    } catch (error) {
+      return { status: 400, body: { title: error instanceof Error ? error.message : 'No UBL ApplicationResponse' } };
+    }
+    if (this.answers.length > kept) this.answers.shift();
+    return { status: 202, body: { status: 'noted' } };
+  }
+
+  #ublOptions() {
+    const { source } = this.#library.get('ubl-order-to-order').mapping;
+    if (!('format' in source)) throw new Error('An order comes as a document');
+    return source.options;
+  }
+
+  #receive(body: string): PartnerReply {
     let order: PlacedOrder;
     try {
-      const tree = readDocument(mapping.source.format, request.body, mapping.source.options);
+      const tree = readDocument('xml', body, this.#ublOptions());
       const { value, violations } = this.#library.get('ubl-order-to-order').run(tree, {});
       if (violations.length > 0) return { status: 422, body: { title: 'Not a UBL order', violations } };
       order = value as unknown as PlacedOrder;
@@ -235,11 +304,8 @@ export class Supplier implements Partner {
       revision: known === undefined ? 0 : known.revision + 1,
     });
     if (this.orders.size > kept) this.orders.delete(this.orders.keys().next().value!);
-    const reply = { status: 202, body: { number: order.number, status: 'received' } };
-    this.#replies.set(key, reply);
-    if (this.#replies.size > kept) this.#replies.delete(this.#replies.keys().next().value!);
     this.#goOn(order.number);
-    return reply;
+    return { status: 202, body: { number: order.number, status: 'received' } };
   }
 
   async #obey(request: PartnerRequest): Promise<PartnerReply> {
@@ -396,7 +462,9 @@ export class Supplier implements Partner {
         return { line, quantity, unitPrice, net: (quantity * Number(unitPrice)).toFixed(2) };
       });
       const net = (priced.reduce((total, line) => total + Math.round(Number(line.net) * 100), 0) / 100).toFixed(2);
-      const gross = act === 'bill-wrong-sum' ? (Number(net) + 1).toFixed(2) : net;
+      const tax = act === 'bill-other-total' ? (Number(net) / 10).toFixed(2) : '0.00';
+      const gross = (Number(net) + Number(tax) + (act === 'bill-wrong-sum' ? 1 : 0)).toFixed(2);
+      const withoutOrder = act === 'bill-no-order' || act === 'bill-lapsed';
       const quoted =
         act === 'bill-unknown-order' ? { identifiers: [{ type: 'ORDER', value: 'P99999' }] } : parties.order;
       return {
@@ -407,16 +475,16 @@ export class Supplier implements Partner {
           kind: 'invoice',
           issueDate: act === 'bill-old' ? `${Number(today.slice(0, 4)) - 2}${today.slice(4, 8)}15` : today,
           currency: order.currency,
-          issuer: order.supplier,
+          issuer: act === 'bill-lapsed' ? { identifiers: [{ type: 'CODE', value: blockedSupplier }] } : order.supplier,
           recipient: order.buyer ?? { identifiers: [{ type: 'CODE', value: 'SITE-1' }] },
-          ...(act === 'bill-no-order' ? {} : { order: quoted }),
+          ...(withoutOrder ? {} : { order: quoted }),
           netAmount: euro(net),
-          taxAmount: euro('0.00'),
+          taxAmount: euro(tax),
           grossAmount: euro(gross),
           dueAmount: euro(gross),
           lines: priced.map(({ line, quantity, unitPrice, net: amount }) => ({
             number: line.number,
-            ...(act === 'bill-no-order' || act === 'bill-unordered' ? {} : { orderLine: line.number }),
+            ...(withoutOrder || act === 'bill-unordered' ? {} : { orderLine: line.number }),
             product:
               act === 'bill-unordered'
                 ? { identifiers: [{ type: 'SKU', value: 'STENT-35' }], name: 'Stent' }

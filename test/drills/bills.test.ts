@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe } from 'node:test';
 import { OdooClient } from '../../nodes/odoo/index.ts';
 import { apiKeys } from '../../sandbox/odoo/index.ts';
+import { type PartnerHost, startPartners } from '../../sandbox/partners/host.ts';
+import { Supplier } from '../../sandbox/partners/supplier.ts';
 import { confirmedOrder, ubl } from '../e2e/bill-documents.ts';
 import { Ledger } from '../e2e/ledger.ts';
-import { deliver, inParallel, post } from '../e2e/sender.ts';
+import { deliver, inParallel, post, webhookSecret } from '../e2e/sender.ts';
 import { messageId, orderPost, type Stack, startStack, supplierOrder, referenceFlows } from '../e2e/stack.ts';
 import { waitUntil } from '../support/processes.ts';
 import { drill, engines, keys, size } from './drill.ts';
@@ -14,15 +16,23 @@ import { balanced, onShelves, sum, times, untaxed } from './invariants.ts';
 describe(`drills with bills, ${engines} engines`, { timeout: 1_800_000 }, () => {
   let stack: Stack;
   let client: OdooClient;
+  let host: PartnerHost;
+  const supplier = new Supplier({ secret: webhookSecret });
   before(async () => {
     const flows = referenceFlows('procurement', 'procurement-bills');
     // What was told is read where the flow shows it.
     for (const node of flows) if (node.id === 'hf-b-show' || node.id === 'hf-b-mail') node.console = true;
-    stack = await startStack({ engines, flows });
+    host = await startPartners([supplier]);
+    stack = await startStack({
+      engines,
+      flows,
+      env: { SUPPLIER_URL: `${host.url}/supplier`, SUPPLIER_API_KEY: 'supplier-key' },
+    });
     client = new OdooClient({ url: stack.odoo.url, database: 'sandbox', apiKey: apiKeys.bot, protocol: 'json2' });
   });
   after(async () => {
     await client?.close(0);
+    await host?.close();
     await stack?.close();
   });
 
@@ -195,15 +205,10 @@ describe(`drills with bills, ${engines} engines`, { timeout: 1_800_000 }, () => 
 
   drill(
     'The period is locked while bills come',
-    'they wait as letters of one cause, and are posted once after the decision',
+    'they wait as letters of one cause, accounting is told once, and each is posted once after it has opened the period',
     async () => {
       const count = 5 * size;
-      stack.odoo.faults.set({
-        kind: 'error',
-        method: 'action_post',
-        name: 'odoo.exceptions.UserError',
-        message: 'You cannot add/modify entries prior to and inclusive of: Global Lock Date (11/30/2026).',
-      });
+      stack.odoo.closeBooks(new Date().toISOString().slice(0, 10));
       const names = keys('LOCK', count);
       for (const key of names) {
         const { name, line } = await order(key);
@@ -217,11 +222,16 @@ describe(`drills with bills, ${engines} engines`, { timeout: 1_800_000 }, () => 
         },
         180_000,
       );
-      const kinds = new Set(letters.map(({ class: kind, code }) => `${kind} ${code}`));
+      const kinds = [...new Set(letters.map(({ class: kind, code }) => `${kind} ${code}`))];
+      assert.deepEqual(kinds, ['policy-rejection ODOO_PERIOD_LOCKED']);
+      for (const key of names) await told(`INV-${key}`, 'hold');
+      const alerts = () =>
+        [...stack.nodeRed.logs().matchAll(/owner: 'accounting'[\s\S]{0,2000}?debounce: \{[^}]*\}/g)].length;
+      await waitUntil('accounting was told', () => alerts() > 0);
       const groups = await stack.console<unknown[]>('groups?state=open');
       assert.equal(groups.length, 1, JSON.stringify(groups));
-      const midway = balance([...books.sent.keys()], () => `whoever opens the period (${[...kinds].join(', ')})`);
-      stack.odoo.faults.clear();
+      const midway = balance([...books.sent.keys()]);
+      stack.odoo.closeBooks();
       await stack.console('replay', { filter: { ids: letters.map(({ id }) => id) }, expected: count });
       for (const key of names) {
         await waitUntil(`INV-${key} is posted`, () => booked(`INV-${key}`, 'posted')[0], 180_000);
@@ -229,7 +239,12 @@ describe(`drills with bills, ${engines} engines`, { timeout: 1_800_000 }, () => 
       }
       assert.deepEqual(await stack.deadLetters(), []);
       await intact();
-      return `1 group of letters: ${midway}; after the replay: ${balance([])}`;
+      assert.equal(alerts(), 1);
+      for (const key of names)
+        await waitUntil(`the supplier hears of INV-${key}`, () =>
+          supplier.answers.some(({ invoice, code }) => invoice === `INV-${key}` && code === 'AP'),
+        );
+      return `1 group of letters (${kinds.join()}), 1 alert: ${midway}; after the replay: ${balance([])}`;
     },
   );
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeDocument } from '../../nodes/canonical/formats/index.ts';
 import { MappingLibrary } from '../../nodes/canonical/index.ts';
+import { add } from '../../nodes/kernel/decimal.ts';
 import { act, type OdooClient, upsert } from '../../nodes/odoo/index.ts';
 import type { SandboxOdoo } from '../../sandbox/odoo/index.ts';
 
@@ -53,16 +54,21 @@ export async function confirmedOrder(
 
 const library = new MappingLibrary();
 
-/** The bill of an order as UBL, written by the shipped mapping. `pack`: the quantity counts packages of this code. */
+/**
+ * The bill of an order as UBL, written by the shipped mapping. Without an order it names none. `pack`: the quantity counts
+ * packages of this code.
+ */
 export function ubl(
   number: string,
-  orderName: string,
-  line: number,
+  orderName: string | undefined,
+  line: number | undefined,
   price = '4.20',
   net = '42.00',
   quantity = '10',
   sku = 'GLOVE-M',
   pack?: string,
+  tax = '0.00',
+  issuer = 'ACME',
 ): string {
   const eur = (amount: string) => ({ amount, currency: 'EUR' });
   const invoice = {
@@ -71,17 +77,17 @@ export function ubl(
     kind: 'invoice',
     issueDate: '2026-11-28',
     currency: 'EUR',
-    issuer: { identifiers: [{ type: 'CODE', value: 'ACME' }], name: 'ACME' },
+    issuer: { identifiers: [{ type: 'CODE', value: issuer }], name: issuer },
     recipient: { identifiers: [{ type: 'CODE', value: 'WH' }], name: 'Hospital' },
-    order: { identifiers: [{ type: 'ORDER', value: orderName }] },
+    ...(orderName === undefined ? {} : { order: { identifiers: [{ type: 'ORDER', value: orderName }] } }),
     netAmount: eur(net),
-    taxAmount: eur('0.00'),
-    grossAmount: eur(net),
-    dueAmount: eur(net),
+    taxAmount: eur(tax),
+    grossAmount: eur(add(net, tax)),
+    dueAmount: eur(add(net, tax)),
     lines: [
       {
         number: '1',
-        orderLine: String(line),
+        ...(line === undefined ? {} : { orderLine: String(line) }),
         product: { identifiers: [{ type: 'SKU', value: sku }], name: 'Gloves' },
         description: 'Nitrile gloves, medium',
         quantity: {
@@ -94,8 +100,31 @@ export function ubl(
       },
     ],
   };
-  const mapping = library.get('invoice-to-ubl-invoice');
-  const { value, violations } = mapping.run(invoice, {});
+  return written('invoice-to-ubl-invoice', invoice);
+}
+
+/** Ten gloves, as the supplier gets the order. */
+export const orderAsUbl = (number: string, line: number): string =>
+  written('order-to-ubl-order', {
+    number,
+    issueDate: '2026-11-28',
+    currency: 'EUR',
+    supplier: { identifiers: [{ type: 'CODE', value: 'ACME' }], name: 'ACME' },
+    buyer: { identifiers: [{ type: 'CODE', value: 'WH' }], name: 'Hospital' },
+    lines: [
+      {
+        number: String(line),
+        product: { identifiers: [{ type: 'SKU', value: 'GLOVE-M' }], name: 'Gloves' },
+        description: 'Nitrile gloves, medium',
+        quantity: { value: '10', unit: '{each}' },
+        unitPrice: { amount: '4.20', currency: 'EUR' },
+      },
+    ],
+  });
+
+function written(id: string, document: unknown): string {
+  const mapping = library.get(id);
+  const { value, violations } = mapping.run(document, {});
   assert.deepEqual(violations, []);
   const { target } = mapping.mapping;
   assert.ok('format' in target);

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { startPartners, type PartnerHost } from '../../sandbox/partners/host.ts';
 import { Payer } from '../../sandbox/partners/payer.ts';
 import { freePort, waitUntil } from '../support/processes.ts';
+import { type Charge, dft } from './charges.ts';
 
 import { post, webhookSecret } from './sender.ts';
 import { type Engines, type Stack, startStack, referenceFlows } from './stack.ts';
@@ -22,39 +23,6 @@ const marks = [
   'MARKWORDS',
   '19551231',
 ];
-
-interface Charge {
-  number: string;
-  kind?: 'CG' | 'CR' | 'PY';
-  code?: string;
-  quantity?: string;
-  amount?: string;
-  unit?: string;
-  /** Days since the service. */
-  days?: number;
-}
-
-const dayOf = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10).replaceAll('-', '');
-
-function dft({
-  number,
-  kind = 'CG',
-  code = 'SVC-VISIT',
-  quantity = '1',
-  unit = '120.00',
-  amount,
-  days = 0,
-}: Charge): string {
-  return [
-    `MSH|^~\\&|HIS|HOSP|BILL|HOSP|${dayOf(0)}101500+0000||DFT^P03^DFT_P03|M-${number}-${kind}|P|2.5`,
-    `EVN|P03|${dayOf(0)}101500+0000`,
-    'PID|1||MARKMRN^^^HOSP||MARKNAME^KIM||19551231|F|||MARKSTREET|||||||MARKACC',
-    'PV1|1|O|||||||||||||||||MARKVISIT',
-    `FT1|1|${number}||${dayOf(days)}||${kind}|${code}^MARKWORDS^L|||${quantity}|${amount ?? unit}&EUR|${unit}&EUR|CARD||||||MARKDIAG|MARKDOC^House`,
-    'DG1|1||MARKDIAG',
-    '',
-  ].join('\r');
-}
 
 /** Every file below a folder, byte for byte. */
 const textsUnder = (folder: string): string[] =>

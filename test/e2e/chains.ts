@@ -43,7 +43,7 @@ export interface ChainStack {
   orderOf(requisition: string): string | undefined;
   /** What was told about an order, or about a requisition that has none. */
   told(subject: string): readonly Told[];
-  /** Whom each open request asks, by its title. */
+  /** Whom each open request asks, by what it is about: a requisition, an order. */
   open(): Promise<Map<string, string[]>>;
   close(): Promise<void>;
 }
@@ -57,7 +57,7 @@ type Row = Record<string, unknown>;
 
 /** The debug nodes that show events and notices: here they write them into a file, which is cheaper than the log. */
 function tapped(flows: FlowNode[], file: string): FlowNode[] {
-  const shows = ['hf-r-show', 'hf-s-show', 'hf-b-show', 'hf-r-notice', 'hf-s-a-notice', 'hf-s-r-notice'];
+  const shows = ['hf-r-show', 'hf-s-show', 'hf-b-show', 'hf-r-notice', 'hf-s-a-notice', 'hf-s-r-notice', 'hf-b-notice'];
   const tap = (node: FlowNode): FlowNode => ({
     id: node.id,
     type: 'change',
@@ -147,8 +147,8 @@ class Ears {
 
   #hear({ id, type, payload, approval }: TapLine): void {
     if (approval?.notice === 'requested') {
-      // The title ends with what it is about: the requisition, "Answer to P00012", "Count GR-P00012-1 of P00012".
-      this.#requests.set(`${approval.process} ${approval.title.split(' ').at(-1)}`, approval);
+      // The title ends with what it is about: the requisition, "Answer to P00012", "INV-P00012-1 of P00012".
+      this.#requests.set(`${approval.process} ${aboutOf(approval.title)}`, approval);
       return;
     }
     const name = /^healthflows\.procurement\.(.+)\.v1$/.exec(type ?? '')?.[1];
@@ -391,7 +391,8 @@ async function judge(
     const told = [...ears.told(chain.number), ...(found.length === 0 ? [] : ears.told(name))];
     const expected = chain.steps.flatMap((step) => step.told);
     differs('told', listed(expected), listed(told));
-    differs('waiting for', [...waitingFor].join(), open.get(chain.number)?.join() ?? '');
+    const asked = open.get(chain.number) ?? open.get(name);
+    differs('waiting for', [...waitingFor].join(), asked?.join() ?? '');
     for (const row of found) {
       differs('state', 'purchase', row.state);
       differs('supplier', order?.supplier, partners.get(row.partner_id as never));
@@ -452,17 +453,29 @@ async function judge(
 const subtracted = (from: string, what: string | undefined): string =>
   what === undefined ? from : add(from, what.startsWith('-') ? what.slice(1) : `-${what}`);
 
-/** Whom each open request asks, by its title. */
+const aboutOf = (title: string): string => title.split(' ').at(-1)!;
+
+/** One who is asked, of those whom the flows ask: a request is shown to nobody else. By process, of bills by owner. */
+const oneAsked: Readonly<Record<string, string>> = {
+  'goods-in': 'gil',
+  'accounts-payable': 'ada',
+  treasury: 'cy',
+  'master-data': 'mia',
+};
+
+/** Whom each open request asks, by what it is about. */
 async function openRequests(stack: Stack): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>();
   let after: string | undefined;
   do {
-    const page = await stack.console<{ requests: { id: string; title: string }[]; next?: string }>(
-      `approvals/list?list=open${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`,
-    );
-    for (const { id, title } of page.requests) {
-      const { people } = await stack.console<{ people: string[] }>(`approvals/requests/${id}?as=anna`);
-      found.set(title, people);
+    const page = await stack.console<{
+      requests: { id: string; title: string; process: string; category: string | null }[];
+      next?: string;
+    }>(`approvals/list?list=open${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`);
+    for (const { id, title, process, category } of page.requests) {
+      const as = (process === 'procurement.bill' ? oneAsked[category ?? ''] : undefined) ?? 'anna';
+      const { people } = await stack.console<{ people: string[] }>(`approvals/requests/${id}?as=${as}`);
+      found.set(aboutOf(title), people);
     }
     after = page.next;
   } while (after !== undefined);

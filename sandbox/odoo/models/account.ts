@@ -496,6 +496,7 @@ function post(env: Env, move: Row): void {
     if (isPurchase(move)) throw userError('The Bill/Refund date is required to validate this document.');
     env.set(move, { invoice_date: env.today(), date: env.today() });
   }
+  if (env.db.refusesClosed) refuseLocked(env, move);
   // No error in a closed period: the entry moves to the next open one.
   const day =
     violated(env, move, text(move, 'date')) === undefined
@@ -537,7 +538,7 @@ function violated(env: Env, move: Row, day: string): { day: string; words: strin
  * month, so that numbers rise with dates, and one of a closed period to the first open one.
  */
 function accountingDate(env: Env, move: Row, invoiceDate: string): string {
-  const lock = violated(env, move, invoiceDate);
+  const lock = env.db.refusesClosed ? undefined : violated(env, move, invoiceDate);
   const day = lock === undefined ? invoiceDate : dayAfter(lock.day);
   const today = env.today();
   if (text(move, 'move_type').startsWith('out_')) {
