@@ -21,10 +21,13 @@ export interface DryRun {
   event?: string;
   /** What the flow made of it when it came. */
   outcome: string;
-  /** `refused`: it would not pass; `mended`: it did not pass with the deployed mapping and now would. */
-  verdict: 'same' | 'changed' | 'refused' | 'mended' | 'new';
+  /**
+   * `refused`: it would not pass; `mended`: it did not pass with the deployed mapping and now would; `listed`: the
+   * mapping cannot run yet, and the document is there to be opened as its sample.
+   */
+  verdict: 'same' | 'changed' | 'refused' | 'mended' | 'new' | 'listed';
   /** Why it would be refused; no values. */
-  problems: { row?: number; path: string; expected: string }[];
+  problems: { row?: number; path: string; found?: string; expected: string }[];
   /** Where the results differ. Values of classes P and I at most: a dry run opens no document. */
   changes: { path: string; before?: string; after?: string }[];
 }
@@ -32,18 +35,24 @@ export interface DryRun {
 const shownClasses = new Set(['P', 'I']);
 
 /**
+ * @param draft undefined where it cannot run yet
  * @param deployed undefined where no mapping is deployed yet
  * @param values false: paths alone. A draft may read a patient's name into a field of class I, so values are for those
  *   who may open documents
  */
 export async function dryRun(
-  draft: CompiledMapping,
+  draft: CompiledMapping | undefined,
   deployed: CompiledMapping | undefined,
   documents: readonly TrialDocument[],
   values: boolean,
 ): Promise<DryRun[]> {
   const runs: DryRun[] = [];
   for (const { key, origin, at, event, outcome, document, asOf } of documents) {
+    const told = { key, origin, at, ...(event === undefined ? {} : { event }), outcome };
+    if (draft === undefined) {
+      runs.push({ ...told, verdict: 'listed', problems: [], changes: [] });
+      continue;
+    }
     const now = await resultOf(draft, document, asOf);
     const before = deployed === undefined ? undefined : await resultOf(deployed, document, asOf);
     const entity = 'entity' in draft.mapping.target ? draft.mapping.target.entity : undefined;
@@ -72,16 +81,7 @@ export async function dryRun(
           : changes.length > 0
             ? 'changed'
             : 'same';
-    runs.push({
-      key,
-      origin,
-      at,
-      ...(event === undefined ? {} : { event }),
-      outcome,
-      verdict,
-      problems: now.problems.slice(0, 20),
-      changes,
-    });
+    runs.push({ ...told, verdict, problems: now.problems.slice(0, 20), changes });
   }
   return runs;
 }
@@ -99,9 +99,10 @@ export async function resultOf(
       ...(asOf === undefined ? {} : { asOf }),
       ...(compiled.expressions.length === 0 ? {} : { expressions: await evaluateExpressions(compiled, source) }),
     });
-    const problems: DryRun['problems'] = violations.map(({ row, path, target, expected }) => ({
+    const problems: DryRun['problems'] = violations.map(({ row, path, target, found, expected }) => ({
       row,
       path: path === '' ? target : path,
+      ...(found === undefined ? {} : { found }),
       expected,
     }));
     const checks: [unknown, string | undefined, 'strict' | 'tolerant'][] = [
@@ -110,8 +111,8 @@ export async function resultOf(
     ];
     for (const [checked, entity, reading] of checks) {
       if (entity === undefined) continue;
-      for (const { path, expected } of validatorOf(entity, reading)(checked).violations)
-        problems.push({ path, expected });
+      for (const { path, found, expected } of validatorOf(entity, reading)(checked).violations)
+        problems.push({ path, found, expected });
     }
     return { value, problems };
   } catch (error) {

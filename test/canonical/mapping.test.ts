@@ -182,9 +182,22 @@ describe('rows', () => {
         path: 'l[1].b',
         target: 'm[1].b',
         rule: 'MAPPING_REQUIRED_MISSING',
+        found: 'nothing',
         expected: 'a value is required here',
       },
     ]);
+  });
+
+  test('tell what stands there, masked', () => {
+    const found = (value: unknown, from = 'a') =>
+      run([{ from, to: 'x', transforms: ['decimal'], required: true }], { a: value }).violations.map(
+        (each) => each.found,
+      );
+    assert.deepEqual(found('MARKED'), ['text (6)']);
+    assert.deepEqual(found({ b: 'MARKED' }), ['an object']);
+    assert.deepEqual(found(true), ['true or false']);
+    assert.deepEqual(found(undefined), ['nothing']);
+    assert.deepEqual(found([{ b: 'MARKED' }, { b: 'MARKED' }], 'a.b'), ['several values']);
   });
 
   test('do as told on an error: fail, leave out, or take the default', () => {

@@ -135,6 +135,11 @@ describe('validation', () => {
       '/number required',
     ]);
     assert.match(violations.find(({ path }) => path === '/currency')!.expected, /ISO 4217/);
+    assert.deepEqual(violations.map(({ path, found }) => `${path} ${found}`).sort(), [
+      '/currency text (3)',
+      '/issueDate text (10)',
+      '/number nothing',
+    ]);
   });
 
   test('never repeats a value of the document', () => {

@@ -14,7 +14,7 @@ import {
   serviceOf,
 } from '../../node/index.ts';
 import { dryRun, resultOf, type TrialDocument } from '../dry-run.ts';
-import { checkDraft } from '../mapping/check.ts';
+import { checkDraft, checkMapping } from '../mapping/check.ts';
 import { differenceOf, valuesBetween } from '../mapping/difference.ts';
 import { mappingFromCsv, mappingToCsv } from '../mapping/csv.ts';
 import type { Mapping } from '../mapping/mapping.ts';
@@ -180,14 +180,16 @@ export function admin({ get, post, RED }: AdminRoutes): void {
   post('dry-run', configure, async (request, response) => {
     const { node = '', mapping = '' } = bodyOf(request);
     const library = freshLibrary(RED);
-    const draft = library.compile(mappingOf(mapping));
+    // One that is not finished runs on nothing; what came is there to be opened as its sample.
+    const file = mappingOf(mapping);
+    const { compiled: draft } = checkMapping(file, library.tables());
     const before = deployedMapping(RED, node);
     const values = holds(request, reveal, RED);
     const mayOpen = values && isPerson(request, RED);
     const kept: TrialDocument[] = recentOf(RED, node)
       .list()
       .map((each) => ({ ...each, origin: 'node' }));
-    const stored = mayOpen ? await storedDocuments(RED, request, node, draft.mapping.id, kept) : [];
+    const stored = mayOpen ? await storedDocuments(RED, request, node, nameOf(file), kept) : [];
     const documents = [...kept, ...stored].toSorted((a, b) => b.at.localeCompare(a.at)).slice(0, trialLimit);
     const deployed = before === undefined ? undefined : library.compile(before);
     response.json({
@@ -253,6 +255,9 @@ function safeRequired(mapping: Mapping): { path: string; description: string }[]
     return [];
   }
 }
+
+/** Of a mapping that may be none yet. */
+const nameOf = (file: unknown): string => String((file as Partial<Mapping> | null)?.id ?? '').slice(0, 200);
 
 /** Opens one that the node keeps in memory. */
 async function openKept(

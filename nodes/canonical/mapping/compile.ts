@@ -20,6 +20,7 @@ import {
   type Step,
   textOf,
 } from './path.ts';
+import { maskedValue } from '../masked.ts';
 import { TransformProblem } from './problem.ts';
 import { type Arguments, type TransformUse, transforms, type ValueType } from './transforms.ts';
 
@@ -33,6 +34,8 @@ export interface MappingViolation {
   target: string;
   /** `MAPPING_*` code. */
   rule: string;
+  /** What stands there, masked: `text (3)`; absent where no single value is meant. */
+  found?: string;
   /** What would be right. */
   expected: string;
 }
@@ -571,7 +574,10 @@ class Compiler {
     const absent = (value: unknown): boolean => (Array.isArray(value) ? value.every(isAbsent) : isAbsent(value));
     const when = row.when === undefined ? undefined : this.#condition(row.when, binding);
     const report = (state: State, code: string, expected: string): undefined => {
-      fail(state, number, fill(sourceText, state.sourcePositions), fill(row.to, state.positions), code, expected);
+      const [path, target] = [fill(sourceText, state.sourcePositions), fill(row.to, state.positions)];
+      // Read once more: on the way of documents that are in order nothing is kept for this.
+      const found = row.jsonata === undefined && row.from !== undefined ? maskedValue(get(state)) : undefined;
+      fail(state, number, path, target, code, expected, found);
       return undefined;
     };
     const fallback = (state: State, error: unknown): unknown => {
@@ -978,9 +984,18 @@ function merge(base: Record<string, unknown>, more: Record<string, unknown>): Re
   return base;
 }
 
-function fail(state: State, row: number, path: string, target: string, rule: string, expected: string): void {
+function fail(
+  state: State,
+  row: number,
+  path: string,
+  target: string,
+  rule: string,
+  expected: string,
+  found?: string,
+): void {
   state.count++;
-  if (state.violations.length < violationLimit) state.violations.push({ row, path, target, rule, expected });
+  if (state.violations.length < violationLimit)
+    state.violations.push({ row, path, target, rule, ...(found === undefined ? {} : { found }), expected });
 }
 
 /** `lines[].qty` with positions 3: `lines[3].qty`. */

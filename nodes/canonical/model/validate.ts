@@ -6,6 +6,7 @@
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import { Failure } from '../../kernel/failure.ts';
 import type { EntitySchema } from '../schemas/index.ts';
+import { maskedValue } from '../masked.ts';
 import { compiledValidator, type Reading } from './ajv.ts';
 import { entityNamed } from './fields.ts';
 import { formats } from './formats.ts';
@@ -18,6 +19,8 @@ export interface Violation {
   path: string;
   /** The rule's name: a JSON Schema keyword or `check-digit`. */
   rule: string;
+  /** What stands there, masked: `text (3)`. */
+  found: string;
   /** What would be right. */
   expected: string;
 }
@@ -48,14 +51,20 @@ export function validatorOf(name: string, reading: Reading): (document: unknown)
       return {
         valid: false,
         count: 1,
-        violations: [{ path: '', rule: 'size', expected: `at most ${memberLimit} members, nested at most 64 deep` }],
+        violations: [
+          { path: '', rule: 'size', found: 'more', expected: `at most ${memberLimit} members, nested at most 64 deep` },
+        ],
       };
     }
     if (validate(document)) return { valid: true, violations: [], count: 0 };
     // The branches of a choice are told once, by the choice itself.
     const errors = (validate.errors ?? []).filter((error) => !error.schemaPath.includes('/anyOf/'));
     validate.errors = null;
-    return { valid: false, count: errors.length, violations: errors.slice(0, violationLimit).map(render) };
+    return {
+      valid: false,
+      count: errors.length,
+      violations: errors.slice(0, violationLimit).map((error) => render(error, document)),
+    };
   };
 }
 
@@ -110,7 +119,7 @@ const expectations: Record<string, Render> = {
   propertyNames: () => 'a name with its namespace, e.g. acme:season',
 };
 
-function render(error: ErrorObject): Violation {
+function render(error: ErrorObject, document: unknown): Violation {
   let path = error.instancePath;
   const params = error.params as Record<string, unknown>;
   if (error.keyword === 'required') path += `/${params.missingProperty}`;
@@ -119,7 +128,23 @@ function render(error: ErrorObject): Violation {
   const parts = path.split('/').map((part, i) => (i === 0 ? part : safeName(part)));
   // An extension's key is the sender's own; it is repeated only when it is the name of one.
   if (parts[1] === 'ext' && parts[2] !== undefined && !/^[a-z][a-z0-9-]*:/.test(parts[2])) parts[2] = unknownField;
-  return { path: parts.join('/').slice(0, 256), rule: ruleOf(error.keyword), expected: expectationOf(error, params) };
+  return {
+    path: parts.join('/').slice(0, 256),
+    rule: ruleOf(error.keyword),
+    found: maskedValue(valueAt(document, path)),
+    expected: expectationOf(error, params),
+  };
+}
+
+/** What a JSON Pointer leads to; undefined where nothing stands. */
+function valueAt(document: unknown, pointer: string): unknown {
+  let value = document;
+  for (const part of pointer.split('/').slice(1)) {
+    const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Record<string, unknown>)[key];
+  }
+  return value;
 }
 
 const rules: Record<string, string> = {

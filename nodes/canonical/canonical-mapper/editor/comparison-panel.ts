@@ -18,8 +18,8 @@ export interface DryRunAnswer {
     at: string;
     event?: string;
     outcome: string;
-    verdict: 'same' | 'changed' | 'refused' | 'mended' | 'new';
-    problems: { row?: number; path: string; expected: string }[];
+    verdict: 'same' | 'changed' | 'refused' | 'mended' | 'new' | 'listed';
+    problems: { row?: number; path: string; found?: string; expected: string }[];
     changes: { path: string; before?: string; after?: string }[];
   }[];
 }
@@ -60,6 +60,7 @@ const valueText = (value: unknown, t: Translate): string => {
 const colours: Record<DryRunAnswer['runs'][number]['verdict'], string> = {
   same: 'var(--red-ui-text-color-success)',
   new: 'var(--red-ui-text-color-success)',
+  listed: 'var(--red-ui-secondary-text-color)',
   mended: 'var(--red-ui-text-color-success)',
   changed: 'var(--red-ui-text-color-warning)',
   refused: 'var(--red-ui-text-color-error)',
@@ -111,7 +112,8 @@ export function showDryRun(
       });
     });
     for (const problem of run.problems) {
-      const text = `${problem.path}: ${problem.expected}`;
+      const found = problem.found === undefined ? '' : `${problem.found}; `;
+      const text = `${problem.path}: ${found}${problem.expected}`;
       line(box, problem.row === undefined ? text : t('canonical-mapper.preview.row', { row: problem.row, text })).css({
         paddingLeft: '16px',
       });
