@@ -1,7 +1,7 @@
 /** The inventory flow as it is shipped on older versions: only the address and the key of Odoo are others. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Cabinet, quarantine, store, ward } from '../../sandbox/partners/cabinet.ts';
+import { Cabinet, quarantine, store, theatre, ward } from '../../sandbox/partners/cabinet.ts';
 import { startPartners } from '../../sandbox/partners/host.ts';
 import { freePort, waitUntil } from '../support/processes.ts';
 import { webhookSecret } from './sender.ts';
@@ -12,7 +12,7 @@ describe('the inventory flow by configuration alone', { timeout: 300_000 }, () =
     ['17', '5.0'],
     ['18', '4.1'],
   ] as const) {
-    it(`on Odoo ${odooVersion} and Node-RED ${version}: a low shelf, movements, a scrap and a recall stand in Odoo`, async () => {
+    it(`on Odoo ${odooVersion} and Node-RED ${version}: low shelves, movements, a scrap and a recall stand in Odoo`, async () => {
       const port = await freePort();
       const cabinet = new Cabinet({ flows: `http://127.0.0.1:${port}`, secret: webhookSecret });
       const partners = await startPartners([cabinet]);
@@ -40,6 +40,19 @@ describe('the inventory flow by configuration alone', { timeout: 300_000 }, () =
         assert.deepEqual(
           [Number(line!.product_uom_qty), line!.location_id, line!.location_dest_id],
           [80, place(store), place(ward)],
+        );
+
+        // The central store is short of these: a draft, and a requisition for Procurement 1, which is not here.
+        assert.equal((await cabinet.alarm('SYR-10', '80')).status, 202);
+        const draft = await until('a draft', () => odoo.records('purchase.order', { state: 'draft' })[0]);
+        const [bought] = odoo.records('purchase.order.line', { order_id: draft!.id });
+        assert.equal(Number(bought!.product_qty), 500);
+
+        // A shelf without a cabinet: somebody counts in Odoo.
+        assert.ok((await stack.nodeRed.admin('/inject/hf-inv-t-o-b1', { method: 'POST' })).ok);
+        await until(
+          'a transfer to the theatre',
+          () => odoo.records('stock.picking', { state: 'assigned', location_dest_id: place(theatre) })[0],
         );
 
         for (const movement of [

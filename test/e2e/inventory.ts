@@ -124,12 +124,12 @@ export function inventoryPromises(engines: Engines): void {
       stack.odoo
         .records('purchase.order.line', { product_id: product(sku) })
         .map((line) => ({ line, order: stack.odoo.records('purchase.order', { id: line.order_id })[0]! }));
-    async function rule(sku: string, minimum: string, maximum: string): Promise<void> {
+    async function rule(sku: string, minimum: string, maximum: string, at = ward): Promise<void> {
       const document = {
-        externalId: `hf_test.rule_${sku.toLowerCase().replace('-', '_')}`,
+        externalId: `hf_test.rule_${`${sku} ${at}`.toLowerCase().replace(/\W+/g, '_')}`,
         values: {
           product_id: { match: { default_code: sku } },
-          location_id: { match: { barcode: ward } },
+          location_id: { match: { barcode: at } },
           product_min_qty: minimum,
           product_max_qty: maximum,
         },
@@ -323,6 +323,28 @@ export function inventoryPromises(engines: Engines): void {
       assert.deepEqual([Number(line!.quantity), line!.lot_id], [30, lotOf('MOR-2607')]);
     });
 
+    it('what the central store itself lacks is bought; a place without a cost centre gets nothing, and is told', async () => {
+      stack.odoo.engine.transaction((env) =>
+        env.create('stock.quant', { product_id: product('NEEDLE-21G'), location_id: place(store), quantity: 80 }),
+      );
+      // It has more than the ten it needs, and cannot fill itself from itself.
+      await rule('NEEDLE-21G', '90', '90', store);
+      await alarm('NEEDLE-21G', '80', { location: store });
+      const { line } = await eventually('an order', () =>
+        quotations('NEEDLE-21G').find(({ order }) => order.state === 'purchase'),
+      );
+      assert.equal(Number(line.product_qty), 10);
+      assert.equal(planned('NEEDLE-21G').length, 0);
+
+      await rule('DISINF-1L', '5', '5', quarantine);
+      await alarm('DISINF-1L', '0', { location: quarantine });
+      await shown(/number: 'REPL-alarm_[^']*',\s+outcome: 'rejected',\s+by: 'purchasing',\s+code: 'REF'/);
+      assert.deepEqual(
+        quotations('DISINF-1L').map(({ order }) => order.state),
+        ['cancel'],
+      );
+    });
+
     it('without a rule, with negative stock, without a supplier: somebody’s, and nothing is ordered', async () => {
       const [unknown] = await press('no-rule');
       documents.letter = unknown!.id;
@@ -338,7 +360,8 @@ export function inventoryPromises(engines: Engines): void {
         );
       });
       for (const sku of ['GAUZE-10', 'DISINF-1L', 'DRESS-KIT']) {
-        assert.equal(planned(sku).length + quotations(sku).length, 0, sku);
+        const asked = quotations(sku).filter(({ order }) => order.state !== 'cancel');
+        assert.equal(planned(sku).length + asked.length, 0, sku);
       }
     });
 
