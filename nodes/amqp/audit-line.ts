@@ -12,7 +12,7 @@ import { defineOperation } from '../kernel/store/operation.ts';
 import type { Store } from '../kernel/store/store.ts';
 
 /** Milliseconds from the beginning of one operation to that of the next, at least. */
-const pause = 10;
+const pause = 5;
 /** Entries in one operation. */
 const slice = 500;
 /** Milliseconds until a store that refused is asked again. */

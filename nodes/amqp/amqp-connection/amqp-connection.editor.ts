@@ -52,6 +52,12 @@ function within(least: number, most: number): (value: unknown) => boolean {
   return (value) => value === undefined || (value !== '' && Number(value) >= least && Number(value) <= most);
 }
 
+/** A name that does not fit goes on in the next line behind a dot, not within a word. */
+function breakable(cell: JQuery, name: string): JQuery {
+  for (const part of name.split(/(?<=\.)/)) cell.append(document.createTextNode(part), $('<wbr>'));
+  return cell;
+}
+
 RED.nodes.registerType<ConnectionFields, Secrets>('amqp-connection', {
   category: 'config',
   defaults: {
@@ -108,7 +114,7 @@ RED.nodes.registerType<ConnectionFields, Secrets>('amqp-connection', {
         $('<tr>')
           .addClass(`hf-amqp-${role}`)
           .append(
-            $('<td>').addClass('hf-amqp-name').text(name),
+            breakable($('<td>').addClass('hf-amqp-name'), name),
             $('<td>').text(kind.filter(Boolean).join(', ')),
             $('<td>').text(bound.join(', ') || text(role === 'exchange' ? 'topology.none' : 'topology.byName')),
             $('<td>').text(terms.map(({ key, values }) => text(`topology.term.${key}`, values)).join(' ')),

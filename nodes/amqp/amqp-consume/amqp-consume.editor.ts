@@ -1,4 +1,5 @@
 import type { EditorNodeProperties, EditorRED } from 'node-red';
+import { showDefaults } from '../../node/editor/absent.ts';
 
 declare const RED: EditorRED;
 
@@ -74,6 +75,7 @@ RED.nodes.registerType<ConsumeFields>('amqp-consume', {
     return this.name ? 'node_label_italic' : '';
   },
   oneditprepare() {
+    showDefaults(this);
     // Pick or type: without an answer the fields are plain ones.
     const known = { queue: new Set<string>(), exchange: new Set<string>(), bindings: new Set<string>() };
     const look = (): void => {

@@ -1,4 +1,5 @@
 import type { EditorNodeProperties, EditorRED } from 'node-red';
+import { showDefaults } from '../../node/editor/absent.ts';
 
 declare const RED: EditorRED;
 
@@ -52,6 +53,7 @@ RED.nodes.registerType<PublishFields>('amqp-publish', {
     return this.name ? 'node_label_italic' : '';
   },
   oneditprepare() {
+    showDefaults(this);
     const types = ['msg', 'str', 'env', 'flow', 'global'];
     for (const field of ['routingKey', 'partitionKey']) {
       $(`#node-input-${field}`).typedInput({

@@ -1,4 +1,5 @@
 import type { EditorNodeProperties, EditorRED } from 'node-red';
+import { showDefaults } from '../../node/editor/absent.ts';
 
 declare const RED: EditorRED;
 
@@ -33,6 +34,7 @@ RED.nodes.registerType<SettleProperties>('settle', {
     return this.name ? 'node_label_italic' : '';
   },
   oneditprepare() {
+    showDefaults(this);
     const explain = () => {
       const outcome = String($('#node-input-outcome').val());
       $('#settle-explanation').text(this._(`settle.explain.${outcome}`));
