@@ -25,7 +25,7 @@ interface Invoice {
   lines: { product?: Reference }[];
 }
 
-export type Answer = 'paid' | 'short' | 'denied' | 'reversed' | 'over' | 'unknown' | 'wrong-total';
+export type Answer = 'paid' | 'short' | 'denied' | 'reversed' | 'over' | 'unknown' | 'wrong-total' | 'forwarded';
 
 export interface Remittance {
   number: string;
@@ -204,6 +204,13 @@ export class Payer implements Partner {
           status: 'reversed',
           paid: euro(inCents(-billed)),
           adjustments: [{ group: 'CO', reason: '129', amount: euro(inCents(2 * billed)) }],
+        };
+      case 'forwarded':
+        return {
+          ...money,
+          status: 'forwarded',
+          paid: euro('0.00'),
+          adjustments: [{ group: 'OA', reason: '22', amount: euro(inCents(billed)) }],
         };
       case 'over':
         return {

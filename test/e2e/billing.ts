@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { startPartners, type PartnerHost } from '../../sandbox/partners/host.ts';
 import { Payer } from '../../sandbox/partners/payer.ts';
 import { freePort, waitUntil } from '../support/processes.ts';
+import { auditOf, auditOfAll } from './audit.ts';
 import { type Charge, dft } from './charges.ts';
 
 import { post, webhookSecret } from './sender.ts';
@@ -164,6 +165,53 @@ export function billingPromises(engines: Engines): void {
       assert.equal(moves('F0').length, 0);
     });
 
+    it('FHIR: each service of a claim is billed once, for the pseudonym of its account; one that does not add up is not', async () => {
+      const claim = (number: string, total: string, more: Record<string, unknown> = {}) => {
+        const item = (sequence: number, code: string, value: number, quantity?: number) => ({
+          sequence,
+          productOrService: { coding: [{ system: 'urn:x', code, display: 'MARKWORDS' }], text: 'MARKWORDS' },
+          ...(quantity === undefined ? {} : { quantity: { value: quantity } }),
+          net: { value, currency: 'EUR' },
+        });
+        return JSON.stringify({
+          resourceType: 'Claim',
+          identifier: [{ value: number }],
+          status: 'active',
+          use: 'claim',
+          patient: { identifier: { value: 'MARKACC' }, display: 'MARKNAME' },
+          diagnosis: [{ sequence: 1, diagnosisCodeableConcept: { text: 'MARKDIAG' } }],
+          careTeam: [{ sequence: 1, provider: { display: 'MARKDOC' } }],
+          billablePeriod: { start: new Date().toISOString().slice(0, 10) },
+          insurer: { identifier: { value: 'PAYER1' } },
+          item: [item(1, 'SVC-VISIT', 240, 2), item(2, 'SVC-XRAY', 90)],
+          total: { value: Number(total), currency: 'EUR' },
+          ...more,
+        });
+      };
+      const send = (id: string, body: string) => post(`${stack.nodeRed.url}/billing/claims`, { id, body });
+      for (const more of [{ status: 'draft' }, { use: 'preauthorization' }]) {
+        const ignored = await send(`msg_CL0_${JSON.stringify(more).length}`, claim('HIS-CL0', '330', more));
+        assert.deepEqual([ignored.status, JSON.parse(ignored.body).status], [200, 'ignored']);
+      }
+      for (const id of ['msg_CL1', 'msg_CL1', 'msg_CL1_again']) {
+        const reply = await send(id, claim('HIS-CL1', '330'));
+        assert.equal(reply.status, 202, reply.body);
+      }
+      assert.equal((await send('msg_CL2', claim('HIS-CL2', '300'))).status, 202);
+      await exception('FIN', 'billing-office', 'HIS-CL2');
+      const [visit, xray] = [await posted('CL1-1'), await posted('CL1-2')];
+      assert.deepEqual([Number(visit.amount_total), Number(xray.amount_total)], [240, 90]);
+      await charge({ number: 'CL3' });
+      assert.equal((await posted('CL3')).partner_id, visit.partner_id);
+      for (const [number, count] of [
+        ['CL0-1', 0],
+        ['CL1-1', 1],
+        ['CL1-2', 1],
+        ['CL2-1', 0],
+      ] as const)
+        assert.equal(moves(number).length, count, number);
+    });
+
     it('what is no invoice, has no service or does not multiply out has an owner, and nothing in Odoo', async () => {
       await charge({ number: 'C1', kind: 'PY' });
       await charge({ number: 'C2', code: 'SVC-NONE', unit: '10.00' });
@@ -237,7 +285,7 @@ export function billingPromises(engines: Engines): void {
       );
     });
 
-    it('short-paid, denied, overpaid, taken back and unknown: each with its owner, a note, and an answer to the payer', async () => {
+    it('short-paid, denied, forwarded, overpaid, taken back and unknown: each with its owner, a note, and an answer to the payer', async () => {
       const services = { G1: ['SVC-XRAY', '90.00'], G2: ['SVC-PHYSIO', '60.00'], G3: ['SVC-VISIT', '120.00'] } as const;
       for (const [number, [code, unit]] of Object.entries(services)) await charge({ number, code, unit });
       const names = await Promise.all(Object.keys(services).map(async (number) => (await arrived(number)).number));
@@ -256,6 +304,12 @@ export function billingPromises(engines: Engines): void {
       assert.ok(notes(moves('G2')[0]!.id).some(({ body }) => /NON · billing-office: .*CO-197/.test(String(body))));
 
       const before = stack.odoo.records('account.payment').length;
+      await payer.remit([whole], 'forwarded');
+      await exception('OTH', 'payer-relations', `forwarded for ${whole}`);
+      await until('the payer hears so', () =>
+        payer.told.some(({ body }) => (body as { outcome: string }).outcome === 'other'),
+      );
+      payer.told.length = 0;
       await payer.remit([whole], 'over');
       await exception('PPD', 'treasury', `${whole}, of which`);
       assert.deepEqual([(await told(whole)).outcome, (await told(whole)).reason], ['overpaid', 'PPD']);
@@ -339,7 +393,7 @@ export function billingPromises(engines: Engines): void {
 
     it('every button sends what it says', async () => {
       const buttons = stack.flows.filter(({ type }) => type === 'inject');
-      assert.equal(buttons.length, 19);
+      assert.equal(buttons.length, 26);
       const before = payer.remittances.length;
       for (const { id, name } of buttons) {
         const pressed = await stack.nodeRed.admin(`/inject/${id}`, { method: 'POST' });
@@ -349,8 +403,9 @@ export function billingPromises(engines: Engines): void {
         stack.odoo
           .records('account.move', { state: 'posted', move_type: 'out_invoice' })
           .filter(({ ref }) => /^(HIS-B\d{4}|F\d{4})/.test(String(ref)));
-      // Paid, three visits, short, denied, reversed, reversed when paid, reversed before, twice, other price, FHIR.
-      await until('the buttons made their invoices', () => (ofButtons().length === 10 ? true : undefined));
+      // Paid, three visits, short, denied, reversed, reversed when paid, reversed before, twice, other price, credited too much,
+      // ChargeItem, two of a claim.
+      await until('the buttons made their invoices', () => (ofButtons().length === 13 ? true : undefined));
       await until('credits, the manual price and the late charge wait', async () => {
         const { requests } = await stack.console<{ requests: { title: string }[] }>('approvals/list?as=bea');
         return requests.filter(({ title }) => /^HIS-B\d{4}/.test(title)).length === 5 ? true : undefined;
@@ -358,8 +413,53 @@ export function billingPromises(engines: Engines): void {
       await exception('ITM', 'charge-master', 'HIS-B\\d{4}');
       await exception('FIN', 'billing-office', 'HIS-B\\d{4}');
       await exception('REF', 'billing-office', 'HIS-B\\d{4}');
-      await until('the payer was asked five times', () => (payer.remittances.length === before + 4 ? true : undefined));
-      assert.equal(ofButtons().length, 10);
+      await exception('OTH', 'cash-posting', 'HIS-B\\d{4}');
+      await exception('FIN', 'billing-office', 'The claim F\\d{4}');
+      await exception('UNR', 'billing-office', 'The credit U\\d{4}');
+      await until('the payer was asked six times', () => (payer.remittances.length === before + 5 ? true : undefined));
+      assert.equal(ofButtons().length, 13);
+    });
+
+    it('the audit trail tells of each document what became of it', async () => {
+      const all = await auditOfAll(stack);
+      const others = ['billing.exceptions', 'billing.claims', 'billing.to-payer'];
+      const [captured, invoiced] = ['accepted billing.charge.captured', 'accepted billing.invoice.posted'];
+      const raised = 'accepted billing.exception.raised';
+      const process = 'billing charges';
+      const expected = {
+        msg_A1_CG: [captured, invoiced, 'done billing.charges'],
+        msg_C2_CG: [captured, raised, 'done billing.charges'],
+        msg_D1_CG: [
+          captured,
+          `approval.requested ${process}`,
+          'approval.voted bea',
+          'approval.approved bea',
+          invoiced,
+          `done approval:${process}`,
+        ],
+        msg_D3_CG: [
+          captured,
+          `approval.requested ${process}`,
+          'approval.voted bea',
+          'approval.rejected bea',
+          raised,
+          `done approval:${process}`,
+        ],
+        msg_CL2: ['accepted billing.claim.captured', raised, 'done billing.claims.captured'],
+      };
+      for (const [message, entries] of Object.entries(expected))
+        assert.deepEqual(auditOf(all, message, others), entries, message);
+      // Its two charges go their ways beside one another.
+      assert.deepEqual(auditOf(all, 'msg_CL1', others).sort(), [
+        captured,
+        captured,
+        'accepted billing.claim.captured',
+        invoiced,
+        invoiced,
+        'done billing.charges',
+        'done billing.charges',
+        'done billing.claims.captured',
+      ]);
     });
 
     it('nothing of the patient is in Odoo, at the payer, in a queue, in the store, in the audit trail or in a log', async () => {

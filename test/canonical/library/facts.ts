@@ -330,6 +330,13 @@ export const facts: Readonly<Record<string, Readonly<Record<string, string | nul
     'lines/2/quantity/value': null,
     serviceTo: '2026-11-22',
   },
+  'fhir/claim-billing-account.json': {
+    number: 'CLM-2026-78',
+    'billed/amount': '291.05',
+    'lines/2/billed/amount': '0.05',
+    'lines/0/code/display': null,
+    billingProvider: null,
+  },
   'fhir/claim-draft-no-period.json': { status: 'prepared', serviceFrom: '2026-12-01', serviceTo: null },
 
   'json/supplier-order-numbers-not-texts.json': {

@@ -194,6 +194,11 @@ export const pairs: readonly Pair[] = [
     ],
   },
   {
+    files: 'fhir/claim-billing',
+    read: 'fhir-claim-to-billing-claim',
+    oneWay: 'a pseudonym has no way back',
+  },
+  {
     files: 'fhir/claim-',
     read: 'fhir-claim-to-claim',
     write: 'claim-to-fhir-claim',
