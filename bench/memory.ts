@@ -1,7 +1,7 @@
 /**
  * Resident memory of Node-RED while it takes 100,000 messages in, beside that of a Node-RED without this package under
- * the same number of bare requests: with Node's own settings, and with what deploy/node-red/node-red.service sets,
- * because V8 and the allocator take what they are not denied.
+ * the same number of bare requests: with Node's own settings, and with what deploy/node-red/node-red.service offers to
+ * small machines, because V8 and the allocator take what they are not denied.
  *
  *     npm run bench -- memory      or, in pieces:      node bench/memory.ts [--messages 100000] [--only ingress]
  */
