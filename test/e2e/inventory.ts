@@ -36,8 +36,8 @@ export function inventoryPromises(engines: Engines): void {
         // What was published is read where the flow shows it.
         if (debugs.includes(node.id)) node.console = true;
         // A burst is over in seconds, and so is the wait for a number that does not come.
-        if (node.type === 'debounce') node.window = 3;
-        if (node.type === 'sequence') node.deadline = 0.05;
+        if (node.type === 'debounce') node.window = 1;
+        if (node.type === 'sequence') node.deadline = 0.03;
         // Odoo's quantities are looked at when a test presses the button.
         if (node.type === 'odoo-changes') node.interval = 0;
       }
@@ -343,6 +343,19 @@ export function inventoryPromises(engines: Engines): void {
         quotations('DISINF-1L').map(({ order }) => order.state),
         ['cancel'],
       );
+    });
+
+    it('what purchasing holds stays a draft of purchasing, which the next alarm finds', async () => {
+      const masks = stack.odoo.records('product.product', { default_code: 'MASK-FFP2' })[0]!.product_tmpl_id;
+      const prices = stack.odoo.records('product.supplierinfo', { product_tmpl_id: masks }).map(({ id }) => Number(id));
+      stack.odoo.engine.transaction((env) => env.write('product.supplierinfo', prices, { date_end: '2020-12-31' }));
+      await rule('MASK-FFP2', '10', '20');
+      await alarm('MASK-FFP2', '0');
+      await shown(/requisition: 'REPL-alarm_[^']*',\s+outcome: 'held',\s+reason: 'PRI',\s+owner: 'purchasing'/);
+      const [only, ...more] = quotations('MASK-FFP2');
+      assert.deepEqual([only!.order.state, more.length], ['draft', 0]);
+      await alarm('MASK-FFP2', '0');
+      await shown(new RegExp(`documents: \\[ '${String(only!.order.name)}' \\],[^}]*outcome: 'enough'`));
     });
 
     it('without a rule, with negative stock, without a supplier: somebody’s, and nothing is ordered', async () => {
