@@ -244,7 +244,7 @@ async function record(
   };
   const replay = intent.kind === 'done' && open !== undefined ? replayOf(open.delivery) : undefined;
   const sameStore = replay !== undefined && letters?.storeId === storeId;
-  const write = () => reach.store(storeId).run(settleMessage, sameStore ? { ...entry, replay } : entry);
+  const write = async () => reach.store(storeId).run(settleMessage, sameStore ? { ...entry, replay } : entry);
   const recorded = await write().catch((error: unknown) => {
     if (owesSender(message) && toFailure(error).retryable) reach.later?.(write);
     throw error;

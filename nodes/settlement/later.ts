@@ -13,44 +13,39 @@ const longest = 10 * 60_000;
 const backoff = { base: 500, cap: 10_000 };
 
 export class Later {
-  #waiting: { write: () => Promise<unknown>; since: number }[] = [];
+  readonly #waiting: { write: () => Promise<unknown>; since: number }[] = [];
   #failures = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #closed = false;
+  #trying = false;
 
   get waiting(): number {
     return this.#waiting.length;
   }
 
   add(write: () => Promise<unknown>): void {
-    if (this.#closed || this.#waiting.length >= limit) return;
+    if (this.#waiting.length >= limit) return;
     this.#waiting.push({ write, since: performance.now() });
-    this.#timer ??= this.#next(fullJitter(1, backoff));
+    if (this.#trying) return;
+    this.#trying = true;
+    this.#next(1);
   }
 
-  close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#waiting = [];
-  }
-
-  #next(milliseconds: number): NodeJS.Timeout {
-    const timer = setTimeout(() => void this.#try(), milliseconds);
-    timer.unref();
-    return timer;
+  #next(attempt: number): void {
+    setTimeout(() => void this.#try(), fullJitter(attempt, backoff)).unref();
   }
 
   async #try(): Promise<void> {
-    while (this.#waiting.length > 0 && !this.#closed) {
+    while (this.#waiting.length > 0) {
       const { write, since } = this.#waiting[0]!;
       const failure = await write().then(() => undefined, toFailure);
-      if (failure?.retryable === true && performance.now() - since < longest) {
-        this.#timer = this.#next(fullJitter(++this.#failures, backoff));
+      // A deploy may have taken the store's node away for a moment.
+      const passing = failure !== undefined && (failure.retryable || failure.class === 'configuration');
+      if (passing && performance.now() - since < longest) {
+        this.#next(++this.#failures);
         return;
       }
       this.#failures = 0;
       this.#waiting.shift();
     }
-    this.#timer = undefined;
+    this.#trying = false;
   }
 }

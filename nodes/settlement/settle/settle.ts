@@ -10,6 +10,9 @@ import { Later } from '../later.ts';
 import { deliverySource } from '../sources.ts';
 import { settleDefinition } from './settle.def.ts';
 
+/** Of all settle nodes, because a deploy must not forget what is owed. */
+const later = new Later();
+
 const settleAttributes = { [attribute.messagingOperationType]: 'settle' };
 
 type Tally = Record<'done' | 'retried' | 'dead' | 'anomalies', number>;
@@ -32,7 +35,6 @@ export default defineNode(settleDefinition, ({ id, flowId, config, log, status, 
   const label = flowId === undefined ? undefined : flowLabel(RED, flowId);
   startTransactions(label);
   const tally: Tally = { done: 0, retried: 0, dead: 0, anomalies: 0 };
-  const later = new Later();
   const reach = {
     store: (storeId: string) => resolve(integrationStore, storeId).store,
     connection: (connectionId: string) => deliverySource(connectionId) ?? resolve(amqpConnection, connectionId),
@@ -64,7 +66,6 @@ export default defineNode(settleDefinition, ({ id, flowId, config, log, status, 
       status(result === 'unreachable' ? 'degraded' : 'working', statusText(tally));
       send(message);
     },
-    close: () => later.close(),
   };
 });
 
