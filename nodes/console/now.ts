@@ -276,9 +276,7 @@ export function brokerParts(RED: RuntimeApi): PartNow[] {
       return { id, name, kind: 'broker', health: 'attention', state: 'slowed: retry budget used up', detail };
     }
     const partly = state.kind === 'ready' && state.problem !== undefined;
-    const [health, words]: [Health, string] = partly
-      ? ['attention', 'connected, a queue does not answer']
-      : brokerWords[state.kind];
+    const [health, words]: [Health, string] = partly ? ['attention', 'connected in part'] : brokerWords[state.kind];
     const detail =
       'problem' in state
         ? (state.problem ?? '')
