@@ -915,20 +915,27 @@ function objectOf(slots: readonly Slot[]): Producer {
   }
   const shapes = new Map<number, Shape>();
   const holder = Holder.of(slots);
+  // Objects of one list mostly have the same fields as the one before.
+  let last: Shape | undefined;
+  let lastBits = -1;
   return (state) => {
     const held = holder?.read(state);
-    const values: unknown[] = [];
+    const values = new Array<unknown>(count);
     let bits = 0;
     for (let i = 0; i < count; i++) {
       const value = taken(slots[i]!, state, held);
-      values.push(value);
+      values[i] = value;
       bits = bits * 2 + (value === undefined ? 0 : 1);
     }
     if (bits === 0) return undefined;
-    let shape = count > slotLimit ? undefined : shapes.get(bits);
+    let shape = bits === lastBits ? last : count > slotLimit ? undefined : shapes.get(bits);
     if (shape === undefined) {
       shape = shapeOf(slots, values);
       if (count <= slotLimit && shapes.size < shapeLimit) shapes.set(bits, shape);
+    }
+    if (count <= slotLimit) {
+      last = shape;
+      lastBits = bits;
     }
     const { keys, template } = shape;
     const out = Object.assign({}, template);
