@@ -82,11 +82,19 @@ export function showDryRun(
   for (const run of runs) {
     const head = $('<div>')
       .addClass('hf-mapper-dry-run')
-      .css({ display: 'flex', gap: '8px', alignItems: 'baseline', fontSize: '12px', marginTop: '4px' })
+      .css({
+        display: 'flex',
+        flexWrap: 'wrap',
+        columnGap: '8px',
+        alignItems: 'baseline',
+        fontSize: '12px',
+        marginTop: '4px',
+      })
       .appendTo(box);
-    $('<span>').text(new Date(run.at).toLocaleString()).appendTo(head);
+    $('<span>').css('whiteSpace', 'nowrap').text(new Date(run.at).toLocaleString()).appendTo(head);
     $('<span>')
       .addClass('hf-mapper-origin')
+      .css('whiteSpace', 'nowrap')
       .text(t(key(`origin.${run.origin}`)))
       .appendTo(head);
     $('<span>')
@@ -96,7 +104,7 @@ export function showDryRun(
     $('<span>')
       .addClass('hf-mapper-verdict')
       .text(t(key(`verdict.${run.verdict}`)))
-      .css({ color: colours[run.verdict] })
+      .css({ color: colours[run.verdict], whiteSpace: 'nowrap' })
       .appendTo(head);
     const ask = $('<button type="button" class="red-ui-button red-ui-button-small">')
       .css({ marginLeft: 'auto', whiteSpace: 'nowrap' })
