@@ -18,8 +18,14 @@ export interface StoredDocument {
 export interface DocumentSource {
   /** Shown beside each document. */
   readonly kind: 'letter' | 'original';
-  /** The latest that the mapper `node` took as they are, newest first; who asks says so in the audit trail first. */
-  latest(RED: RuntimeApi, asked: { node: string; request: AdminRequest; limit: number }): Promise<StoredDocument[]>;
+  /**
+   * The latest that the mapper `node` took as they are and that have at most `size` bytes, newest first; who asks says
+   * so in the audit trail first.
+   */
+  latest(
+    RED: RuntimeApi,
+    asked: { node: string; request: AdminRequest; limit: number; size: number },
+  ): Promise<StoredDocument[]>;
   /** Opens one to a person's eyes, said in the audit trail; undefined when it is gone. */
   open(
     RED: RuntimeApi,

@@ -19,7 +19,7 @@ const looked = 200;
 
 const letters: DocumentSource = {
   kind: 'letter',
-  async latest(RED, { node, request, limit }) {
+  async latest(RED, { node, request, limit, size }) {
     requireWholeScope(request, RED);
     const found: StoredDocument[] = [];
     for (const { store } of runningStores(RED)) {
@@ -29,7 +29,7 @@ const letters: DocumentSource = {
         page.letters.map(({ messageId }) => messageId),
       );
       const taken = page.letters
-        .filter(({ messageId, queue }) => tookFirst(hops[messageId], node, queue))
+        .filter((letter) => letter.size <= size && tookFirst(hops[letter.messageId], node, letter.queue))
         .slice(0, limit);
       if (taken.length === 0) continue;
       const bodies = await store.run(listBodies, { filter: { ids: taken.map(({ id }) => id) }, limit });
@@ -61,11 +61,11 @@ const letters: DocumentSource = {
 
 const originals: DocumentSource = {
   kind: 'original',
-  async latest(RED, { node, request, limit }) {
+  async latest(RED, { node, request, limit, size }) {
     requireWholeScope(request, RED);
     const found: StoredDocument[] = [];
     for (const { store } of runningStores(RED)) {
-      const listed = await store.run(latestOriginals, { limit: looked });
+      const listed = await store.run(latestOriginals, { limit: looked, size });
       const hops = await hopsFor(
         RED,
         listed.map(({ messageId }) => messageId),

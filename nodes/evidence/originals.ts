@@ -171,16 +171,18 @@ export const revealOriginal = defineOperation(
   },
 );
 
-/** The latest of which bytes are kept, newest first, without them. */
+/** The latest whose bytes are kept and are at most `size` of them, newest first. Looks at no body. */
 export const latestOriginals = defineOperation(
   import.meta.url,
   'latestOriginals',
-  function* ({ limit }: { limit: number }, { dialect }): Step<Original[]> {
-    const rows = yield* query<OriginalRow>(
-      `SELECT ${columns(dialect)} FROM message_originals WHERE body IS NOT NULL ORDER BY kept_at DESC, id DESC LIMIT $1`,
+  function* ({ limit, size }: { limit: number; size: number }): Step<{ id: string; messageId: string }[]> {
+    const rows = yield* query<{ id: string; message_id: string }>(
+      `SELECT id, message_id FROM message_originals WHERE body IS NOT NULL AND size <= $2
+       ORDER BY kept_at DESC, id DESC LIMIT $1`,
       limit,
+      size,
     );
-    return rows.map(originalOf);
+    return rows.map(({ id, message_id }) => ({ id, messageId: message_id }));
   },
   { readOnly: true },
 );

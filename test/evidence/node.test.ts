@@ -370,6 +370,33 @@ describe('what came in', () => {
   });
 });
 
+test('nothing is taken whose original cannot be kept: the sender is asked to come again', async () => {
+  const red = await embedNodeRed();
+  try {
+    await red.setFlows([
+      { id: 'f1', type: 'tab', label: 'evidence' },
+      // Nobody listens there.
+      {
+        id: 'store',
+        type: 'integration-store',
+        engine: 'postgresql',
+        url: 'postgres://127.0.0.1:1/none',
+        configVersion: 1,
+      },
+      verifier('in', '/in', 'out', { originals: true }),
+      { id: 'out', z: 'f1', type: 'debug', active: false, wires: [] },
+    ]);
+    let passed = 0;
+    red.node('out').on('input', () => passed++);
+    const body = Buffer.from('ISA*00*~');
+    const headers = { 'content-type': 'application/edi-x12', ...signStandard(body, { id: 'lost-1' }) };
+    const { status } = await send(`${red.url}/in`, { body, headers });
+    assert.deepEqual([status, passed], [503, 0]);
+  } finally {
+    await red.stop();
+  }
+});
+
 test('a node that cannot keep what it should is not deployed as if it could', async () => {
   const red = await embedNodeRed({ settings: { healthflows: { journal: false } } as never });
   try {

@@ -297,8 +297,8 @@ async function storedDocuments(
   const known = new Set(kept.map(({ event }) => event));
   const found: TrialDocument[] = [];
   for (const source of sources) {
-    for (const each of await source.latest(RED, { node, request, limit: trialLimit })) {
-      if (known.has(each.event) || each.document.byteLength > documentLimit) continue;
+    for (const each of await source.latest(RED, { node, request, limit: trialLimit, size: documentLimit })) {
+      if (known.has(each.event)) continue;
       known.add(each.event);
       found.push({ ...each, origin: source.kind, asOf: each.at.slice(0, 10) });
     }

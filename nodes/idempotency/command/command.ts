@@ -11,6 +11,7 @@ import { keysInUse } from '../../kernel/store/keys-in-use.ts';
 import { auditBroken, moveStore } from '../../kernel/store/transfer/move.ts';
 import { recordExport } from '../../kernel/audit/operations.ts';
 import { countRows, digestOfSqlite, listTables } from '../../kernel/store/transfer/tables.ts';
+import { purgeOriginals } from '../../evidence/index.ts';
 import { purge } from '../keys.ts';
 
 const usage = `Usage: healthflows-store <command> …       (in a checkout: npm run store -- <command> …)
@@ -23,7 +24,7 @@ const usage = `Usage: healthflows-store <command> …       (in a checkout: npm 
          [--anchor <entry>:<hash>]   a state that you kept elsewhere   [--audit-key <public key> …]   keys to trust
   export --store <address> --to <file> [--format jsonl|fhir]
                                  the audit trail as JSON Lines or as FHIR R4 AuditEvent, one a line
-  purge  --store <address>       idempotency keys, and audit entries under a signed checkpoint, past their retention
+  purge  --store <address>       idempotency keys and originals, and audit entries under a signed checkpoint, past their retention
   keys   --store <address>       with which keys payloads are encrypted, how many rows with each; the audit's public key
 
 An address is sqlite:<file> or postgres://<user>@<host>:<port>/<database>; the password may come from PGPASSWORD.
@@ -183,11 +184,16 @@ const commands: Record<string, Command> = {
     run: async ({ store: address, schema }, print) => {
       await using source = await opened(optionsOf(address, schema));
       const limit = 1000;
-      let total = 0;
-      for (let purged = limit; purged === limit; total += purged) {
-        purged = await source.store.run(purge, { limit });
+      for (const [what, operation] of [
+        ['keys', purge],
+        ['originals', purgeOriginals],
+      ] as const) {
+        let total = 0;
+        for (let purged = limit; purged === limit; total += purged) {
+          purged = await source.store.run(operation, { limit });
+        }
+        print(`${total} ${what} removed.`);
       }
-      print(`${total} keys removed.`);
       const audit = await keepAudit(source.store, { keys: auditKeys(), actor: userInfo().username, pause: 0 });
       if (audit.kind === 'broken') throw auditBroken(audit.verdict);
       print(
