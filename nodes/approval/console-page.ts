@@ -241,7 +241,7 @@ function detailOf(opened: OpenedRequest, person: string, request: AdminRequest, 
   const isAsked = authorities.length > 0 || found.terms.emergency.includes(person);
   const seesAll = holds(request, see, RED) && hasLogin(RED);
   if (!isAsked && !seesAll && found.requester !== person && !votes.some((vote) => vote.person === person))
-    throw notYours();
+    throw hasLogin(RED) ? notYours() : notNamed();
   const voted = votes.some((vote) => vote.person === person && vote.revision === found.revision);
   const mayVote = found.state === 'open' && authorities.length > 0 && !voted && found.deadlineAt > Date.now();
   const desk = deskFor(found);
@@ -394,6 +394,14 @@ function unknown(): Failure {
     'data-quality',
     'APPROVAL_UNKNOWN',
     'This request does not exist any more; its retention may have ended.',
+  );
+}
+
+function notNamed(): Failure {
+  return new Failure(
+    'policy-rejection',
+    'APPROVAL_NOT_YOURS',
+    'Without a login a request is shown to who may decide it alone. Say under “You act as” who you are, with a name that the policy asks.',
   );
 }
 

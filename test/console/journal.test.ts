@@ -127,7 +127,7 @@ for (const under of storesUnderTest()) {
       const partner = n % 50 === 7 ? 'urn:rare' : partners[n % 2]!;
       // Two of each instant: the id decides between them.
       const startedAt = base + Math.floor(n / 2);
-      const outcome = outcomes[n % 11 < 8 ? n % 11 : 4]!;
+      const outcome = outcomes[n % 11 < 9 ? n % 11 : 5]!;
       return {
         flows,
         ...entry(n, {
@@ -415,6 +415,36 @@ test('whether a subject may be kept is told by its own entity, however often and
     assert.equal(keys.allowsSubject('urn:healthflows:canonical:employee:1.0.0'), false);
     assert.equal(keys.allowsSubject('urn:elsewhere'), true);
   }
+});
+
+test('a delivery that is settled as the event which the flow made of it is the end of the message it brought', async () => {
+  const delivery = { connection: 'amqp', queue: 'orders', tag: '1.7', attempt: 1, redelivered: false };
+  const follow = { ...message().event!, id: 'e-2', subject: 'P0001' };
+  const ended = async (disposition: string) => {
+    const entries = await recorded((recorder) => {
+      recorder.hop(hop('amqp-publish'), message());
+      recorder.taken(hop('amqp-consume'), message({ delivery }));
+      recorder.hop(hop('amqp-publish'), message({ delivery, event: follow }));
+      recorder.hop(hop('settle'), message({ delivery, event: follow, settlement: { disposition, result: 'settled' } }));
+    });
+    return entries.map(({ id, outcome, subject }) => `${id} ${subject} ${outcome}`);
+  };
+  assert.deepEqual(await ended('done'), ['e-1 ACME/PO-1 done', 'e-2 P0001 done']);
+  assert.deepEqual(await ended('dead-letter'), ['e-1 ACME/PO-1 dead', 'e-2 P0001 queued']);
+});
+
+test('what an approval has taken over waits, and is done when it has gone on', async () => {
+  const entries = async (...more: [stage: string, message: FlowMessage][]) =>
+    (
+      await recorded((recorder) => {
+        recorder.hop(hop('approval'), message());
+        for (const [stage, of] of more) recorder.hop(hop(stage), of);
+      })
+    )[0]?.outcome;
+  assert.equal(await entries(), 'waiting');
+  const delivery = { connection: 'approval-1', queue: 'approval:orders', tag: 'a.1', attempt: 1, redelivered: false };
+  assert.equal(await entries(['approval', message({ delivery })]), 'open');
+  assert.equal(await entries(['settle', message({ settlement: { disposition: 'done', result: 'settled' } })]), 'done');
 });
 
 test('what settles a message decides its outcome, and a repetition does not hide it', async () => {

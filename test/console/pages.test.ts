@@ -229,6 +229,16 @@ for (const theme of ['light', 'dark'] as const) {
       const last = JSON.parse(lines.at(-1)!) as { action: string; reason: string };
       assert.deepEqual([last.action, last.reason], ['audit.exported', 'for the yearly review']);
       await page.getByText('audit.exported').last().waitFor();
+      const fhir = page.waitForEvent('download');
+      await page.getByRole('button', { name: 'Export as FHIR…' }).click();
+      await page.getByLabel('Reason').fill('for the hospital’s own archive');
+      await page.getByRole('button', { name: 'Export', exact: true }).click();
+      const events = readFileSync(await (await fhir).path(), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { resourceType: string; purposeOfEvent?: { text: string }[] });
+      assert.ok(events.every(({ resourceType }) => resourceType === 'AuditEvent'));
+      assert.deepEqual(events.at(-1)!.purposeOfEvent, [{ text: 'for the hospital’s own archive' }]);
       await look('audit');
     });
 
@@ -248,6 +258,20 @@ for (const theme of ['light', 'dark'] as const) {
       await page.reload();
       await page.keyboard.press('Tab');
       assert.equal(await page.evaluate('document.activeElement.textContent'), 'Skip to the content');
+    });
+
+    test('on a small laptop no table is wider than its place', async () => {
+      await page.setViewportSize({ width: 1280, height: 720 });
+      for (const name of ['Now', 'Messages', 'Failures', 'Connections', 'Audit']) {
+        await page.goto(`${stack.nodeRed.adminUrl}/healthflows/console#${name.toLowerCase()}`);
+        await page.getByRole('heading', { name, exact: true }).waitFor();
+        await page.locator('main table tbody tr').first().waitFor();
+        const wide = await page.evaluate(
+          "[...document.querySelectorAll('.table')].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent.slice(0, 60))",
+        );
+        assert.deepEqual(wide, [], name);
+      }
+      await page.setViewportSize({ width: 1440, height: 900 });
     });
 
     test('on a wall screen and on a narrow one nothing runs out of the page', async () => {

@@ -259,9 +259,42 @@ test('an operator takes Odoo out of service and puts it back, once each', async 
   await page.context().close();
 });
 
+test('with the keyboard alone an operator finds a failure, discards it once and sees it in the trail', async () => {
+  const page = await signedIn('operator');
+  const focused = () => page.evaluate<string>('document.activeElement.textContent.trim()');
+  const tabTo = async (text: string) => {
+    for (let presses = 0; (await focused()) !== text; presses++) {
+      assert.ok(presses < 80, `${text} is not reached by Tab`);
+      await page.keyboard.press('Tab');
+    }
+  };
+  await page.keyboard.press('g');
+  await page.keyboard.press('f');
+  await page.getByRole('button', { name: 'PO-DEAD-3' }).waitFor();
+  await tabTo('PO-DEAD-3');
+  await page.keyboard.press('Enter');
+  await page.getByText('Shape of the document').waitFor();
+  await tabTo('Discard…');
+  await page.keyboard.press('Enter');
+  await page.getByLabel('Reason').waitFor();
+  await page.keyboard.type('the supplier has sent it anew');
+  await tabTo('Discard');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Enter');
+  await page.getByText('PO-DEAD-3 is discarded.').waitFor();
+  await page.keyboard.press('g');
+  await page.keyboard.press('t');
+  const entries = page.getByRole('row', { name: /deadletter\.discarded/ });
+  await entries.first().waitFor();
+  assert.equal(await entries.count(), 1);
+  assert.match(await entries.innerText(), /operator[\s\S]*the supplier has sent it anew/);
+  await page.context().close();
+});
+
 test('a partner sees its own messages alone', async () => {
   const page = await signedIn('partner');
   assert.deepEqual(await pagesOf(page), ['now', 'messages']);
+  await page.getByText('No flow to show').waitFor();
   await to(page, 'messages');
   await page.getByRole('link', { name: 'PO-acme-0', exact: true }).waitFor();
   assert.doesNotMatch(await page.content(), /PO-other|urn:other/);
@@ -275,8 +308,9 @@ test('a partner sees its own messages alone', async () => {
   await page.context().close();
 });
 
-test('lists fit a laptop: no table of a page is wider than its place', async () => {
+test('lists fit a small laptop: no table of a page is wider than its place', async () => {
   const page = await signedIn('viewer');
+  await page.setViewportSize({ width: 1280, height: 720 });
   for (const name of ['messages', 'audit', 'connections', 'failures']) {
     await to(page, name);
     await page.locator('main table tbody tr').first().waitFor();

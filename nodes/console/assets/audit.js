@@ -4,8 +4,8 @@ import { get, post } from './api.js';
 import { askReason } from './dialogs.js';
 import { badge, count, empty, errorBox, h, head, instant, loading, render, table, toast } from './dom.js';
 
-/** Hashes and long ids by their beginning; whole in the tooltip or the export. */
-const short = (text) => (text.length > 24 && !text.includes(' ') ? `${text.slice(0, 14)}…` : text);
+/** Ids that nobody reads by their beginning, and what is very long; whole in the tooltip or the export. */
+const short = (text) => (/^[\da-f-]{24,}$/i.test(text) ? `${text.slice(0, 14)}…` : text.length > 80 ? `${text.slice(0, 79)}…` : text);
 
 const signedText = ({ checkpoints, through, keys, trusted }) =>
   checkpoints === 0 ? 'no part of it is signed.' : `signed through entry ${through} with key ${keys.join(', ')}${trusted ? '.' : ', which is not known here: signatures were checked with the key that stands beside them.'}`;
@@ -24,7 +24,7 @@ export default function auditPage(main, session, query) {
   const filter = { action: query.get('action') ?? '', actor: query.get('actor') ?? '', subject: query.get('subject') ?? '', correlationId: query.get('correlationId') ?? '' };
   const list = h('div', {});
   const verdict = h('div', { role: 'status', 'aria-live': 'polite' });
-  const keeping = h('p', { class: 'quiet' });
+  const keeping = h('p', { class: 'quiet keeping' });
   let records = [];
   let next;
   let ended = false;
@@ -106,7 +106,7 @@ export default function auditPage(main, session, query) {
               instant(record.at),
               [record.outcome === 'success' ? '' : badge('bad', 'failed'), ' ', h('span', { class: 'mono', title: acts[record.action] ?? '' }, record.action)],
               record.actor,
-              h('span', { class: 'mono', title: record.subject }, short(record.subject ?? '')),
+              h('span', { class: 'mono break', title: record.subject }, short(record.subject ?? '')),
               record.correlationId === undefined ? '' : h('button', { type: 'button', class: 'link mono', 'data-key': `c-${record.seq}`, onclick: () => { choose({ correlationId: record.correlationId }); } }, short(record.correlationId)),
               record.reason ?? '',
               record.detail === undefined ? '' : h('details', { 'data-key': `d-${record.seq}` }, h('summary', {}, count(Object.keys(record.detail).length, 'detail')), h('dl', { class: 'facts small' }, Object.entries(record.detail).map(([name, value]) => [h('dt', {}, name), h('dd', {}, String(value))]))),

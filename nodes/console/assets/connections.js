@@ -99,11 +99,21 @@ function isolateButton(part, session) {
   return h('div', { class: 'actions' }, h('button', { type: 'button', class: 'small-button', 'data-key': `system-${part.id}`, onclick: () => isolateOrRelease(part, session) }, icon(part.isolated ? 'play' : 'paused'), part.isolated ? 'Put back into service…' : 'Take out of service…'));
 }
 
+/** Flows named at once; a broker is used by all of them. */
+const flowsShown = 4;
+
+function usedBy({ id, usedBy: flows }) {
+  if (flows.length === 0) return 'no flow';
+  if (flows.length <= flowsShown) return flows.join(', ');
+  const rest = flows.slice(flowsShown - 1);
+  return [flows.slice(0, flowsShown - 1).join(', '), h('details', { 'data-key': `used-${id}` }, h('summary', {}, `and ${rest.length} more`), rest.join(', '))];
+}
+
 function card(part, session) {
   const facts = [];
   if (part.key) facts.push(['API key', [h('span', { class: 'mono' }, part.key.name), ' ', part.key.days <= 30 ? badge('attention', `ends in ${count(part.key.days, 'day')}`) : `ends in ${count(part.key.days, 'day')}`]]);
   if (part.outbox) facts.push(['Outbox', `${part.outbox.depth.toLocaleString()} of ${part.outbox.limit.toLocaleString()}${part.outbox.depth > 0 ? `, oldest ${duration(part.outbox.lag)}` : ''}${part.outbox.problem ? `: ${part.outbox.problem}` : ''}`]);
-  facts.push(['Used by', part.usedBy.length === 0 ? 'no flow' : part.usedBy.join(', ')]);
+  facts.push(['Used by', usedBy(part)]);
   return h(
     'section',
     { class: 'card', 'aria-label': part.name },

@@ -107,7 +107,10 @@ export function when(milliseconds) {
 }
 
 /** One line, with the rest in the title. */
-export const clip = (text, more = '') => h('span', { class: `clip ${more}`, title: text }, text);
+export const clip = (text, more = '', whole = text) => h('span', { class: `clip ${more}`, title: whole }, text);
+
+/** A name of many parts, which breaks between them. */
+export const dotted = (name) => name.split('.').map((part, i) => (i === 0 ? part : [h('wbr', {}), `.${part}`]));
 
 export function ago(milliseconds) {
   const passed = Math.max(0, Date.now() - milliseconds);

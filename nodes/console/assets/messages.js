@@ -1,11 +1,12 @@
 // Finding a message by what people know of it, and its whole life on one page.
 import { get, post } from './api.js';
 import { askReason, openDialog } from './dialogs.js';
-import { badge, classBadge, clip, classes, count, duration, empty, errorBox, h, head, icon, instant, loading, render, table, when } from './dom.js';
+import { badge, classBadge, clip, classes, count, dotted, duration, empty, errorBox, h, head, icon, instant, loading, render, table, when } from './dom.js';
 
 const states = {
   open: ['attention', 'under way'],
   queued: ['attention', 'queued'],
+  waiting: ['paused', 'waits for a decision'],
   failing: ['attention', 'failing'],
   retrying: ['attention', 'will be retried'],
   done: ['good', 'done'],
@@ -14,7 +15,7 @@ const states = {
   duplicate: ['unknown', 'duplicate'],
 };
 const periods = [['', 'all that is kept'], ['3600000', 'the last hour'], ['86400000', 'the last 24 hours'], ['604800000', 'the last 7 days']];
-const outcomeChoices = [['', 'all'], ['dead,rejected', 'failed for good'], ['failing,retrying', 'being retried'], ['open,queued', 'under way'], ['done', 'done'], ['duplicate', 'duplicate']];
+const outcomeChoices = [['', 'all'], ['dead,rejected', 'failed for good'], ['failing,retrying', 'being retried'], ['open,queued', 'under way'], ['waiting', 'waits for a decision'], ['done', 'done'], ['duplicate', 'duplicate']];
 
 export default function messagesPage(main, session, query) {
   return query.get('id') === null ? list(main, session, query) : life(main, session, query);
@@ -64,7 +65,7 @@ function list(main, _session, query) {
         [{ title: 'Received' }, { title: 'Document' }, { title: 'Partner and flow' }, { title: 'Outcome' }, { title: 'Took', number: true }, { title: 'Tries', number: true }, { title: 'In Odoo' }],
         messages.map((message) => [
           when(message.startedAt),
-          [h('a', { class: 'strong', href: `#messages?id=${encodeURIComponent(message.id)}`, 'data-key': `message-${message.id}` }, message.subject ?? message.id), clip(message.eventType ?? '', 'quiet')],
+          [h('a', { class: 'strong', href: `#messages?id=${encodeURIComponent(message.id)}`, 'data-key': `message-${message.id}` }, message.subject ?? message.id), clip(tail(message.eventType ?? ''), 'quiet', message.eventType)],
           [clip(message.partner ?? ''), clip(message.flowLabel ?? '', 'quiet')],
           [badge(...(states[message.outcome] ?? ['unknown', message.outcome])), message.failure && message.outcome !== 'done' && clip(message.failure.code, 'quiet')],
           duration(message.changedAt - message.startedAt),
@@ -144,7 +145,7 @@ function lifeOf({ message, hops, related, letters, originals, mayReveal }, sessi
     h(
       'dl',
       { class: 'card facts wide' },
-      fact('Event', message.eventType ?? '–'),
+      fact('Event', dotted(message.eventType ?? '–')),
       fact('Partner', message.partner ?? '–'),
       fact('Received', instant(message.startedAt)),
       fact('Took', `${duration(took)} in ${count(Math.max(1, message.attempts), 'try', 'tries')}`),
@@ -221,6 +222,9 @@ function readableText(bytes) {
 /** Of a document in another character set. */
 const shownBytes = 65_536;
 
+/** What tells event types apart is at their end. */
+const tail = (type) => type.split('.').slice(-3).join('.');
+
 function fact(name, value) {
   return h('div', {}, h('dt', {}, name), h('dd', {}, value));
 }
@@ -232,6 +236,7 @@ function odooOf(hops) {
 }
 
 function odooLinks({ model, links, effect }) {
+  if (links.length === 0) return effect === 'read' ? ['read no ', h('span', { class: 'mono' }, model)] : `${effect} ${model}`;
   return [`${effect} `, links.map((link, i) => [i > 0 && ', ', link.url === null ? h('span', { class: 'mono' }, `${model} ${link.id}`) : h('a', { class: 'mono', href: link.url, target: '_blank', rel: 'noreferrer' }, `${model} ${link.id}`, ' ', icon('out'))])];
 }
 

@@ -22,7 +22,7 @@ function show(main, now, session) {
   const wellNow = now.broken.length === 0 && now.waiting === 0 && troubled === 0 && failed === 0 && !now.messaging?.stopped;
   render(
     main,
-    head('Now', whole ? (wellNow ? 'Nothing waits for a person.' : 'What needs a person comes first.') : 'The flows that are assigned to you.', ...(whole ? [stopButton(now.messaging, session)].filter(Boolean) : [])),
+    head('Now', whole ? (wellNow ? 'Nothing waits for a person.' : 'What needs a person comes first.') : now.flows.length === 0 ? '' : 'The flows that are assigned to you.', ...(whole ? [stopButton(now.messaging, session)].filter(Boolean) : [])),
     whole && now.broken.map(brokenNotice),
     whole && stopNotice(now.messaging, session),
     whole &&
@@ -97,10 +97,13 @@ const partWords = {
 };
 
 function flows(now, session) {
+  const whole = session.scope === 'all';
   return [
     h('h2', {}, 'Flows'),
     now.flows.length === 0
-      ? empty('Nothing has passed yet', 'A flow appears here with its first message or its first queue.', 'now')
+      ? whole
+        ? empty('Nothing has passed yet', 'A flow appears here with its first message or its first queue.', 'now')
+        : empty('No flow to show', 'Your messages, and what became of each, are on the page Messages. A flow that is assigned to you appears here with its first message.', 'messages')
       : table(
           'Flows in the last minute',
           [{ title: 'Flow' }, { title: 'State' }, { title: 'Per minute', number: true }, { title: 'Success', number: true }, { title: 'Time in nodes', number: true }, { title: 'Backlog', class: 'backlog' }, { title: '', label: 'Pause or resume', class: 'actions-cell' }],
@@ -212,12 +215,15 @@ function parts(all) {
 
 const changesShown = 5;
 
+/** Of an act or a job: it says nothing to anybody. */
+const isToken = (text) => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text);
+
 function changeRow(change) {
   return h(
     'div',
     { class: 'row' },
     icon(changeSigns[change.kind]),
-    h('div', { class: 'grow' }, change.who === undefined ? change.what : [h('span', { class: 'strong' }, change.who), ` ${acts[change.what] ?? change.what}`, change.on !== undefined && change.on.length <= 60 && h('div', { class: 'quiet small mono' }, change.on)], change.reason && h('div', { class: 'quiet small' }, `“${change.reason}”`)),
+    h('div', { class: 'grow' }, change.who === undefined ? change.what : [h('span', { class: 'strong' }, change.who), ` ${acts[change.what] ?? change.what}`, change.on !== undefined && change.on.length <= 60 && !isToken(change.on) && h('div', { class: 'quiet small mono' }, change.on)], change.reason && h('div', { class: 'quiet small' }, `“${change.reason}”`)),
     h('span', { class: 'quiet small nowrap', title: new Date(change.at).toISOString() }, ago(change.at)),
   );
 }

@@ -3,10 +3,21 @@
 /**
  * - `open`: seen, nothing decided.
  * - `queued`: accepted for good, waits for its consumer.
+ * - `waiting`: taken over by an approval, until somebody decides.
  * - `failing`: a node failed; what settles it has not spoken yet.
  * - `retrying`, `done`, `dead` (with the dead letters), `rejected` (the sender was told no), `duplicate`.
  */
-export const outcomes = ['open', 'queued', 'failing', 'retrying', 'done', 'dead', 'rejected', 'duplicate'] as const;
+export const outcomes = [
+  'open',
+  'queued',
+  'waiting',
+  'failing',
+  'retrying',
+  'done',
+  'dead',
+  'rejected',
+  'duplicate',
+] as const;
 export type JournalOutcome = (typeof outcomes)[number];
 
 /** One node's work on a message. Short names, because every hop of every message is stored. */

@@ -5,7 +5,7 @@
  * away or slow the journal forgets its oldest notes and counts them.
  */
 import type { Sensitivity } from '../../canonical/index.ts';
-import type { FlowMessage } from '../../kernel/message.ts';
+import type { DeliveryReference, FlowMessage } from '../../kernel/message.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import { redactText } from '../../kernel/telemetry/redaction.ts';
 import { type HopReport, telemetry, type TelemetrySink } from '../../kernel/telemetry/telemetry.ts';
@@ -41,6 +41,8 @@ const many = 1_000;
 const again = 2_000;
 /** Messages of which is remembered that their terms are written. */
 const knownLimit = 10_000;
+/** Deliveries of which is remembered what they brought. */
+const deliveredLimit = 10_000;
 
 type Source = Pick<HopReport, 'stage' | 'nodeId' | 'flowId'>;
 
@@ -51,6 +53,8 @@ export class JournalRecorder implements TelemetrySink {
   readonly #every: number;
   #noted = new Map<string, JournalEntry>();
   readonly #known = new Map<string, readonly string[]>();
+  /** Which message a delivery brought: a flow may give it the event of what it publishes, and settle it as that. */
+  readonly #delivered = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
   #refused = false;
@@ -63,14 +67,32 @@ export class JournalRecorder implements TelemetrySink {
   }
 
   taken(source: Source, message: FlowMessage): void {
-    const entry = this.#entryOf(message);
+    const entry = this.#entryOf(message.event?.id);
     if (entry === undefined) return;
+    const delivery = nameOf(message.delivery);
+    if (delivery !== undefined) {
+      this.#delivered.set(delivery, entry.id);
+      if (this.#delivered.size > deliveredLimit) this.#delivered.delete(this.#delivered.keys().next().value!);
+    }
     this.#note(entry, message, { ...source, outcome: 'ok', duration: 0 });
   }
 
   hop(report: HopReport, message?: FlowMessage): void {
     if (message === undefined) return;
-    const entry = this.#entryOf(message);
+    const settled = report.stage === 'settle' && settlementOf(message)?.result === 'settled';
+    const delivery = settled ? nameOf(message.delivery) : undefined;
+    if (delivery !== undefined) {
+      const brought = this.#delivered.get(delivery);
+      this.#delivered.delete(delivery);
+      if (brought !== undefined && brought !== message.event?.id) {
+        const { event: _, ...rest } = message;
+        const entry = this.#entryOf(brought);
+        if (entry !== undefined) this.#note(entry, rest, report);
+        // What was published on the way is on its own way: it did not die with the delivery.
+        if (settlementOf(message)?.disposition !== 'done') return;
+      }
+    }
+    const entry = this.#entryOf(message.event?.id);
     if (entry !== undefined) this.#note(entry, message, report);
   }
 
@@ -89,8 +111,7 @@ export class JournalRecorder implements TelemetrySink {
     return round;
   }
 
-  #entryOf(message: FlowMessage): JournalEntry | undefined {
-    const id = message.event?.id;
+  #entryOf(id: string | undefined): JournalEntry | undefined {
     // Without an event nothing tells one message from another.
     if (typeof id !== 'string' || id === '' || id.length > 200) return undefined;
     let entry = this.#noted.get(id);
@@ -129,7 +150,7 @@ export class JournalRecorder implements TelemetrySink {
       entry.failure = { ...failure, node: nodeId };
     }
     if (failure === undefined) this.#tell(entry, hop, message);
-    const decided = failure === undefined ? decision(stage, message, entry) : 'failing';
+    const decided = failure === undefined ? decision(report, message, entry) : 'failing';
     if (decided !== undefined) {
       entry.outcome = decided;
       // A repetition must not hide what became of the first.
@@ -169,7 +190,7 @@ export class JournalRecorder implements TelemetrySink {
       if (ids.length > 0 && odoo.effect !== 'read') entry.odoo = { model: hop.odoo.model, ids: ids.join(',') };
     }
     if (hop.s === 'settle' && settlement !== undefined) {
-      const { disposition, delay } = settlement as { disposition: string; delay?: number };
+      const { disposition, delay } = settlement as Settled;
       hop.x = delay === undefined ? disposition : `${disposition} in ${Math.round(delay / 1_000)} s`;
     }
     if (hop.s === 'canonical-mapper' && event?.dataschema !== undefined) hop.x = clean(event.dataschema);
@@ -253,18 +274,33 @@ function failureOf(report: Pick<HopReport, 'failureClass' | 'failureCode'>, mess
 }
 
 /** What a node's work decides about the message; undefined when it decides nothing. */
-function decision(stage: string, message: FlowMessage, entry: JournalEntry): JournalOutcome | undefined {
+function decision(
+  { stage, nodeId }: Pick<HopReport, 'stage' | 'nodeId'>,
+  message: FlowMessage,
+  entry: JournalEntry,
+): JournalOutcome | undefined {
   if (stage === 'amqp-publish') return 'queued';
   if (stage === 'idempotency-gate') {
     return message.idempotency === undefined && message.duplicate !== undefined && entry.outcome === undefined
       ? 'duplicate'
       : undefined;
   }
-  if (stage !== 'settle' || message.settlement === undefined) return undefined;
-  const { disposition, result } = message.settlement as { disposition: string; result: string };
-  if (result !== 'settled') return undefined;
-  return settled[disposition];
+  // Taken over until somebody has decided; then it goes on as a delivery of the approval itself.
+  if (stage === 'approval') return message.delivery?.connection === nodeId ? 'open' : 'waiting';
+  const settlement = stage === 'settle' ? settlementOf(message) : undefined;
+  return settlement?.result === 'settled' ? settled[settlement.disposition] : undefined;
 }
+
+interface Settled {
+  disposition: string;
+  result: string;
+  delay?: number;
+}
+
+const settlementOf = ({ settlement }: FlowMessage): Settled | undefined => settlement as Settled | undefined;
+
+const nameOf = (delivery: DeliveryReference | undefined): string | undefined =>
+  delivery === undefined ? undefined : `${delivery.connection} ${delivery.tag}`;
 
 const settled: Record<string, JournalOutcome | undefined> = {
   done: 'done',
