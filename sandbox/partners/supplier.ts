@@ -325,7 +325,7 @@ export class Supplier implements Partner {
       : { status: 200, body: replies };
   }
 
-  /** What follows an order by itself. Its note may ask for a fault: `SANDBOX: short`, `dearer`, `late`, `reject`, `silent`. */
+  /** What follows an order by itself. Its note may ask for a fault: `SANDBOX: short`, `dearer`, `late`, `reject`, `silent`, `unbilled`. */
   #goOn(number: string): void {
     const { stepsAfter } = this.#options;
     if (stepsAfter === undefined) return;
@@ -338,7 +338,7 @@ export class Supplier implements Partner {
     if (fault !== undefined) return;
     this.#later(3 * stepsAfter, () => this.act('despatch', number));
     this.#later(5 * stepsAfter, () => this.act('arrive', number));
-    this.#later(8 * stepsAfter, () => this.act('bill', number));
+    if (wish !== 'unbilled') this.#later(8 * stepsAfter, () => this.act('bill', number));
   }
 
   #later(wait: number, step: () => Promise<unknown>): void {

@@ -147,6 +147,16 @@ export function purchasingPromises(engines: Engines): void {
       assert.deepEqual(await stack.deadLetters(), []);
     });
 
+    it('a button makes the supplier act on the last order', async () => {
+      await ask('REQ-BUTTON');
+      const order = await placed('REQ-BUTTON');
+      assert.equal((await stack.nodeRed.admin('/inject/hf-s-try-accept', { method: 'POST' })).status, 200);
+      await until('the answer stands on the order', () => {
+        const [row] = ordersOf('REQ-BUTTON');
+        return row!.partner_ref === `OR-${String(order.name)}-1`;
+      });
+    });
+
     it('a larger one waits for a buyer and finance, and is nobody’s order when it is rejected', async () => {
       const hundred = { quantity: { value: '100', unit: '{each}' } };
       await ask('REQ-B1', {}, hundred);
