@@ -215,6 +215,15 @@ export function billPromises(engines: Engines): void {
         stack.odoo.records('account.move', { ref: 'INV-N2' }).map(({ state }) => state),
         ['cancel'],
       );
+      // One that was accepted for its price is asked about once more.
+      const { name, line } = await order('N3', true);
+      await send('msg_N3', ubl('INV-N3', name, line, '4.54', '45.40', '10', 'GLOVE-M', undefined, '4.54'));
+      await decide('INV-N3', 'anna', 'approve', false);
+      await heard('INV-N3', 'UQ PRI CNP', 'IP FIN NOA');
+      await decide('INV-N3', 'ada', 'approve');
+      await posted('INV-N3');
+      await heard('INV-N3', 'UQ PRI CNP', 'IP FIN NOA', 'AP');
+      assert.equal(bills('INV-N3').length, 1);
     });
 
     it('a decision outlives a crash, and has one effect', async () => {
