@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { launchBrowser } from '../editor/editor.ts';
 import { type EmbeddedNodeRed, embedNodeRed, packageRoot } from '../support/node-red.ts';
+import { waitUntil } from '../support/processes.ts';
 
 const shots = join(packageRoot, '.test-output', 'screenshots');
 const document = (name: string): Buffer => readFileSync(join(packageRoot, 'test/canonical/library', name));
@@ -45,6 +46,11 @@ before(async () => {
       .receive({ payload, event: { specversion: '1.0', id: `message-${id}`, source: 'files', type: 'order' } });
     await arrived;
   }
+  // The journal writes a quarter of a second later.
+  for (const id of Object.keys(samples)) {
+    const life = `${red.url}/healthflows/console/api/messages/message-${id}`;
+    await waitUntil(`the journal has ${id}`, async () => (await fetch(life)).status === 200, 20_000);
+  }
   browser = await launchBrowser();
 });
 after(async () => {
@@ -65,12 +71,7 @@ for (const theme of ['light', 'dark'] as const) {
         page.on('pageerror', (error) => complaints.push(String(error)));
         await page.goto(`${red.url}/healthflows/console#messages?id=message-${id}`);
         const table = page.getByRole('table', { name: 'Documents as they came in' });
-        // The journal writes a quarter of a second later.
-        while (!(await table.isVisible())) {
-          await page.waitForTimeout(100);
-          await page.reload();
-          await page.locator('main h1, main .error').first().waitFor();
-        }
+        await table.waitFor();
         assert.match(await table.innerText(), new RegExp(`Orders ${id}`));
         await page.getByRole('heading', { name: 'What came in' }).scrollIntoViewIfNeeded();
         await page.screenshot({ path: join(shots, `originals-${id}-${theme}.png`) });
