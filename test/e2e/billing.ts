@@ -238,6 +238,16 @@ export function billingPromises(engines: Engines): void {
       assert.deepEqual(moves('D3'), []);
     });
 
+    it('a charge that nobody decides goes to the billing office', async () => {
+      // A second in the place of three days.
+      const hurried = stack.flows.map((node) => (node.type === 'approval' ? { ...node, deadline: 0.0003 } : node));
+      await stack.nodeRed.deploy(hurried, 'nodes');
+      await charge({ number: 'D4', unit: '150.00' });
+      await exception('NON', 'billing-office', 'Nobody decided about the charge HIS-D4');
+      await stack.nodeRed.deploy(stack.flows, 'nodes');
+      assert.deepEqual(moves('D4'), []);
+    });
+
     it('a credit waits for its invoice and for people; its note settles the invoice, and the payer gets both', async () => {
       await charge({ number: 'E1', kind: 'CR' });
       await charge({ number: 'E1' });

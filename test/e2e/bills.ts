@@ -348,6 +348,20 @@ export function billPromises(engines: Engines): void {
       assert.equal((await stack.console<{ kind: string }>('audit/verify', {})).kind, 'intact');
     });
 
+    it('a bill that nobody decides goes back, and accounts payable is told', async () => {
+      // A second in the place of ten days.
+      const hurried = stack.flows.map((node) => (node.type === 'approval' ? { ...node, deadline: 0.0003 } : node));
+      await stack.nodeRed.deploy(hurried, 'nodes');
+      const { name, line } = await order('T', true);
+      await send('msg_T1', ubl('INV-T', name, line, '4.54', '45.40'));
+      await heard('INV-T', 'UQ PRI CNP', 'RE PRI CNP');
+      await stack.nodeRed.waitForLog(
+        /invoice: 'INV-T',[^}]*outcome: 'rejected',[^}]*owner: 'accounts-payable',[^}]*Nobody decided/,
+      );
+      assert.equal(bills('INV-T').length, 0);
+      await stack.nodeRed.deploy(stack.flows, 'nodes');
+    });
+
     it('every button does what it says', async () => {
       const { name, line } = await order('R', true);
       const sent = await fetch(`${host.url}/supplier/orders`, {
