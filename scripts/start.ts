@@ -167,7 +167,7 @@ async function deploy(editor: string, flows: FlowNode[]): Promise<void> {
 // --- Processes ----------------------------------------------------------------------------------------------------
 
 const children: { title: string; process: OwnedProcess }[] = [];
-let stopping = false;
+let stopping: Promise<void> | undefined;
 
 function startChild(title: string, logName: string, args: string[], env: Record<string, string>): OwnedProcess {
   const child = spawnOwned(process.execPath, args, { cwd: root, env: { ...process.env, ...env } });
@@ -187,14 +187,17 @@ async function ready(title: string, child: OwnedProcess, url: string): Promise<v
   if (child.exit() !== undefined) throw new Refusal(`${title} did not start. It said:\n${child.output()}`);
 }
 
+/** A second signal waits with the first: npm passes on what the terminal has sent to the whole group already. */
 async function stop(exitCode: number): Promise<never> {
-  if (!stopping) {
-    stopping = true;
-    // Node-RED before what it talks to: it finishes what it has in hand.
-    for (const { process: child } of children) await child.stop(13_000);
-    rmSync(lockFile, { force: true });
-  }
+  stopping ??= stopChildren();
+  await stopping;
   process.exit(exitCode);
+}
+
+async function stopChildren(): Promise<void> {
+  // Node-RED before what it talks to: it finishes what it has in hand.
+  for (const { process: child } of children) await child.stop(13_000);
+  rmSync(lockFile, { force: true });
 }
 
 // --- The start ------------------------------------------------------------------------------------------------------
@@ -262,7 +265,7 @@ async function main(): Promise<void> {
   if (isFirstStart) await deploy(editor, flows);
   for (const { title, process: child } of children) {
     void child.ended.then(() => {
-      if (stopping) return;
+      if (stopping !== undefined) return;
       console.error(`${title} ended by itself. Its last words:\n${child.output().slice(-4_000)}`);
       void stop(1);
     });
@@ -441,7 +444,7 @@ if (options.help) {
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    if (!stopping) console.log('\nStopping …');
+    if (stopping === undefined) console.log('\nStopping …');
     void stop(0);
   });
 }
