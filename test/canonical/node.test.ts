@@ -188,7 +188,12 @@ describe('canonical-mapper in Node-RED', () => {
     assert.deepEqual(difference.values, [{ path: 'number', before: 'PO-1001', after: 'po-1001' }]);
     assert.equal((await endpoint('difference', { node: 'none', mapping })).body.deployed, null);
     // A node that keeps nothing has nothing.
-    assert.deepEqual((await endpoint('dry-run', { node: 'to', mapping })).body, { kept: 0, locked: true, runs: [] });
+    assert.deepEqual((await endpoint('dry-run', { node: 'to', mapping })).body, {
+      kept: 0,
+      locked: true,
+      values: true,
+      runs: [],
+    });
   });
 
   test('opens a kept document to a person with a reason only, and never where nobody has a name', async () => {

@@ -25,6 +25,7 @@ interface Life {
 interface Trial {
   kept: number;
   locked: boolean;
+  values: boolean;
   runs: { key: string; origin: string; event: string; outcome: string; verdict: string; changes: { path: string }[] }[];
 }
 
@@ -357,7 +358,7 @@ describe('what came in', () => {
     test('shows what the store holds to nobody who may not open it, says so, and is on record', async () => {
       const { status, body } = await trial('analyst', 'own', await draft());
       assert.equal(status, 200);
-      assert.deepEqual([body.locked, body.runs], [true, []]);
+      assert.deepEqual([body.locked, body.values, body.runs], [true, false, []]);
       assert.equal((await trial('auditor', 'own', await draft())).status, 403);
       const trail = await ask<{ records: { actor: string; node: string; subject: string }[] }>(
         'admin',

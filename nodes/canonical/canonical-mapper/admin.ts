@@ -196,6 +196,7 @@ export function admin({ get, post, RED }: AdminRoutes): void {
       kept: documents.length,
       // Told, so that nobody takes it for all there is.
       locked: !mayOpen,
+      values,
       runs: await dryRun(draft, deployed, documents, values),
     });
   });

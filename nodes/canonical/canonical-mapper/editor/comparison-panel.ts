@@ -12,6 +12,8 @@ export interface DryRunAnswer {
   kept: number;
   /** What the store holds is left out: the person may not open documents. */
   locked: boolean;
+  /** False: paths alone. */
+  values: boolean;
   runs: {
     key: string;
     origin: 'node' | 'letter' | 'original';
@@ -69,11 +71,12 @@ const colours: Record<DryRunAnswer['runs'][number]['verdict'], string> = {
 /** @param open asked with the document and a person's reason */
 export function showDryRun(
   box: JQuery,
-  { kept, locked, runs }: DryRunAnswer,
+  { kept, locked, values, runs }: DryRunAnswer,
   t: Translate,
   open: (document: DryRunAnswer['runs'][number], reason: string) => void,
 ): void {
-  if (locked) line(box, t(key('storedLocked'))).addClass('hf-mapper-locked');
+  if (locked) line(box, t(key('storedLocked')));
+  if (!values) line(box, t(key('valuesLocked')));
   if (kept === 0) {
     line(box, t(key('noKept')));
     return;
