@@ -12,7 +12,8 @@ const listOf = (value: unknown): readonly unknown[] =>
 /**
  * Decimals as text, so that no digit is lost: `$exactSum(amounts)`, `$exactProduct(quantity, price)`,
  * `$exactQuotient(amount, quantity, 6)` (at most six decimals) and `$exactRound(amount, 2)` (both half away from zero, as
- * Odoo rounds), and `$exactCompare(a, b)`, which is -1, 0 or 1. A number with a fraction, or nothing where a value is expected, is an error.
+ * Odoo rounds), and `$exactCompare(a, b)`, which is -1, 0 or 1. A number with a fraction, or nothing where a value is
+ * expected, is an error.
  */
 export const exactFunctions: Readonly<Record<string, (...values: unknown[]) => unknown>> = {
   exactSum: (values) => sum(listOf(values).map(toDecimal)),
