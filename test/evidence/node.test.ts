@@ -327,6 +327,21 @@ describe('what came in', () => {
       );
     });
 
+    test('opens a document of another character set as the text that it is', async () => {
+      const file = (await ask<object>('admin', 'canonical-mapper/mappings/ubl-order-to-order')).body;
+      const { body } = await trial('admin', 'map-0', file);
+      const { key, origin, event, verdict } = body.runs[0]!;
+      assert.deepEqual([event, verdict], ['format-0', 'same']);
+      const opened = await ask<{ sample: string }>('admin', 'canonical-mapper/open', {
+        node: 'map-0',
+        key,
+        origin,
+        event,
+        reason: 'a sample with accents',
+      });
+      assert.match(opened.body.sample, /<cbc:ID>É-9</);
+    });
+
     test('of a mapping that is only begun lists what came, so that it can be its sample', async () => {
       const begun = {
         id: 'begun',

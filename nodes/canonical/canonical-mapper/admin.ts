@@ -14,6 +14,7 @@ import {
   serviceOf,
 } from '../../node/index.ts';
 import { dryRun, resultOf, type TrialDocument } from '../dry-run.ts';
+import { readableDocument } from '../formats/index.ts';
 import { checkDraft, checkMapping } from '../mapping/check.ts';
 import { differenceOf, valuesBetween } from '../mapping/difference.ts';
 import { mappingFromCsv, mappingToCsv } from '../mapping/csv.ts';
@@ -215,7 +216,7 @@ export function admin({ get, post, RED }: AdminRoutes): void {
         : await source.open(RED, { key, event, request, reason });
     if (document === undefined)
       throw new Failure('data-quality', 'DOCUMENT_UNKNOWN', 'This document is not kept any more.');
-    response.json({ sample: typeof document === 'string' ? document : new TextDecoder('utf-8').decode(document) });
+    response.json({ sample: typeof document === 'string' ? document : textOf(document) });
   });
 
   post('reverse', configure, (request, response) => {
@@ -254,6 +255,15 @@ function safeRequired(mapping: Mapping): { path: string; description: string }[]
     return requiredTargets(mapping);
   } catch {
     return [];
+  }
+}
+
+/** Bytes as text for a person: by byte order mark or XML declaration, else UTF-8, else one character a byte. */
+function textOf(bytes: Uint8Array): string {
+  try {
+    return readableDocument('xml', bytes);
+  } catch {
+    return Buffer.from(bytes).toString('latin1');
   }
 }
 
