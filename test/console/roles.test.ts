@@ -147,6 +147,8 @@ const routes: [method: string, path: string, may: Role[]][] = [
   ['GET', 'approval/policies/x', configurators],
   ['GET', 'canonical-mapper/mappings/x', configurators],
   ['GET', 'canonical-mapper/model', configurators],
+  ['GET', 'canonical-mapper/samples', configurators],
+  ['GET', 'canonical-mapper/samples/x', configurators],
   ['GET', 'canonical-mapper/entities/x', configurators],
   ['POST', 'canonical-mapper/reverse', configurators],
   ['POST', 'canonical-mapper/suggest', configurators],
