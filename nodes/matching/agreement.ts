@@ -17,7 +17,8 @@ export interface Pricing {
 /** @returns the prices found; what has none is a difference */
 export function matchAgreements(requisition: Requisition, facts: Facts, finding: Finding): Pricing[] {
   finding.checked('contractPrice', 'unit');
-  const on = requisition.requestedAt?.slice(0, 10);
+  // Without its day a requisition is of today: a price that has ended must not hold because nobody said when.
+  const on = (requisition.requestedAt ?? new Date().toISOString()).slice(0, 10);
   const pricings: Pricing[] = [];
   for (const line of requisition.lines) {
     const sku = skuOf(line.product);
@@ -26,7 +27,7 @@ export function matchAgreements(requisition: Requisition, facts: Facts, finding:
       product: line.product,
       quantity: line.quantity,
       ...(line.supplier === undefined ? {} : { supplier: line.supplier }),
-      ...(on === undefined ? {} : { on }),
+      on,
     })[0];
     if (best === undefined) {
       finding.add({

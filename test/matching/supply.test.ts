@@ -213,6 +213,13 @@ describe('agreed prices', () => {
     assert.equal(find([...useless, agreed({ minimum: '100' })]).outcome, 'matched');
     assert.equal(find([agreed({})], { quantity: { value: '1', unit: '{box}' } }).outcome, 'hold');
   });
+  test('a requisition that does not say its day is of today', () => {
+    const { requestedAt: _, ...undated } = wanted();
+    const find = (price: AgreedPrice) => match('agreement', undated, { facts: { prices: [price] } }).outcome;
+    assert.equal(find(agreed({ validTo: '2020-12-31' })), 'hold');
+    assert.equal(find(agreed({ validFrom: '2999-01-01' })), 'hold');
+    assert.equal(find(agreed({ validFrom: '2020-12-31', validTo: '2999-01-01' })), 'matched');
+  });
   test('dearer than estimated is told', () => {
     assert.equal(find([agreed({})], { estimatedPrice: eur('40.00') }).reason, 'PRI');
     assert.equal(find([agreed({})], { estimatedPrice: eur('42.00') }).outcome, 'matched');
