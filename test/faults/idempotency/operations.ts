@@ -12,7 +12,9 @@ export function die(): never {
 const byKey = { key: ({ scope, key }: { scope: string; key: string }): string => `${scope}\0${key}` };
 
 /** The table of effects: what the work under a key does. Nothing in it prevents doing it twice. */
-export const prepare = defineOperation(import.meta.url, 'prepare', function* (_: undefined) {
+export const prepare = defineOperation(import.meta.url, 'prepare', function* (_: undefined, { dialect }) {
+  // IF NOT EXISTS does not wait for another session that is just making it.
+  if (dialect === 'postgresql') yield* query('SELECT pg_advisory_xact_lock(7)');
   yield* query('CREATE TABLE IF NOT EXISTS effects (key TEXT NOT NULL, process TEXT NOT NULL)');
 });
 
