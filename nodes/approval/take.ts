@@ -9,7 +9,7 @@ import type { Store } from '../kernel/store/store.ts';
 import type { PayloadCipher } from '../settlement/index.ts';
 import { documentHash, messageIdOf, pack } from './envelope.ts';
 import { type ApprovalPolicy, assign, isWithin } from './policy.ts';
-import { type DeadlineAct, sealContext } from './request.ts';
+import { type DeadlineAct, type RequestState, sealContext } from './request.ts';
 import { type Creation, createRequest, type NewRequest } from './store/create.ts';
 
 export interface Taker {
@@ -48,6 +48,15 @@ export interface Asking {
   requester?: string;
   reason?: string;
   emergency: boolean;
+}
+
+/** `msg.approval` of a message that was taken over, for the journal. */
+export interface TakenOver {
+  id: string;
+  /** As it was at `seenAt`: a message that came again may find its request decided. */
+  state: RequestState;
+  /** Milliseconds since the epoch. */
+  seenAt: number;
 }
 
 export async function take(message: FlowMessage, facts: Asking, taker: Taker): Promise<Taken> {

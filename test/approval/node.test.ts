@@ -319,6 +319,26 @@ test('a small one needs nobody, a rejected one leaves with the reason, and the s
   assert.equal(body.requests.filter(({ title }) => title === (message.payload as { order: string }).order).length, 1);
 });
 
+test('the console says that a message waits until it is decided, and not when it comes again after its end', async () => {
+  const message = ask();
+  const notice = one('notice');
+  red.node('publish').receive({ ...structuredClone(message), topic: 'order.placed' });
+  const id = String((await notice).approval.id);
+  const { id: event } = message.event as { id: string };
+  const journal = async () =>
+    (await api<{ messages: { outcome: string; hops: number }[] }>('ops', `messages?text=${event}`)).body.messages[0];
+  const outcome = (wanted: string) =>
+    waitUntil(`the message is ${wanted}`, async () => (await journal())?.outcome === wanted);
+  await outcome('waiting');
+  await vote('anna', id);
+  await vote('cy', id);
+  await outcome('done');
+  const { hops } = (await journal())!;
+  red.node('approval').receive(structuredClone(message));
+  await waitUntil('that it came again is written', async () => (await journal())!.hops > hops);
+  assert.equal((await journal())!.outcome, 'done');
+});
+
 test('an emergency passes at once, and somebody else confirms it', async () => {
   const { id } = (await requested()).approval;
   const going = one('approved');

@@ -420,31 +420,60 @@ test('whether a subject may be kept is told by its own entity, however often and
 test('a delivery that is settled as the event which the flow made of it is the end of the message it brought', async () => {
   const delivery = { connection: 'amqp', queue: 'orders', tag: '1.7', attempt: 1, redelivered: false };
   const follow = { ...message().event!, id: 'e-2', subject: 'P0001' };
-  const ended = async (disposition: string) => {
+  const ended = async (disposition: string, stage = 'odoo-rpc') => {
     const entries = await recorded((recorder) => {
       recorder.hop(hop('amqp-publish'), message());
       recorder.taken(hop('amqp-consume'), message({ delivery }));
-      recorder.hop(hop('amqp-publish'), message({ delivery, event: follow }));
+      recorder.hop(hop(stage), message({ delivery, event: follow }));
       recorder.hop(hop('settle'), message({ delivery, event: follow, settlement: { disposition, result: 'settled' } }));
     });
     return entries.map(({ id, outcome, subject }) => `${id} ${subject} ${outcome}`);
   };
   assert.deepEqual(await ended('done'), ['e-1 ACME/PO-1 done', 'e-2 P0001 done']);
-  assert.deepEqual(await ended('dead-letter'), ['e-1 ACME/PO-1 dead', 'e-2 P0001 queued']);
+  assert.deepEqual(await ended('dead-letter'), ['e-1 ACME/PO-1 dead', 'e-2 P0001 undefined']);
+  // What was published waits for its own consumer, whatever becomes of the delivery.
+  assert.deepEqual(await ended('done', 'amqp-publish'), ['e-1 ACME/PO-1 done', 'e-2 P0001 queued']);
+  assert.deepEqual(await ended('dead-letter', 'amqp-publish'), ['e-1 ACME/PO-1 dead', 'e-2 P0001 queued']);
 });
 
-test('what an approval has taken over waits, and is done when it has gone on', async () => {
-  const entries = async (...more: [stage: string, message: FlowMessage][]) =>
-    (
-      await recorded((recorder) => {
-        recorder.hop(hop('approval'), message());
-        for (const [stage, of] of more) recorder.hop(hop(stage), of);
-      })
-    )[0]?.outcome;
-  assert.equal(await entries(), 'waiting');
+test('what a delivery published is not done with it, also when both were written in between', async () => {
+  const delivery = { connection: 'amqp', queue: 'orders', tag: '1.7', attempt: 1, redelivered: false };
+  const follow = { ...message().event!, id: 'e-2' };
+  const written: JournalEntry[] = [];
+  const store = { run: async (_: unknown, entries: JournalEntry[]) => void written.push(...structuredClone(entries)) };
+  const recorder = new JournalRecorder({ store: () => store as unknown as Store, classes: ['I'], every: 60_000 });
+  recorder.taken(hop('amqp-consume'), message({ delivery }));
+  recorder.hop(hop('amqp-publish'), message({ delivery, event: follow }));
+  await recorder.flush();
+  const settlement = { disposition: 'done', result: 'settled' };
+  recorder.hop(hop('settle'), message({ delivery, event: follow, settlement }));
+  await recorder.flush();
+  assert.deepEqual(
+    written.map(({ id, outcome }) => `${id} ${outcome}`),
+    ['e-1 undefined', 'e-2 queued', 'e-1 done'],
+  );
+});
+
+test('what an approval has taken over waits while its request is open, and is done when it has gone on', async () => {
+  const outcomeAfter = async (...noted: [stage: string, more: Partial<FlowMessage>][]) => {
+    const [entry] = await recorded((recorder) => {
+      for (const [stage, more] of noted) recorder.hop(hop(stage), message(more));
+    });
+    return entry?.outcome;
+  };
+  const request = (state: string, seenAt = Date.now()) => ({ approval: { id: 'r-1', state, seenAt } });
   const delivery = { connection: 'approval-1', queue: 'approval:orders', tag: 'a.1', attempt: 1, redelivered: false };
-  assert.equal(await entries(['approval', message({ delivery })]), 'open');
-  assert.equal(await entries(['settle', message({ settlement: { disposition: 'done', result: 'settled' } })]), 'done');
+  const settled = { delivery, settlement: { disposition: 'done', result: 'settled' } };
+  assert.equal(await outcomeAfter(['approval', request('open')]), 'waiting');
+  assert.equal(await outcomeAfter(['approval', request('open')], ['approval', { delivery }]), 'open');
+  assert.equal(await outcomeAfter(['approval', request('open')], ['settle', settled]), 'done');
+  // It came again after all was done, or policy let it pass.
+  for (const state of ['decided', 'resumed', 'failed']) {
+    assert.equal(await outcomeAfter(['approval', request(state)]), undefined, state);
+    assert.equal(await outcomeAfter(['settle', settled], ['approval', request(state)]), 'done', state);
+  }
+  // It was decided and has ended while the acknowledgement of its delivery was on its way.
+  assert.equal(await outcomeAfter(['settle', settled], ['approval', request('open', Date.now() - 50)]), 'done');
 });
 
 test('what settles a message decides its outcome, and a repetition does not hide it', async () => {

@@ -12,7 +12,7 @@ import { type NoticeKind, noticeOf } from '../notice.ts';
 import { Resumer } from '../resumer.ts';
 import { Teller } from '../teller.ts';
 import type { ProcessTotals } from '../store/inspect.ts';
-import { type Taken, take } from '../take.ts';
+import { type Taken, take, type TakenOver } from '../take.ts';
 import '../console-page.ts';
 import { dialogRoutes } from './admin.ts';
 import { type ApprovalConfig, approvalDefinition } from './approval.def.ts';
@@ -120,7 +120,9 @@ export default defineNode<ApprovalConfig>(
     return {
       async input(message, { send }) {
         const taken = await take(message, await readFacts(message), taker);
+        const takenOver: TakenOver = { id: taken.creation.id, state: taken.creation.state, seenAt: Date.now() };
         await endDebts(message, taken, reach);
+        message.approval = takenOver;
         const { creation, request, reply } = taken;
         const asked = { ...request, deadlineAt: creation.deadlineAt };
         const kind = request.emergency && creation.people.length === 0 ? 'review' : 'requested';

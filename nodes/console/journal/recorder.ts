@@ -43,6 +43,8 @@ const again = 2_000;
 const knownLimit = 10_000;
 /** Deliveries of which is remembered what they brought. */
 const deliveredLimit = 10_000;
+/** Messages of which is remembered that they were published. */
+const publishedLimit = 10_000;
 
 type Source = Pick<HopReport, 'stage' | 'nodeId' | 'flowId'>;
 
@@ -55,6 +57,8 @@ export class JournalRecorder implements TelemetrySink {
   readonly #known = new Map<string, readonly string[]>();
   /** Which message a delivery brought: a flow may give it the event of what it publishes, and settle it as that. */
   readonly #delivered = new Map<string, string>();
+  /** What is on a way of its own since it was published, whatever becomes of the delivery in which that happened. */
+  readonly #published = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
   #refused = false;
@@ -88,8 +92,8 @@ export class JournalRecorder implements TelemetrySink {
         const { event: _, ...rest } = message;
         const entry = this.#entryOf(brought);
         if (entry !== undefined) this.#note(entry, rest, report);
-        // What was published on the way is on its own way: it did not die with the delivery.
-        if (settlementOf(message)?.disposition !== 'done') return;
+        // It does not die with the delivery. Nor is it done with it, when it was published and waits for its consumer.
+        if (settlementOf(message)?.disposition !== 'done' || this.#published.has(message.event?.id ?? '')) return;
       }
     }
     const entry = this.#entryOf(message.event?.id);
@@ -151,10 +155,12 @@ export class JournalRecorder implements TelemetrySink {
     }
     if (failure === undefined) this.#tell(entry, hop, message);
     const decided = failure === undefined ? decision(report, message, entry) : 'failing';
-    if (decided !== undefined) {
+    if (decided === 'queued') this.#publishes(entry.id);
+    // A repetition must not hide what became of the first, nor a request what was decided while its input ended.
+    const at = decided === 'duplicate' ? 1 : decided === 'waiting' ? requestOf(message)!.seenAt : now;
+    if (decided !== undefined && at >= entry.outcomeAt) {
       entry.outcome = decided;
-      // A repetition must not hide what became of the first.
-      entry.outcomeAt = decided === 'duplicate' ? 1 : now;
+      entry.outcomeAt = at;
     }
     entry.startedAt = Math.min(entry.startedAt, Math.floor(hop.t));
     entry.changedAt = now;
@@ -180,6 +186,12 @@ export class JournalRecorder implements TelemetrySink {
     if (stage === 'canonical-mapper' && outcome === 'ok') {
       for (const key of this.#keys.keysOf(event.dataschema, message.payload)) addTerm(entry, `key:${key}`);
     }
+  }
+
+  #publishes(id: string): void {
+    this.#published.delete(id);
+    this.#published.add(id);
+    if (this.#published.size > publishedLimit) this.#published.delete(this.#published.keys().next().value!);
   }
 
   /** What a node did, for the timeline. */
@@ -285,8 +297,12 @@ function decision(
       ? 'duplicate'
       : undefined;
   }
-  // Taken over until somebody has decided; then it goes on as a delivery of the approval itself.
-  if (stage === 'approval') return message.delivery?.connection === nodeId ? 'open' : 'waiting';
+  // Taken over until somebody has decided; then it goes on as a delivery of the approval itself. A message that came
+  // again, or needed nobody, may have gone on by now.
+  if (stage === 'approval') {
+    if (message.delivery?.connection === nodeId) return 'open';
+    return requestOf(message)?.state === 'open' ? 'waiting' : undefined;
+  }
   const settlement = stage === 'settle' ? settlementOf(message) : undefined;
   return settlement?.result === 'settled' ? settled[settlement.disposition] : undefined;
 }
@@ -298,6 +314,14 @@ interface Settled {
 }
 
 const settlementOf = ({ settlement }: FlowMessage): Settled | undefined => settlement as Settled | undefined;
+
+/** The request that an approval has for a message it took over, as it was at `seenAt`. */
+interface Request {
+  state: string;
+  seenAt: number;
+}
+
+const requestOf = ({ approval }: FlowMessage): Request | undefined => approval as Request | undefined;
 
 const nameOf = (delivery: DeliveryReference | undefined): string | undefined =>
   delivery === undefined ? undefined : `${delivery.connection} ${delivery.tag}`;
