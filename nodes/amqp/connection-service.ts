@@ -7,6 +7,7 @@ import { telemetry } from '../kernel/telemetry/telemetry.ts';
 import { AuditLine } from './audit-line.ts';
 import { EmbeddedEngine, queuedMessage } from './engines/embedded/engine.ts';
 import type {
+  DeclaredKind,
   Disposition,
   IncomingDelivery,
   MessagingEngine,
@@ -178,15 +179,16 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
   function stand(topology: Topology): Promise<void> {
     let problem = '';
     const why = () => problem || ('problem' in engine.state ? (engine.state.problem ?? '') : '');
-    const holds = new Map<string, () => void>();
+    const holds = { exchange: new Map<string, () => void>(), queue: new Map<string, () => void>() };
     for (const name of topology.exchanges) {
-      holds.set(name, readiness.hold({ what: `exchange "${name}"`, needs: ({ exchange }) => exchange === name, why }));
+      const needs = ({ exchange }: Target) => exchange === name;
+      holds.exchange.set(name, readiness.hold({ what: `exchange "${name}"`, needs, why }));
     }
     for (const queue of topology.queues) {
       const needs = (target: Target) => reaches(queue, target);
-      holds.set(queue.name, readiness.hold({ what: `queue "${queue.name}"`, needs, why }));
+      holds.queue.set(queue.name, readiness.hold({ what: `queue "${queue.name}"`, needs, why }));
     }
-    const release = (name: string) => holds.get(name)?.();
+    const release = (kind: DeclaredKind, name: string) => holds[kind].get(name)?.();
     const first = engine.declare(topology, release);
     void (async () => {
       for (let declaring = first; ; declaring = engine.declare(topology, release)) {
@@ -197,7 +199,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
         await sleep(declareAgain);
         if (closed || !declared.has(topology)) break;
       }
-      for (const name of holds.keys()) release(name);
+      for (const end of [...holds.exchange.values(), ...holds.queue.values()]) end();
     })();
     return first;
   }
@@ -427,7 +429,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
       const halt = intake.haltOf(queue);
       return heldQueues.get(queue) ?? (halt?.kind === 'paused' ? undefined : halt?.text);
     },
-    problemOf: (name) => engine.problemOf(name),
+    problemOf: (kind, name) => engine.problemOf(kind, name),
 
     depth: (queue) => engine.depth(queue),
     topology(): Topology {

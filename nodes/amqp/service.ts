@@ -5,6 +5,7 @@ import type { IdempotencyLease } from '../kernel/message.ts';
 import type {
   Consumer,
   ConsumerOptions,
+  DeclaredKind,
   EngineState,
   IncomingDelivery,
   MessagingEngine,
@@ -157,7 +158,7 @@ export interface AmqpConnectionService {
   /** Why the consumer takes nothing, for people: an outage, or {@link halted} other than by a pause. */
   held(queue: string): string | undefined;
   /** What is wrong with an exchange or queue, for people; the connection may work otherwise. */
-  problemOf(name: string): string | undefined;
+  problemOf(kind: DeclaredKind, name: string): string | undefined;
   depth(queue: string): Promise<QueueDepth>;
   /** Settles that came too late or twice since the start. */
   readonly counters: Readonly<{ stale: number; alreadySettled: number; released: number }>;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, mock, test } from 'node:test';
 import { type RunningConnection, startConnection } from '../../nodes/amqp/connection-service.ts';
-import type { MessagingEngine, Topology } from '../../nodes/amqp/engines/engine.ts';
+import type { DeclaredKind, MessagingEngine, Topology } from '../../nodes/amqp/engines/engine.ts';
 import { Readiness } from '../../nodes/amqp/readiness.ts';
 import { Failure } from '../../nodes/kernel/failure.ts';
 import { openStore, type Store } from '../../nodes/kernel/store/index.ts';
@@ -22,7 +22,7 @@ class Gatekeeper {
     engine.declare = (topology, decided) => this.declare(topology, decided);
   }
 
-  async declare(topology: Topology, decided?: (name: string) => void): Promise<void> {
+  async declare(topology: Topology, decided?: (kind: DeclaredKind, name: string) => void): Promise<void> {
     const name = topology.queues[0]?.name ?? '';
     this.tries.push(name);
     // The exchanges come first, and stand whatever becomes of the queue.
@@ -157,6 +157,16 @@ for (const kind of allKinds) {
         gone.service.topology().queues.map(({ name }) => name),
         [`${gone.exchange}.first`],
       );
+    });
+
+    test('a queue that is called like the exchange it is bound to holds up nothing once both stand', async () => {
+      const { service, exchange } = await deploying([]);
+      await service.declare({
+        exchanges: [exchange],
+        queues: [queue(exchange, { bindings: [{ exchange, routingKey: 'a' }] })],
+      });
+      await service.accept({ message: message(exchange, 'a') }, 'confirmed');
+      assert.equal((await service.depth(exchange)).ready, 1);
     });
 
     test('while nodes are being made nothing is published', async () => {

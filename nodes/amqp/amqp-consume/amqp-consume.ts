@@ -33,7 +33,7 @@ export default defineNode(amqpConsumeDefinition, (context) => {
   const light = new ConnectionLight(connection, status, () => {
     const { halted, held } = consumer;
     const ordered = halted?.kind === 'paused' || halted?.kind === 'stopped';
-    if (!ordered && connection.problemOf(topology.name) !== undefined) {
+    if (!ordered && connection.problemOf('queue', topology.name) !== undefined) {
       return { text: `queue ${topology.name} does not answer`, waiting: true };
     }
     return {

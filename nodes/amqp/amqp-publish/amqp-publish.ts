@@ -18,7 +18,7 @@ export default defineNode(amqpPublishDefinition, ({ id, flowId, config, status, 
   let published = 0;
   const acceptedParts = new AcceptedParts();
   const light = new ConnectionLight(connection, status, async () => {
-    if (connection.problemOf(exchange) !== undefined) {
+    if (connection.problemOf('exchange', exchange) !== undefined) {
       return { text: `exchange ${exchange} does not answer`, waiting: true };
     }
     const outbox = config.guarantee === 'outbox' ? await connection.outbox() : undefined;

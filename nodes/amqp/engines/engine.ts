@@ -73,6 +73,9 @@ export interface QueueTopology {
   retrySteps?: readonly number[];
 }
 
+/** An exchange and a queue may have the same name. */
+export type DeclaredKind = 'exchange' | 'queue';
+
 export interface Topology {
   /** Durable topic exchanges. */
   exchanges: string[];
@@ -134,13 +137,13 @@ export interface MessagingEngine {
    * Remembers and asserts the topology; asserted again after each reconnect. Rejects with what needs only time before
    * what needs a person.
    *
-   * @param decided told of each name that stands, or that only a person can mend
+   * @param decided told of each that stands, or that only a person can mend
    */
-  declare(topology: Topology, decided?: (name: string) => void): Promise<void>;
+  declare(topology: Topology, decided?: (kind: DeclaredKind, name: string) => void): Promise<void>;
   /** No node needs these any more: what is wrong with them is no longer told. Nothing is deleted. */
   withdraw?(topology: Topology): void;
   /** What is wrong with an exchange or queue, for people. */
-  problemOf(name: string): string | undefined;
+  problemOf(kind: DeclaredKind, name: string): string | undefined;
   /** Why a message for a target had better not be published now, for people; only where the engine can tell. */
   obstacle?(target: { exchange: string; routingKey: string }): string | undefined;
   /**

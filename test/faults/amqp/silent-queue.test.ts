@@ -113,8 +113,8 @@ describe('One queue does not answer', () => {
         const { state } = service;
         return state.kind === 'ready' && (state.problem ?? '').includes(`"${silent.name}"`);
       });
-      assert.match(service.problemOf(silent.name)!, new RegExp(silent.name));
-      assert.equal(service.problemOf(well.name), undefined);
+      assert.match(service.problemOf('queue', silent.name)!, new RegExp(silent.name));
+      assert.equal(service.problemOf('queue', well.name), undefined);
 
       await broker.rabbitmqctl('eval', mend(silent.name));
       // The broker ends the connection on which a queue without a leader is subscribed to: once, then it has its own.

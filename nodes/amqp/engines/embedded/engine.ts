@@ -12,6 +12,7 @@ import { DeliveryRegistry } from '../delivery-registry.ts';
 import type {
   Consumer,
   ConsumerOptions,
+  DeclaredKind,
   Disposition,
   EngineState,
   IncomingDelivery,
@@ -132,7 +133,10 @@ export class EmbeddedEngine implements MessagingEngine {
   }
 
   /** All of it stands at once. */
-  async declare(topology: Topology, decided: (name: string) => void = () => undefined): Promise<void> {
+  async declare(
+    topology: Topology,
+    decided: (kind: DeclaredKind, name: string) => void = () => undefined,
+  ): Promise<void> {
     const declaring = this.#declare(topology);
     this.#declaring.add(declaring);
     try {
@@ -140,12 +144,12 @@ export class EmbeddedEngine implements MessagingEngine {
     } finally {
       this.#declaring.delete(declaring);
     }
-    for (const name of topology.exchanges) decided(name);
-    for (const { name } of topology.queues) decided(name);
+    for (const name of topology.exchanges) decided('exchange', name);
+    for (const { name } of topology.queues) decided('queue', name);
   }
 
-  problemOf(name: string): string | undefined {
-    return this.#troubles.get(name);
+  problemOf(kind: DeclaredKind, name: string): string | undefined {
+    return kind === 'queue' ? this.#troubles.get(name) : undefined;
   }
 
   async #declare(topology: Topology): Promise<void> {

@@ -13,6 +13,7 @@ import { DeliveryRegistry } from '../delivery-registry.ts';
 import type {
   Consumer,
   ConsumerOptions,
+  DeclaredKind,
   Disposition,
   EngineState,
   IncomingDelivery,
@@ -61,9 +62,9 @@ export class RabbitMqEngine implements MessagingEngine {
   readonly #consumers = new Set<RabbitConsumer>();
   readonly #exchanges = new Set<string>();
   readonly #queues = new Map<string, QueueTopology>();
-  /** Exchanges and queues that no node needs any more: not asserted, and what is wrong with them is nobody's trouble. */
+  /** Keys of exchanges and queues that no node needs any more: not asserted, and what is wrong with them is nobody's trouble. */
   readonly #withdrawn = new Set<string>();
-  /** What could not be declared, by exchange or queue. */
+  /** What could not be declared, by key of the exchange or queue. */
   readonly #problems = new Map<string, Failure>();
   readonly #listeners = new Set<(state: EngineState) => void>();
   readonly #publisher: ConfirmedPublisher;
@@ -164,27 +165,30 @@ export class RabbitMqEngine implements MessagingEngine {
       : new Failure('dependency-outage', 'AMQP_UNREACHABLE', problem, { outcome: 'none' });
   }
 
-  async declare(topology: Topology, decided: (name: string) => void = () => undefined): Promise<void> {
+  async declare(
+    topology: Topology,
+    decided: (kind: DeclaredKind, name: string) => void = () => undefined,
+  ): Promise<void> {
     for (const exchange of topology.exchanges) this.#exchanges.add(exchange);
     for (const queue of topology.queues) this.#queues.set(queue.name, queue);
-    for (const name of namesOf(topology)) this.#withdrawn.delete(name);
+    for (const key of keysOf(topology)) this.#withdrawn.delete(key);
     await this.whenReady(setupDeadline);
     await this.#others();
     const model = this.#model();
     const failures: Failure[] = [];
-    const note = (name: string) => {
-      const failure = this.#problems.get(name);
+    const note = (kind: DeclaredKind, name: string) => {
+      const failure = this.#problems.get(keyOf(kind, name));
       if (failure !== undefined) failures.push(failure);
-      if (failure?.retryable !== true) decided(name);
+      if (failure?.retryable !== true) decided(kind, name);
     };
     for (const exchange of topology.exchanges) {
       await this.#assertExchange(model, exchange);
-      note(exchange);
+      note('exchange', exchange);
     }
     await Promise.all(
       topology.queues.map(async (queue) => {
         await this.#assertQueue(model, queue);
-        note(queue.name);
+        note('queue', queue.name);
       }),
     );
     const failure = failures.find(({ retryable }) => retryable) ?? failures[0];
@@ -192,15 +196,16 @@ export class RabbitMqEngine implements MessagingEngine {
   }
 
   withdraw(topology: Topology): void {
-    for (const name of namesOf(topology)) {
-      this.#withdrawn.add(name);
-      this.#problems.delete(name);
+    for (const key of keysOf(topology)) {
+      this.#withdrawn.add(key);
+      this.#problems.delete(key);
     }
     this.#changed();
   }
 
-  problemOf(name: string): string | undefined {
-    return (this.#problems.get(name) ?? this.#problems.get(`consumer ${name}`))?.message;
+  problemOf(kind: DeclaredKind, name: string): string | undefined {
+    const consuming = kind === 'queue' ? this.#problems.get(`consumer ${name}`) : undefined;
+    return (this.#problems.get(keyOf(kind, name)) ?? consuming)?.message;
   }
 
   obstacle(target: { exchange: string; routingKey: string }): string | undefined {
@@ -384,12 +389,12 @@ export class RabbitMqEngine implements MessagingEngine {
   /** Each consumer begins when its own queue has been asserted. */
   async #assertAll(model: ChannelModel): Promise<void> {
     for (const exchange of this.#exchanges) {
-      if (!this.#withdrawn.has(exchange)) await this.#assertExchange(model, exchange);
+      if (!this.#withdrawn.has(keyOf('exchange', exchange))) await this.#assertExchange(model, exchange);
     }
     const start = (concerned: (queue: string) => boolean) => {
       for (const consumer of this.#consumers) if (concerned(consumer.queue)) consumer.start();
     };
-    const needed = [...this.#queues.values()].filter(({ name }) => !this.#withdrawn.has(name));
+    const needed = [...this.#queues.values()].filter(({ name }) => !this.#withdrawn.has(keyOf('queue', name)));
     const asserted = needed.map(async (queue) => {
       await this.#assertQueue(model, queue);
       start((name) => name === queue.name);
@@ -399,21 +404,21 @@ export class RabbitMqEngine implements MessagingEngine {
   }
 
   #assertExchange(model: ChannelModel, name: string): Promise<void> {
-    return this.#attempt(name, () => declareExchange(model, name));
+    return this.#attempt(keyOf('exchange', name), () => declareExchange(model, name));
   }
 
   #assertQueue(model: ChannelModel, queue: QueueTopology): Promise<void> {
-    return this.#attempt(queue.name, () => declareQueue(model, queue));
+    return this.#attempt(keyOf('queue', queue.name), () => declareQueue(model, queue));
   }
 
   /** Notes what could not be declared, and looks again later. */
-  async #attempt(name: string, declare: () => Promise<void>): Promise<void> {
+  async #attempt(key: string, declare: () => Promise<void>): Promise<void> {
     try {
       await declare();
-      this.#problems.delete(name);
+      this.#problems.delete(key);
     } catch (error) {
-      if (this.#closed || this.#withdrawn.has(name)) return;
-      this.#problems.set(name, toFailure(error));
+      if (this.#closed || this.#withdrawn.has(key)) return;
+      this.#problems.set(key, toFailure(error));
       clearTimeout(this.#redeclareTimer);
       this.#redeclareTimer = setTimeout(() => {
         const { model } = this.#consumeLink;
@@ -433,7 +438,7 @@ export class RabbitMqEngine implements MessagingEngine {
       if (this.#exchanges.has(exchange)) await this.#assertExchange(model, exchange);
     }
     await this.#assertQueue(model, queue);
-    const problem = this.#problems.get(name);
+    const problem = this.#problems.get(keyOf('queue', name));
     if (problem !== undefined) throw problem;
   }
 
@@ -508,8 +513,12 @@ export class RabbitMqEngine implements MessagingEngine {
   }
 }
 
-function namesOf({ exchanges, queues }: Topology): string[] {
-  return [...exchanges, ...queues.map(({ name }) => name)];
+function keyOf(kind: DeclaredKind, name: string): string {
+  return `${kind} ${name}`;
+}
+
+function keysOf({ exchanges, queues }: Topology): string[] {
+  return [...exchanges.map((name) => keyOf('exchange', name)), ...queues.map(({ name }) => keyOf('queue', name))];
 }
 
 function mayNotRead(queue: string): Failure {
