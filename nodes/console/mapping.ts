@@ -1,6 +1,7 @@
 /**
- * What a mapper does, row by row, for the timeline of a message; and where its node still keeps the document, what it
- * did to it: values of classes P and I, the others masked.
+ * What a mapper does, row by row, for the timeline of a message; and where its node still has the document in memory,
+ * what it did to it: values of classes P and I, the others masked. Originals are not read for it: who may see the
+ * timeline may not open them, and opening one is recorded with a reason.
  */
 import {
   entityNamed,
@@ -9,14 +10,11 @@ import {
   fieldsOf,
   libraryOf,
   type Mapping,
-  type RecentDocument,
   recentOf,
 } from '../canonical/index.ts';
-import { originalsOf, readOriginals } from '../evidence/index.ts';
 import { toFailure } from '../kernel/failure.ts';
 import { parseJson } from '../kernel/json.ts';
 import type { RuntimeApi } from '../node/index.ts';
-import { runningStores } from './stores.ts';
 
 export interface ExplainedMapping {
   mode: string;
@@ -27,7 +25,7 @@ export interface ExplainedMapping {
   more?: number;
   rows?: { to: string; from: string; steps: string[]; sensitivity: string | null }[];
   problem?: string;
-  /** Each value of the target with its source, steps and rule; absent where the document is not kept. */
+  /** Each value of the target with its source, steps and rule; absent where the document is not in memory. */
   values?: ExplainedValue[];
   /** Values beyond those told. */
   moreValues?: number;
@@ -52,10 +50,9 @@ export async function explainMapping(
     const mapping =
       edited === '' ? libraryOf(RED).source(String(config.mapping ?? '')) : (parseJson(edited) as Mapping);
     const classes = sensitivitiesOf(mapping);
-    const kept =
-      recentOf(RED, String(config.id))
-        .list()
-        .find((each) => each.event === event) ?? (await originalBy(RED, String(config.id), event));
+    const kept = recentOf(RED, String(config.id))
+      .list()
+      .find((each) => each.event === event);
     const explained =
       kept === undefined
         ? undefined
@@ -80,22 +77,6 @@ export async function explainMapping(
   } catch (error) {
     return { mode, problem: toFailure(error).message };
   }
-}
-
-/** What the mapper itself kept of the message as it came in. */
-async function originalBy(
-  RED: RuntimeApi,
-  node: string,
-  messageId: string,
-): Promise<Pick<RecentDocument, 'document' | 'asOf'> | undefined> {
-  for (const { store } of runningStores(RED)) {
-    const own = (await store.run(originalsOf, { messageId })).findLast((each) => each.node === node && each.kept);
-    if (own === undefined) continue;
-    const [original] = await store.run(readOriginals, { ids: [own.id] });
-    if (original !== undefined)
-      return { document: original.body, asOf: new Date(original.at).toISOString().slice(0, 10) };
-  }
-  return undefined;
 }
 
 function stepsOf(row: Mapping['rows'][number]): string[] {

@@ -1,5 +1,5 @@
 /** Messages over HTTP: search, the life of one, its payload with a reason. */
-import { originalsOf, revealOriginal } from '../evidence/index.ts';
+import { type Original, originalsOf, revealOriginal } from '../evidence/index.ts';
 import { Failure } from '../kernel/failure.ts';
 import type { Store } from '../kernel/store/store.ts';
 import { type AdminRequest, type RuntimeApi, serviceOf } from '../node/index.ts';
@@ -99,7 +99,7 @@ export function messageRoutes(routes: Routes, settings: JournalSettings | undefi
         letters: letters.letters
           .filter((letter) => letter.messageId === id)
           .map(({ id: letter, state, queue }) => ({ id: letter, state, queue })),
-        originals: await originalsFor(RED, id, nodes),
+        originals: await originalsFor(RED, id, sendersFor(scopeOf(request, RED), life.message), nodes),
         mayReveal: allowed(request, 'reveal', RED),
       };
     },
@@ -115,7 +115,8 @@ export function messageRoutes(routes: Routes, settings: JournalSettings | undefi
       // Who does not see the message does not see what came in either.
       const { message } = await lifeOf(request, id);
       const { correlationId } = message;
-      const wanted = { id: request.params.original ?? '', messageId: id, actor, reason };
+      const senders = sendersFor(scopeOf(request, RED), message);
+      const wanted = { id: request.params.original ?? '', messageId: id, senders, actor, reason };
       for (const { store } of runningStores(RED)) {
         const found = await store.run(revealOriginal, {
           ...wanted,
@@ -135,9 +136,26 @@ export function messageRoutes(routes: Routes, settings: JournalSettings | undefi
   );
 }
 
+/**
+ * Whose originals a person may see; undefined: everybody's. Senders choose their ids, so under the id of one message
+ * there may be what another sent: the journal's row, which is the first one's, does not say whose each is.
+ */
+function sendersFor(scope: Scope, { partner }: JournalMessage): string[] | undefined {
+  if (scope.kind === 'all') return undefined;
+  return scope.partners.length > 0 ? scope.partners : [partner ?? ''];
+}
+
 /** What nodes kept of a message as it came in, oldest first, in whichever store it is. */
-async function originalsFor(RED: RuntimeApi, messageId: string, nodes: Map<string, Config>): Promise<object[]> {
-  const found = await Promise.all(runningStores(RED).map(({ store }) => store.run(originalsOf, { messageId })));
+async function originalsFor(
+  RED: RuntimeApi,
+  messageId: string,
+  senders: string[] | undefined,
+  nodes: Map<string, Config>,
+): Promise<object[]> {
+  const stores = runningStores(RED);
+  const found: Original[][] = await Promise.all(
+    stores.map(({ store }) => store.run(originalsOf, { messageId, senders })),
+  );
   return found
     .flat()
     .toSorted((a, b) => a.at - b.at)

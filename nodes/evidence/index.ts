@@ -15,4 +15,5 @@ export {
   readOriginals,
   revealOriginal,
 } from './originals.ts';
+export { senderOf } from './sender.ts';
 export { journalDays, journalDaysDefault } from './retention.ts';

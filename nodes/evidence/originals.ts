@@ -7,7 +7,7 @@ type Step<R> = Generator<Statement, R, Row[]>;
 /** Bytes of one document that are kept; of a larger one only that it came, and its size. */
 export const originalLimit = 5 * 1024 * 1024;
 
-/** Different originals kept under one message id: a sender that uses an id twice must not fill the store. */
+/** Different originals kept of one sender under one message id: one that uses an id twice must not fill the store. */
 const perMessage = 5;
 
 /** Bound to the row: moved to another, the bytes do not open. */
@@ -17,6 +17,8 @@ export interface OriginalInput {
   id: string;
   /** Id of the event. */
   messageId: string;
+  /** By `senderOf`: ids are the senders' choice, and two may choose the same. */
+  sender: string;
   /** Node that kept it. */
   node: string;
   /** `bytes` as they came over the wire, or `text` that was decoded before the node saw it. */
@@ -31,6 +33,7 @@ export interface OriginalInput {
 export interface Original {
   id: string;
   messageId: string;
+  sender: string;
   node: string;
   form: 'bytes' | 'text';
   contentType: string;
@@ -50,6 +53,7 @@ export interface OriginalBody extends Original {
 type OriginalRow = {
   id: string;
   message_id: string;
+  sender: string;
   node_id: string;
   form: 'bytes' | 'text';
   content_type: string;
@@ -61,13 +65,14 @@ type OriginalRow = {
 };
 
 const columns = (dialect: Dialect): string =>
-  `id, message_id, node_id, form, content_type, size, CASE WHEN body IS NULL THEN 0 ELSE 1 END AS held,
+  `id, message_id, sender, node_id, form, content_type, size, CASE WHEN body IS NULL THEN 0 ELSE 1 END AS held,
    ${keyIdSql('body', dialect)} AS key_id, kept_at, expires_at`;
 
 function originalOf(row: OriginalRow): Original {
   return {
     id: row.id,
     messageId: row.message_id,
+    sender: row.sender,
     node: row.node_id,
     form: row.form,
     contentType: row.content_type,
@@ -80,27 +85,29 @@ function originalOf(row: OriginalRow): Original {
 }
 
 /**
- * Keeps a document once: a retry that brings the same bytes under the same message id adds nothing.
- * @returns `new`, `known`, or `full` when too many different ones came under this id
+ * Keeps a document once: a retry of its sender with the same bytes under the same message id adds nothing.
+ * @returns `new`, `known`, or `full` when too many different ones of this sender came under this id
  */
 export const keepOriginal = defineOperation(
   import.meta.url,
   'keepOriginal',
   function* (input: OriginalInput, { now }): Step<'new' | 'known' | 'full'> {
-    const { id, messageId, node, form, contentType, body, retention } = input;
+    const { id, messageId, sender, node, form, contentType, body, retention } = input;
     const rows = yield* query<{ id: string; size: number; body: Uint8Array | null }>(
-      'SELECT id, size, body FROM message_originals WHERE message_id = $1 ORDER BY kept_at LIMIT $2',
+      'SELECT id, size, body FROM message_originals WHERE message_id = $1 AND sender = $2 ORDER BY kept_at LIMIT $3',
       messageId,
+      sender,
       perMessage,
     );
     const kept = body.byteLength <= originalLimit;
     if (rows.some((row) => Number(row.size) === body.byteLength && (!kept || holds(row, body)))) return 'known';
     if (rows.length >= perMessage) return 'full';
     yield* query(
-      `INSERT INTO message_originals (id, message_id, node_id, form, content_type, size, body, kept_at, expires_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      `INSERT INTO message_originals (id, message_id, sender, node_id, form, content_type, size, body, kept_at, expires_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
       id,
       messageId,
+      sender,
       node,
       form,
       contentType,
@@ -124,15 +131,29 @@ function holds({ id, body }: { id: string; body: Uint8Array | null }, bytes: Uin
   }
 }
 
+/** Whose originals are looked at; undefined: everybody's. Compared in the store, so that others' are never read. */
+type Senders = readonly string[] | undefined;
+
+/** Originals of one message that a timeline lists: of several senders when they share its id. */
+const listed = 50;
+
+function ofSenders(senders: Senders, from: number): string {
+  if (senders === undefined) return '';
+  return ` AND sender IN (${senders.map((_, n) => `$${from + n}`).join(', ')})`;
+}
+
 /** What was kept of one message, oldest first. */
 export const originalsOf = defineOperation(
   import.meta.url,
   'originalsOf',
-  function* ({ messageId }: { messageId: string }, { dialect }): Step<Original[]> {
+  function* ({ messageId, senders }: { messageId: string; senders?: Senders }, { dialect }): Step<Original[]> {
+    if (senders?.length === 0) return [];
     const rows = yield* query<OriginalRow>(
-      `SELECT ${columns(dialect)} FROM message_originals WHERE message_id = $1 ORDER BY kept_at, id LIMIT $2`,
+      `SELECT ${columns(dialect)} FROM message_originals WHERE message_id = $1${ofSenders(senders, 3)}
+       ORDER BY kept_at, id LIMIT $2`,
       messageId,
-      perMessage,
+      listed,
+      ...(senders ?? []),
     );
     return rows.map(originalOf);
   },
@@ -141,19 +162,30 @@ export const originalsOf = defineOperation(
 
 /**
  * Opens an original to a person's eyes, said in the audit trail in the same transaction; undefined when there is none
- * under this message, or only its size was kept.
+ * of these senders under this message, or only its size was kept.
  */
 export const revealOriginal = defineOperation(
   import.meta.url,
   'revealOriginal',
   function* (
-    request: { id: string; messageId: string; actor: string; reason: string; correlationId?: string },
+    request: {
+      id: string;
+      messageId: string;
+      senders?: Senders;
+      actor: string;
+      reason: string;
+      correlationId?: string;
+    },
     context,
   ): Step<OriginalBody | undefined> {
+    const { senders } = request;
+    if (senders?.length === 0) return undefined;
     const [row] = yield* query<OriginalRow & { body: Uint8Array }>(
-      `SELECT ${columns(context.dialect)}, body FROM message_originals WHERE id = $1 AND message_id = $2 AND body IS NOT NULL`,
+      `SELECT ${columns(context.dialect)}, body FROM message_originals
+       WHERE id = $1 AND message_id = $2 AND body IS NOT NULL${ofSenders(senders, 3)}`,
       request.id,
       request.messageId,
+      ...(senders ?? []),
     );
     if (row === undefined) return undefined;
     const body = unseal(row.body, contextOf(row.id));

@@ -17,7 +17,7 @@ import type { HttpRequest, HttpResponse } from './ingress/http.ts';
 import { correlationIdOf } from './ingress/identity.ts';
 import { MediaTypes } from './ingress/media-type.ts';
 import { type ProblemCode, type ProblemOptions, problemBody, problemHeaders, problems } from './ingress/problem.ts';
-import type { ReplayGuard } from './replay.ts';
+import type { Admitted, ReplayGuard } from './replay.ts';
 import type { Scheme, SecretPlaces, SignedRequest, Verify } from './schemes/scheme.ts';
 import type { EventNames } from './verification/event.ts';
 import { eventOf, requestView } from './verification/event.ts';
@@ -202,6 +202,7 @@ export class WebhookEndpoint implements Endpoint, Ingress {
     if (exchange !== undefined) exchange.correlationId = message.event.correlationid ?? exchange.correlationId;
 
     const { replay, keep } = this.#options;
+    let proven: Admitted | undefined;
     if (replay !== undefined) {
       const seen = await replay.admit(proof(), exchange);
       if (seen.kind === 'refused') {
@@ -210,9 +211,15 @@ export class WebhookEndpoint implements Endpoint, Ingress {
         await this.#reject(message, seen, signed, exchange, started);
         return;
       }
+      proven = seen;
     }
-    if (keep !== undefined && signed.body.length > 0)
-      await keep(message.event.id, signed.body, message.event.datacontenttype ?? '');
+    try {
+      if (keep !== undefined && signed.body.length > 0) await keep(message, signed.body);
+    } catch (error) {
+      await proven?.forget();
+      throw error;
+    }
+    await proven?.remember();
     if (exchange !== undefined) {
       if (!this.#open) {
         exchange.problem('deploying');

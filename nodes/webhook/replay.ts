@@ -72,6 +72,21 @@ export interface ReplayOptions {
   keep: number;
 }
 
+/** A request that is held. Of one over HTTP the answer decides, and these two do nothing. */
+export interface Admitted {
+  kind: 'admitted';
+  /** @throws Failure of the store: then the request must not be taken */
+  remember(): Promise<void>;
+  /** Never rejects: when the store fails, the hold runs out by itself. */
+  forget(): Promise<void>;
+}
+
+const decidedByAnswer: Admitted = {
+  kind: 'admitted',
+  remember: () => Promise.resolve(),
+  forget: () => Promise.resolve(),
+};
+
 export class ReplayGuard {
   readonly #options: ReplayOptions;
 
@@ -91,13 +106,10 @@ export class ReplayGuard {
   }
 
   /**
-   * @param exchange decides what becomes of the memory; without one (a message by wire) it is kept at once
+   * @param exchange decides what becomes of the memory; without one (a message by wire) the caller does
    * @throws Failure of the store: then the request must not be taken
    */
-  async admit(
-    proof: string,
-    exchange: Pick<Exchange, 'onOutcome'> | undefined,
-  ): Promise<{ kind: 'admitted' } | Refused> {
+  async admit(proof: string, exchange: Pick<Exchange, 'onOutcome'> | undefined): Promise<Admitted | Refused> {
     const { store, hold, keep } = this.#options;
     const hash = this.hashOf(proof);
     const verdict = await store.run(admitRequest, { hash, hold });
@@ -105,8 +117,11 @@ export class ReplayGuard {
     if (verdict === 'held')
       return { kind: 'refused', code: 'replay-in-progress', reason: 'replayed while in progress' };
     if (exchange === undefined) {
-      await store.run(keepRequest, { hash, keep });
-      return { kind: 'admitted' };
+      return {
+        kind: 'admitted',
+        remember: () => store.run(keepRequest, { hash, keep }),
+        forget: () => store.run(forgetRequest, { hash }).catch(() => undefined),
+      };
     }
     exchange.onOutcome((outcome) => {
       const success = outcome.kind === 'replied' && outcome.status >= 200 && outcome.status < 300;
@@ -114,6 +129,6 @@ export class ReplayGuard {
       // When the store fails here, the hold runs out by itself and a retry is taken again: at least once, never lost.
       this.#ending = end.catch(() => undefined);
     });
-    return { kind: 'admitted' };
+    return decidedByAnswer;
   }
 }

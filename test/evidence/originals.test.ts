@@ -7,6 +7,7 @@ import { afterEach, test } from 'node:test';
 import { trimJournal } from '../../nodes/console/journal/journal.ts';
 import { writeJournal } from '../../nodes/console/journal/write.ts';
 import {
+  keeperOf,
   keepOriginal,
   originalLimit,
   originalsOf,
@@ -18,6 +19,7 @@ import { listAudit } from '../../nodes/kernel/audit/index.ts';
 import { keysInUse } from '../../nodes/kernel/store/keys-in-use.ts';
 import { payloadKeyVariable } from '../../nodes/kernel/payload-key.ts';
 import type { Store } from '../../nodes/kernel/store/index.ts';
+import type { RuntimeApi } from '../../nodes/node/index.ts';
 import { storesUnderTest } from '../support/store.ts';
 
 const day = 86_400_000;
@@ -30,6 +32,7 @@ const keep = (store: Store, messageId: string, body: Uint8Array | string, more: 
   store.run(keepOriginal, {
     id: `o-${String(++made).padStart(4, '0')}`,
     messageId,
+    sender: 'acme',
     node: 'n1',
     form: 'bytes' as const,
     contentType: 'application/edi-x12',
@@ -61,6 +64,54 @@ for (const under of storesUnderTest()) {
       );
       const opened = await store.run(readOriginals, { ids: kept.map(({ id }) => id) });
       assert.deepEqual(Buffer.from(opened[0]!.body), bytes, 'byte for byte');
+    },
+  );
+
+  test(
+    `two senders that chose the same id have each their own, and neither fills the other's places (${under.name})`,
+    under.options,
+    async () => {
+      await using fixture = await under.fresh();
+      const { store } = fixture;
+      for (const text of ['a', 'b', 'c', 'd', 'e'])
+        assert.equal(await keep(store, '1001', text, { sender: 'globex' }), 'new');
+      assert.equal(await keep(store, '1001', 'f', { sender: 'globex' }), 'full');
+      assert.equal(await keep(store, '1001', 'a'), 'new', 'of acme, though globex sent the same bytes');
+      const of = (senders?: string[]) => store.run(originalsOf, { messageId: '1001', senders });
+      assert.deepEqual(
+        [(await of()).length, (await of(['globex'])).length, (await of([])).length, (await of(['none'])).length],
+        [6, 5, 0, 0],
+      );
+      const [own] = await of(['acme']);
+      assert.equal(own!.sender, 'acme');
+      const request = { id: own!.id, messageId: '1001', actor: 'gus', reason: 'not ours' };
+      for (const senders of [['globex'], []])
+        assert.equal(await store.run(revealOriginal, { ...request, senders }), undefined);
+      assert.equal((await store.run(listAudit, { filter: {} })).records.length, 0);
+      const opened = await store.run(revealOriginal, { ...request, senders: ['none', 'acme'] });
+      assert.equal(Buffer.from(opened!.body).toString(), 'a');
+    },
+  );
+
+  test(
+    `under an id that the journal does not take nothing is kept, and it is said (${under.name})`,
+    under.options,
+    async () => {
+      await using fixture = await under.fresh();
+      const { store } = fixture;
+      const warned: unknown[] = [];
+      const keeper = keeperOf({
+        RED: { settings: {} } as RuntimeApi,
+        store,
+        node: 'n1',
+        log: { warn: (line) => void warned.push(line) },
+      });
+      const eventOf = (id: string) => ({ event: { specversion: '1.0' as const, id, source: 's', type: 't' } });
+      for (const id of ['x'.repeat(200), 'x'.repeat(201)]) {
+        await keeper(eventOf(id), 'ISA');
+        assert.equal((await store.run(originalsOf, { messageId: id })).length, id.length === 200 ? 1 : 0);
+      }
+      assert.deepEqual(warned, ['original.not_kept']);
     },
   );
 

@@ -1,12 +1,55 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Failure } from '../../nodes/kernel/failure.ts';
 import { recordRejection, RejectionAudit } from '../../nodes/webhook/audit.ts';
+import { type EndpointHost, type EndpointOptions, WebhookEndpoint } from '../../nodes/webhook/endpoint.ts';
+import { corsPolicy } from '../../nodes/webhook/ingress/cors.ts';
 import type { Outcome } from '../../nodes/webhook/ingress/exchange.ts';
 import { forgetRequest, keepRequest, ReplayGuard } from '../../nodes/webhook/replay.ts';
+import { schemeOf } from '../../nodes/webhook/schemes/index.ts';
+import { keyEntries } from '../../nodes/webhook/verification/configured-keys.ts';
 import { webhookVerifier } from '../../nodes/webhook/webhook-verifier/webhook-verifier.def.ts';
 import { bounded, replayTime } from '../../nodes/webhook/webhook-verifier/wiring.ts';
 import { storesUnderTest } from '../support/store.ts';
+import { exampleSecret, signStandard } from './sign.ts';
 import { auditRows } from './store-operations.ts';
+
+/** Standard Webhooks, without a route of its own. */
+function endpointOf({
+  emit,
+  ...own
+}: Pick<EndpointOptions, 'replay' | 'keep'> & Pick<EndpointHost, 'emit'>): WebhookEndpoint {
+  const scheme = schemeOf('standard-webhooks');
+  return new WebhookEndpoint(
+    {
+      nodeId: 'n1',
+      flowId: undefined,
+      route: '',
+      limits: { bodySize: 1_000, bodyTime: 1_000, replyTime: 1_000, headerCount: 10, headerSize: 1_000 },
+      contentTypes: 'text/plain',
+      maxPending: 1,
+      cors: corsPolicy(''),
+      json: { depth: 8, members: 8 },
+      publicUrl: '',
+      answer: false,
+      failureLimit: 10,
+      scheme,
+      verify: scheme.prepare(
+        keyEntries([{ id: 'k', slot: 1 }] as never, () => exampleSecret),
+        {},
+      ),
+      secretPlaces: {},
+      ...own,
+    },
+    {
+      emit,
+      audit: () => undefined,
+      audited: () => Promise.resolve(),
+      misconfigured: () => {},
+      names: () => ({ source: '/s', type: 't' }),
+    },
+  );
+}
 
 for (const under of storesUnderTest()) {
   const guardOf = (store: ConstructorParameters<typeof ReplayGuard>[0]['store'], endpoint = 'node-1') =>
@@ -82,6 +125,30 @@ for (const under of storesUnderTest()) {
     const guard = guardOf(fixture.store);
     const verdicts = await Promise.all(Array.from({ length: 64 }, () => admit(guard, 'p')));
     assert.equal(verdicts.filter((verdict) => verdict === 'admitted').length, 1);
+  });
+
+  test(`by wire, a message whose original cannot be kept may come again (${under.name})`, under.options, async () => {
+    await using fixture = await under.fresh();
+    let away = true;
+    const kept: string[] = [];
+    const out: unknown[] = [];
+    const endpoint = endpointOf({
+      replay: guardOf(fixture.store),
+      keep: (message) => {
+        if (away) return Promise.reject(new Failure('dependency-outage', 'STORE_DOWN', 'The store is away.'));
+        kept.push(message.event!.id);
+        return Promise.resolve();
+      },
+      emit: (message, output) => out.push(message.failure?.code ?? output),
+    });
+    const headers = { 'content-type': 'text/plain', ...signStandard('ISA', { id: 'w-1' }) };
+    const come = () => endpoint.receive({ req: { headers }, payload: Buffer.from('ISA') } as never);
+    await assert.rejects(come(), { code: 'STORE_DOWN' });
+    away = false;
+    await come();
+    await come();
+    assert.deepEqual([kept, out], [['w-1'], ['verified', 'REPLAYED']]);
+    await endpoint.close();
   });
 
   test(`forgetting never removes what was kept (${under.name})`, under.options, async () => {

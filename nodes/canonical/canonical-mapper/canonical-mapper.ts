@@ -111,8 +111,7 @@ function originalKeeper({
     if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) return undefined;
     // The id under which the journal will know it.
     message._msgid ??= uuidv7();
-    const event = message.event?.id ?? message._msgid;
-    return keep(event, payload, message.event?.datacontenttype ?? '');
+    return keep(message, payload);
   };
 }
 

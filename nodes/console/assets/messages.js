@@ -162,9 +162,10 @@ function lifeOf({ message, hops, related, letters, originals, mayReveal }, sessi
       h('h2', {}, 'What came in'),
       table(
         'Documents as they came in',
-        [{ title: 'Kept' }, { title: 'By' }, { title: 'Content type' }, { title: 'Bytes', number: true }, { title: 'Kept until' }, { title: '' }],
+        [{ title: 'Kept' }, { title: 'From' }, { title: 'By' }, { title: 'Content type' }, { title: 'Bytes', number: true }, { title: 'Kept until' }, { title: '' }],
         originals.map((original) => [
           instant(original.at),
+          clip(original.sender || '–'),
           original.node,
           [clip(original.contentType || '–'), original.form === 'text' && clip('text: decoded before it was kept', 'quiet')],
           original.size.toLocaleString(),

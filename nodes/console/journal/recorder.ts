@@ -5,6 +5,7 @@
  * away or slow the journal forgets its oldest notes and counts them.
  */
 import type { Sensitivity } from '../../canonical/index.ts';
+import { senderOf } from '../../evidence/index.ts';
 import type { DeliveryReference, FlowMessage } from '../../kernel/message.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import { redactText } from '../../kernel/telemetry/redaction.ts';
@@ -131,7 +132,7 @@ export class JournalRecorder implements TelemetrySink {
 
   #note(entry: JournalEntry, message: FlowMessage, report: Omit<HopReport, 'nodeId'> & { nodeId: string }): void {
     const now = Date.now();
-    const { event, delivery, verification } = message;
+    const { event, delivery } = message;
     const { stage, nodeId, flowId, duration, outcome } = report;
     // Fractions of a millisecond keep what is short in its order.
     const hop: JournalHop = {
@@ -176,7 +177,7 @@ export class JournalRecorder implements TelemetrySink {
       entry.correlationId = clean(correlationid);
       addTerm(entry, `corr:${entry.correlationId}`);
     }
-    entry.partner ??= clean(verification?.client ?? event.source ?? '');
+    entry.partner ??= senderOf(message);
     if (flowId !== undefined && entry.partner !== '') addTerm(entry, flowOfPartner(flowId, entry.partner));
     if (type !== entry.eventType) entry.eventType = clean(type);
     if (subject !== undefined && this.#keys.allowsSubject(event.dataschema)) {
