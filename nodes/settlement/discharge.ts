@@ -45,6 +45,16 @@ export interface MessageSettlement {
   key?: Recorded['key'];
 }
 
+/** A record that was due and is not in its store. */
+export interface OwedRecord {
+  /** Id of the store's config node. */
+  store: string;
+  write(): Promise<unknown>;
+  /** `settlement` ends the key with its answer, `turn` lets the next message of a sequence go on. */
+  what: 'settlement' | 'turn';
+  correlationId?: string;
+}
+
 export interface Reach {
   /** @throws Failure when the config node is missing */
   store(id: string): Store;
@@ -55,7 +65,7 @@ export interface Reach {
   /** Where the dead letters of a queue are. */
   letters(queue: string, connection: string): { storeId: string; store: Store } | undefined;
   /** Takes a record that the store did not take, to be written once it can be. */
-  later?(write: () => Promise<unknown>): void;
+  later?(record: OwedRecord): void;
   /** The node that settles. */
   node: string;
   flowId?: string;
@@ -245,13 +255,31 @@ async function record(
   const replay = intent.kind === 'done' && open !== undefined ? replayOf(open.delivery) : undefined;
   const sameStore = replay !== undefined && letters?.storeId === storeId;
   const write = async () => reach.store(storeId).run(settleMessage, sameStore ? { ...entry, replay } : entry);
+  const correlationId = message.event?.correlationid;
+  const correlation = correlationId === undefined ? {} : { correlationId };
+  const elsewhere = sequence?.store === storeId ? undefined : sequence;
+  const writeTurn = async ({ key }: Recorded, turn: SequenceTurn) => {
+    if (key !== 'lost-lease') await reach.store(turn.store).run(settleMessage, { turn: turnOf(turn) });
+  };
+  /** The key is completed, and what comes again is a duplicate that gets to no settle: nobody else would end the turn. */
+  const turnLater = (recorded: Recorded, turn: SequenceTurn) =>
+    reach.later?.({ store: turn.store, write: () => writeTurn(recorded, turn), what: 'turn', ...correlation });
   const recorded = await write().catch((error: unknown) => {
-    if (owesSender(message) && toFailure(error).retryable) reach.later?.(write);
+    if (owesSender(message) && toFailure(error).retryable) {
+      const late = async () => {
+        const written = await write();
+        if (elsewhere !== undefined) turnLater(written, elsewhere);
+      };
+      reach.later?.({ store: storeId, write: late, what: 'settlement', ...correlation });
+    }
     throw error;
   });
   // What is in other stores is told after the key is durable, so that nothing is closed without its effect.
-  if (sequence !== undefined && sequence.store !== storeId && recorded.key !== 'lost-lease') {
-    await reach.store(sequence.store).run(settleMessage, { turn: turnOf(sequence) });
+  if (elsewhere !== undefined) {
+    await writeTurn(recorded, elsewhere).catch((error: unknown) => {
+      if (toFailure(error).retryable) turnLater(recorded, elsewhere);
+      throw error;
+    });
   }
   if (replay !== undefined && letters !== undefined && !sameStore) await letters.store.run(settleMessage, { replay });
   return recorded;

@@ -1,51 +1,72 @@
 /**
  * Records that the store did not take when they were due, and that nobody else would write: a message that came by HTTP
- * does not come again by itself, and while its key is claimed its sender is told that it is being processed. They are
- * tried until they are written, in order; what is left when the process ends is what a crash at that moment leaves.
+ * does not come again by itself, and while its key is claimed its sender is told that it is being processed. Those of
+ * one store are tried in order until they are written, and wait for no other store. What is left when the process ends
+ * is what a crash at that moment leaves.
  */
-import { toFailure } from '../kernel/failure.ts';
+import { type Failure, toFailure } from '../kernel/failure.ts';
 import { fullJitter } from '../kernel/resilience/backoff.ts';
+import { telemetry } from '../kernel/telemetry/telemetry.ts';
 
-/** Records that wait; the key of one more is left to its lease. */
+/** Records that wait for one store. */
 const limit = 1_000;
 /** Milliseconds: no key is renewed for longer unless its gate says so. */
 const longest = 10 * 60_000;
 const backoff = { base: 500, cap: 10_000 };
 
+/** `full`: too many wait for this store; `expired`: ten minutes have passed; `refused`: the store will never take it. */
+export type DropReason = 'full' | 'expired' | 'refused';
+
+export interface LateRecord {
+  /** Id of the store's config node. */
+  store: string;
+  write(): Promise<unknown>;
+  /** Told when it is given up: its key is left to its lease, its turn to a person. */
+  dropped?(reason: DropReason, failure?: Failure): void;
+}
+
+type Waiting = LateRecord & { since: number };
+
 export class Later {
-  readonly #waiting: { write: () => Promise<unknown>; since: number }[] = [];
-  #failures = 0;
-  #trying = false;
+  readonly #lines = new Map<string, Waiting[]>();
 
   get waiting(): number {
-    return this.#waiting.length;
+    return [...this.#lines.values()].reduce((sum, line) => sum + line.length, 0);
   }
 
-  add(write: () => Promise<unknown>): void {
-    if (this.#waiting.length >= limit) return;
-    this.#waiting.push({ write, since: performance.now() });
-    if (this.#trying) return;
-    this.#trying = true;
-    this.#next(1);
+  add(record: LateRecord): void {
+    const line = this.#lines.get(record.store);
+    const waiting = { ...record, since: performance.now() };
+    if (line === undefined) {
+      const begun = [waiting];
+      this.#lines.set(record.store, begun);
+      this.#next(record.store, begun, 1);
+    } else if (line.length >= limit) drop(record, 'full');
+    else line.push(waiting);
   }
 
-  #next(attempt: number): void {
-    setTimeout(() => void this.#try(), fullJitter(attempt, backoff)).unref();
+  #next(store: string, line: Waiting[], attempt: number): void {
+    setTimeout(() => void this.#try(store, line, attempt), fullJitter(attempt, backoff)).unref();
   }
 
-  async #try(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const { write, since } = this.#waiting[0]!;
-      const failure = await write().then(() => undefined, toFailure);
+  async #try(store: string, line: Waiting[], attempt: number): Promise<void> {
+    for (let record = line[0]; record !== undefined; record = line[0]) {
+      const failure = await record.write().then(() => undefined, toFailure);
       // A deploy may have taken the store's node away for a moment.
       const passing = failure !== undefined && (failure.retryable || failure.class === 'configuration');
-      if (passing && performance.now() - since < longest) {
-        this.#next(++this.#failures);
+      if (passing && performance.now() - record.since < longest) {
+        this.#next(store, line, attempt + 1);
         return;
       }
-      this.#failures = 0;
-      this.#waiting.shift();
+      attempt = 0;
+      line.shift();
+      if (failure !== undefined) drop(record, passing ? 'expired' : 'refused', failure);
     }
-    this.#trying = false;
+    this.#lines.delete(store);
   }
+}
+
+function drop({ dropped }: LateRecord, reason: DropReason, failure?: Failure): void {
+  telemetry.count('settle_records_dropped_total', { reason });
+  dropped?.(reason, failure);
 }

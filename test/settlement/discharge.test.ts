@@ -6,7 +6,8 @@ import { listAudit } from '../../nodes/kernel/audit/index.ts';
 import { Failure } from '../../nodes/kernel/failure.ts';
 import type { FlowMessage } from '../../nodes/kernel/message.ts';
 import type { Store } from '../../nodes/kernel/store/store.ts';
-import { discharge, type Reach } from '../../nodes/settlement/discharge.ts';
+import { takeTurn } from '../../nodes/pacing/turn.ts';
+import { discharge, type OwedRecord, type Reach } from '../../nodes/settlement/discharge.ts';
 import { Later } from '../../nodes/settlement/later.ts';
 import { waitUntil } from '../support/processes.ts';
 import { storesUnderTest } from '../support/store.ts';
@@ -282,6 +283,38 @@ for (const under of storesUnderTest()) {
     );
   }
 
+  for (const [what, keyAway] of [
+    ['the turn', 0],
+    ['the key and the turn', 1],
+  ] as const) {
+    promise(
+      `${what} could not be recorded over HTTP, each in its store: once they are back the next number goes on`,
+      async ({ store, reach }) => {
+        await using other = await under.fresh();
+        const turn = { scope: 'moves', key: 'c1', number: 1, event: 'm1' };
+        const request = { ...turn, begins: 'one', deadline: 60_000, node: 'n1', replayed: false } as const;
+        assert.equal((await other.store.run(takeTurn, request)).kind, 'pass');
+        const message: FlowMessage = {
+          idempotency: await claimed(store),
+          sequence: { store: 's2', ...turn },
+          res: {},
+          statusCode: 201,
+          payload: { accepted: true },
+        };
+        const later = new Later();
+        const keys = awayFor(store, keyAway, later);
+        const turns = awayFor(other.store, 2, later);
+        const stores = (id: string) => (id === 's2' ? turns.failing : keys.failing);
+        await discharge(message, 'auto', { ...reach, store: stores, later: keys.later.add });
+        assert.equal(message.statusCode, 503);
+        await keys.later.done();
+        assert.equal((await store.run(find, { scope: 'orders', key: 'm1' }))?.state, 'completed');
+        const next = await other.store.run(takeTurn, { ...request, number: 2, event: 'm2' });
+        assert.equal(next.kind, 'pass');
+      },
+    );
+  }
+
   promise(
     'a message without a key gets the answer that the flow has prepared: only its audit entry is missing',
     async ({ store, reach }) => {
@@ -309,17 +342,16 @@ for (const under of storesUnderTest()) {
 }
 
 /** A store that refuses some operations, and what writes later what it refused. */
-function awayFor(store: Store, times: number) {
+function awayFor(store: Store, times: number, later = new Later()) {
   let left = times;
   const run: Store['run'] = (operation, args) =>
     left-- > 0
       ? Promise.reject(new Failure('dependency-outage', 'STORE_UNAVAILABLE', 'The store is away.'))
       : store.run(operation, args);
-  const later = new Later();
   return {
     failing: { ...store, engine: store.engine, run } as Store,
     later: {
-      add: (write: () => Promise<unknown>) => later.add(write),
+      add: (record: OwedRecord) => later.add(record),
       async done() {
         assert.ok(later.waiting > 0, 'nothing is left to be written');
         await waitUntil('it is written', () => later.waiting === 0);

@@ -147,6 +147,12 @@ export const catalogue: Record<string, MetricDefinition> = {
     labels: ['kind'],
     values: { kind: ['already-settled', 'stale', 'lease-lost', 'unreachable'] },
   },
+  settle_records_dropped_total: {
+    kind: 'counter',
+    help: 'Ends of messages that were to be recorded later and never were, by why they were given up.',
+    labels: ['reason'],
+    values: { reason: ['full', 'expired', 'refused'] },
+  },
   dead_letters_total: {
     kind: 'counter',
     help: 'Letters taken from dead letter queues.',

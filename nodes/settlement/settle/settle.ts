@@ -4,7 +4,7 @@ import { Failure } from '../../kernel/failure.ts';
 import { attribute } from '../../kernel/telemetry/semconv.ts';
 import { defineNode, describe } from '../../node/index.ts';
 import { openDesks } from '../desk.ts';
-import { discharge, type MessageSettlement, startTransactions } from '../discharge.ts';
+import { discharge, type MessageSettlement, type OwedRecord, startTransactions } from '../discharge.ts';
 import { isOutcome } from '../intent.ts';
 import { Later } from '../later.ts';
 import { deliverySource } from '../sources.ts';
@@ -41,7 +41,13 @@ export default defineNode(settleDefinition, ({ id, flowId, config, log, status, 
     fallbackStore,
     letters: (queue: string, connection: string) =>
       openDesks().find((desk) => desk.queue === queue && desk.connection === connection),
-    later: (write: () => Promise<unknown>) => later.add(write),
+    later: ({ store, write, what, correlationId }: OwedRecord) =>
+      later.add({
+        store,
+        write,
+        dropped: (reason, failure) =>
+          log.warn('settle.record-dropped', { what, reason, code: failure?.code, store, correlationId }),
+      }),
     node: id,
     // The editor's name of the flow, which metrics and the console show.
     ...(label === undefined ? {} : { flowId: label }),
