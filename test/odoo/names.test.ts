@@ -52,6 +52,8 @@ describe('names of a node against fields_get', () => {
       const domain = [['product_id.default_code', '=', 'GLOVE-M']];
       const [rule] = await searchRead(client, model, domain, { fields });
       assert.deepEqual(Object.keys(rule!), ['id', 'product_min_qty', multiple]);
+      const [bare] = await searchRead(client, model, domain, { fields: ['no_such_field?'] });
+      assert.deepEqual(bare, { id: rule!.id }, 'none of the optional fields: only the id, not every field');
       assert.deepEqual(await checkNames(client, { model, fields: { fields } }), []);
 
       const move = { name: 'Gloves', product_id: { match: { default_code: 'GLOVE-M' } }, product_uom_qty: '1' };

@@ -283,7 +283,9 @@ function namesOf(known: ModelFields, fields: readonly string[]): string[] {
       { outcome: 'none' },
     );
   }
-  return known.asked(fields).map((name) => known.get(name).name);
+  const names = known.asked(fields).map((name) => known.get(name).name);
+  // To Odoo an empty list is all fields.
+  return names.length === 0 ? ['id'] : names;
 }
 
 function orderOf(known: ModelFields, order: string): string {
