@@ -18,6 +18,8 @@ export interface StoredDocument {
 export interface DocumentSource {
   /** Shown beside each document. */
   readonly kind: 'letter' | 'original';
+  /** False for a person who does not see all of it, and so none: it covers every partner. */
+  readable(RED: RuntimeApi, request: AdminRequest): boolean;
   /**
    * The latest that the mapper `node` took as they are and that have at most `size` bytes, newest first; who asks says
    * so in the audit trail first.

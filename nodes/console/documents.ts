@@ -6,9 +6,9 @@
 import { type DocumentSource, offerDocuments, type StoredDocument } from '../canonical/index.ts';
 import { latestOriginals, readOriginals, revealOriginal } from '../evidence/index.ts';
 import { toFailure } from '../kernel/failure.ts';
-import type { RuntimeApi } from '../node/index.ts';
+import type { AdminRequest, RuntimeApi } from '../node/index.ts';
 import { listBodies, listLetters, payloadCipher, revealLetter, sealContext } from '../settlement/index.ts';
-import { actorOf, requireWholeScope } from './access.ts';
+import { actorOf, requireWholeScope, scopeOf } from './access.ts';
 import type { JournalHop } from './journal/entry.ts';
 import { journalSettings, journalStore } from './journal/journal.ts';
 import { hopsOfMessages } from './journal/search.ts';
@@ -17,8 +17,11 @@ import { runningStores } from './stores.ts';
 /** Letters and originals that are looked through, the latest first. */
 const looked = 200;
 
+const readable = (RED: RuntimeApi, request: AdminRequest): boolean => scopeOf(request, RED).kind === 'all';
+
 const letters: DocumentSource = {
   kind: 'letter',
+  readable,
   async latest(RED, { node, request, limit, size }) {
     requireWholeScope(request, RED);
     const found: StoredDocument[] = [];
@@ -61,6 +64,7 @@ const letters: DocumentSource = {
 
 const originals: DocumentSource = {
   kind: 'original',
+  readable,
   async latest(RED, { node, request, limit, size }) {
     requireWholeScope(request, RED);
     const found: StoredDocument[] = [];

@@ -191,6 +191,7 @@ describe('canonical-mapper in Node-RED', () => {
     assert.deepEqual((await endpoint('dry-run', { node: 'to', mapping })).body, {
       kept: 0,
       locked: true,
+      away: [],
       values: true,
       runs: [],
     });

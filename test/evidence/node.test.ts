@@ -26,6 +26,7 @@ interface Life {
 interface Trial {
   kept: number;
   locked: boolean;
+  away: string[];
   values: boolean;
   runs: { key: string; origin: string; event: string; outcome: string; verdict: string; changes: { path: string }[] }[];
 }
@@ -127,6 +128,7 @@ const people: Record<string, string[]> = {
   viewer: ['healthflows.view'],
   analyst: ['healthflows.view', 'healthflows.configure'],
   'acme.auditor': ['healthflows.view', 'healthflows.reveal', 'healthflows.partner:/suppliers/acme'],
+  'acme.analyst': ['healthflows.configure', 'healthflows.reveal', 'healthflows.partner:/suppliers/acme'],
   'flow.auditor': ['healthflows.view', 'healthflows.reveal', 'healthflows.flow:evidence'],
   'globex.auditor': ['healthflows.view', 'healthflows.reveal', 'healthflows.partner:/suppliers/globex'],
 };
@@ -398,6 +400,9 @@ describe('what came in', () => {
       const { status, body } = await trial('analyst', 'own', await draft());
       assert.equal(status, 200);
       assert.deepEqual([body.locked, body.values, body.runs], [true, false, []]);
+      // What the store holds is of every partner.
+      const scoped = await trial('acme.analyst', 'own', await draft());
+      assert.deepEqual([scoped.status, scoped.body.locked, scoped.body.runs], [200, true, []]);
       assert.equal((await trial('auditor', 'own', await draft())).status, 403);
       const trail = await ask<{ records: { actor: string; node: string; subject: string }[] }>(
         'admin',
@@ -432,6 +437,47 @@ test('nothing is taken whose original cannot be kept: the sender is asked to com
     const headers = { 'content-type': 'application/edi-x12', ...signStandard(body, { id: 'lost-1' }) };
     const { status } = await send(`${red.url}/in`, { body, headers });
     assert.deepEqual([status, passed], [503, 0]);
+  } finally {
+    await red.stop();
+  }
+});
+
+test('a dry run does without what a store that is away holds, and says so', async () => {
+  const admin = () => Promise.resolve({ username: 'admin', permissions: ['*'] });
+  const red = await embedNodeRed({
+    settings: { adminAuth: { type: 'credentials', users: admin, tokens: admin } } as unknown as RuntimeApi['settings'],
+  });
+  try {
+    await red.setFlows([
+      { id: 'f1', type: 'tab', label: 'evidence' },
+      { id: 'store', type: 'integration-store', engine: 'sqlite', file: 'here.sqlite', configVersion: 1 },
+      {
+        id: 'away',
+        type: 'integration-store',
+        engine: 'postgresql',
+        url: 'postgres://127.0.0.1:1/none',
+        configVersion: 1,
+      },
+      mapper('own', 'x12-850-to-order', { keep: 5, wires: [['end']] }),
+      { id: 'end', z: 'f1', type: 'debug', active: false, wires: [] },
+    ]);
+    const arrived = red.receive('end');
+    red.node('own').receive({
+      payload: library('x12/850-standard-duns.edi'),
+      event: { specversion: '1.0', id: 'kept-1', source: 'files', type: 'order' },
+    });
+    await arrived;
+    const ask = async (path: string, body?: object): Promise<{ status: number; body: unknown }> => {
+      const response = await fetch(`${red.url}/healthflows/canonical-mapper/${path}`, {
+        headers: { authorization: 'Bearer admin', 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+      });
+      return { status: response.status, body: await response.json() };
+    };
+    const { body: mapping } = await ask('mappings/x12-850-to-order');
+    const { status, body } = await ask('dry-run', { node: 'own', mapping: JSON.stringify(mapping) });
+    const { away, runs } = body as Trial;
+    assert.deepEqual([status, away, runs.map(({ event }) => event)], [200, ['letter', 'original'], ['kept-1']]);
   } finally {
     await red.stop();
   }

@@ -1,6 +1,6 @@
 /** What the dialog asks of the running instance: mappings, entities, transforms, and a preview of a sample. */
 import { join } from 'node:path';
-import { Failure } from '../../kernel/failure.ts';
+import { Failure, toFailure } from '../../kernel/failure.ts';
 import { parseJson } from '../../kernel/json.ts';
 import { type IntegrationStoreService, integrationStore } from '../../idempotency/index.ts';
 import {
@@ -29,7 +29,7 @@ import { recordOpening, recordTrial } from '../opening.ts';
 import { documentLimit, recentOf } from '../recent.ts';
 import { schemaFields } from '../schema-source.ts';
 import { entities } from '../schemas/index.ts';
-import { documentSources } from '../stored.ts';
+import { type DocumentSource, documentSources } from '../stored.ts';
 import { listSamples, sampleText } from '../samples.ts';
 
 const configure = 'healthflows.configure';
@@ -190,13 +190,16 @@ export function admin({ get, post, RED }: AdminRoutes): void {
     const kept: TrialDocument[] = recentOf(RED, node)
       .list()
       .map((each) => ({ ...each, origin: 'node' }));
-    const stored = mayOpen ? await storedDocuments(RED, request, node, nameOf(file), kept) : [];
-    const documents = [...kept, ...stored].toSorted((a, b) => b.at.localeCompare(a.at)).slice(0, trialLimit);
+    const sources = documentSources();
+    const open = mayOpen ? sources.filter((source) => source.readable(RED, request)) : [];
+    const stored = await storedDocuments(RED, request, open, { node, mapping: nameOf(file), kept });
+    const documents = [...kept, ...stored.documents].toSorted((a, b) => b.at.localeCompare(a.at)).slice(0, trialLimit);
     const deployed = before === undefined ? undefined : library.compile(before);
     response.json({
       kept: documents.length,
       // Told, so that nobody takes it for all there is.
-      locked: !mayOpen,
+      locked: !mayOpen || open.length < sources.length,
+      away: stored.away,
       values,
       runs: await dryRun(draft, deployed, documents, values),
     });
@@ -293,28 +296,44 @@ function isPerson(request: AdminRequest, RED: RuntimeApi): boolean {
   }
 }
 
-/** What the store holds beside what the node keeps, each message once; the reading is in the audit trail. */
+/**
+ * What the store holds beside what the node keeps, each message once; the reading is in the audit trail. `away` names
+ * what cannot be read now: the rest is tried without it.
+ */
 async function storedDocuments(
   RED: RuntimeApi,
   request: AdminRequest,
-  node: string,
-  mapping: string,
-  kept: readonly TrialDocument[],
-): Promise<TrialDocument[]> {
-  const sources = documentSources();
+  sources: readonly DocumentSource[],
+  { node, mapping, kept }: { node: string; mapping: string; kept: readonly TrialDocument[] },
+): Promise<{ documents: TrialDocument[]; away: DocumentSource['kind'][] }> {
+  const documents: TrialDocument[] = [];
+  const store = storeIn(RED);
   // Without a store there is nothing to read, and nowhere to say so.
-  if (sources.length === 0 || storeIn(RED) === undefined) return [];
-  await auditStore(RED).run(recordTrial, { actor: actorOf(request), node, mapping });
+  if (sources.length === 0 || store === undefined) return { documents, away: [] };
+  if (!(await reached(store.run(recordTrial, { actor: actorOf(request), node, mapping }))))
+    return { documents, away: sources.map(({ kind }) => kind) };
+  const away: DocumentSource['kind'][] = [];
   const known = new Set(kept.map(({ event }) => event));
-  const found: TrialDocument[] = [];
   for (const source of sources) {
-    for (const each of await source.latest(RED, { node, request, limit: trialLimit, size: documentLimit })) {
+    const latest = await reached(source.latest(RED, { node, request, limit: trialLimit, size: documentLimit }));
+    if (latest === undefined) away.push(source.kind);
+    for (const each of latest ?? []) {
       if (known.has(each.event)) continue;
       known.add(each.event);
-      found.push({ ...each, origin: source.kind, asOf: each.at.slice(0, 10) });
+      documents.push({ ...each, origin: source.kind, asOf: each.at.slice(0, 10) });
     }
   }
-  return found;
+  return { documents, away };
+}
+
+/** Undefined where the store does not answer. */
+async function reached<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (toFailure(error).class === 'defect') throw error;
+    return undefined;
+  }
 }
 
 /** What the node runs now; undefined where it is not deployed, or its mapping is not there. */

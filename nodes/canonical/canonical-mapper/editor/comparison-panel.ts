@@ -12,6 +12,8 @@ export interface DryRunAnswer {
   kept: number;
   /** What the store holds is left out: the person may not open documents. */
   locked: boolean;
+  /** What the store holds of these could not be read now. */
+  away: ('letter' | 'original')[];
   /** False: paths alone. */
   values: boolean;
   runs: {
@@ -71,11 +73,13 @@ const colours: Record<DryRunAnswer['runs'][number]['verdict'], string> = {
 /** @param open asked with the document and a person's reason */
 export function showDryRun(
   box: JQuery,
-  { kept, locked, values, runs }: DryRunAnswer,
+  { kept, locked, away, values, runs }: DryRunAnswer,
   t: Translate,
   open: (document: DryRunAnswer['runs'][number], reason: string) => void,
 ): void {
   if (locked) line(box, t(key('storedLocked')));
+  if (away.length > 0)
+    line(box, t(key('storedAway'), { kinds: away.map((kind) => t(key(`origin.${kind}`))).join(', ') }));
   if (!values) line(box, t(key('valuesLocked')));
   if (kept === 0) {
     line(box, t(key('noKept')));
