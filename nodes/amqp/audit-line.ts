@@ -7,9 +7,11 @@
  * the line is full. Those a process that is killed then takes along.
  */
 import type { AuditEntry } from '../kernel/audit/entry.ts';
-import { toFailure } from '../kernel/failure.ts';
+import { type Failure, toFailure } from '../kernel/failure.ts';
 import { defineOperation } from '../kernel/store/operation.ts';
 import type { Store } from '../kernel/store/store.ts';
+import { logLine } from '../kernel/telemetry/log.ts';
+import { telemetry } from '../kernel/telemetry/telemetry.ts';
 
 /** Milliseconds from the beginning of one operation to that of the next, at least. */
 const pause = 5;
@@ -41,6 +43,7 @@ export class AuditLine {
   #round: Promise<void> | undefined;
   /** The store has refused the last operation. */
   #away = false;
+  #givenUp = 0;
   #began = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #impatience: NodeJS.Timeout | undefined;
@@ -73,7 +76,7 @@ export class AuditLine {
     });
   }
 
-  /** Writes what is in line. @returns how many entries the store did not take */
+  /** Writes what is in line. @returns how many entries the store did not take, those given up before among them */
   async close(): Promise<number> {
     clearTimeout(this.#timer);
     try {
@@ -83,7 +86,7 @@ export class AuditLine {
     }
     clearTimeout(this.#timer);
     clearInterval(this.#impatience);
-    return this.#line.length;
+    return this.#line.length + this.#givenUp;
   }
 
   /** Nobody waits any more for an entry that is older. */
@@ -131,25 +134,46 @@ export class AuditLine {
     await Promise.resolve();
     const part = this.#line.slice(0, slice);
     try {
-      await this.#store.run(
-        appendEntries,
-        part.map(({ entry }) => entry),
-      );
-      this.#line.splice(0, part.length);
-      this.#away = false;
+      await this.#append(part);
       this.#round = undefined;
-      for (const { goOn } of part) goOn?.();
       if (this.#line.length > 0) this.#later(this.#began + pause - performance.now());
     } catch (error) {
       this.#away = true;
       this.#round = undefined;
-      const failure = toFailure(error);
-      // Entries that no transaction takes would keep all others waiting.
-      if (failure.class === 'defect') this.#line.splice(0, part.length);
       for (const { goOn } of part) goOn?.();
       this.#lose(Number.POSITIVE_INFINITY);
       this.#later(again);
-      throw failure;
+      throw toFailure(error);
     }
+  }
+
+  /**
+   * Writes what stands first in line. An entry that no transaction takes would keep all others waiting: it is given up,
+   * and it alone.
+   */
+  async #append(part: readonly Waiting[]): Promise<void> {
+    try {
+      await this.#store.run(
+        appendEntries,
+        part.map(({ entry }) => entry),
+      );
+    } catch (error) {
+      const failure = toFailure(error);
+      if (failure.class !== 'defect') throw failure;
+      if (part.length > 1) {
+        for (const one of part) await this.#append([one]);
+        return;
+      }
+      this.#giveUp(part[0]!.entry, failure);
+    }
+    this.#line.splice(0, part.length);
+    this.#away = false;
+    for (const { goOn } of part) goOn?.();
+  }
+
+  #giveUp({ action, subject, correlationId }: AuditEntry, { code }: Failure): void {
+    this.#givenUp++;
+    telemetry.count('audit_entries_dropped_total');
+    process.emitWarning(logLine('audit.dropped', { action, subject, correlationId, code }));
   }
 }

@@ -1,10 +1,12 @@
 /** Audit entries of confirmed messages: durable before anybody is told, kept while the store is away, bounded. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { AuditLine } from '../../nodes/amqp/audit-line.ts';
 import { type AuditPage, listAudit, verifyAudit } from '../../nodes/kernel/audit/index.ts';
 import { Failure } from '../../nodes/kernel/failure.ts';
 import type { Store } from '../../nodes/kernel/store/index.ts';
+import { addTelemetrySink } from '../../nodes/kernel/telemetry/telemetry.ts';
 import { storesUnderTest } from '../support/store.ts';
 
 const entry = (subject: string) =>
@@ -73,6 +75,30 @@ for (const under of storesUnderTest()) {
     );
   });
 }
+
+test('of entries written together the one that the store never takes is given up, counted and told, and it alone', async () => {
+  const written: string[] = [];
+  const run = async (_: unknown, entries: readonly { subject: string }[]) => {
+    if (entries.some(({ subject }) => subject === 'm-1')) throw new TypeError('nobody foresaw this');
+    written.push(...entries.map(({ subject }) => subject));
+  };
+  let counted = 0;
+  const unsubscribe = addTelemetrySink({
+    count: (name, _, by) => {
+      if (name === 'audit_entries_dropped_total') counted += by;
+    },
+  });
+  const warned = once(process, 'warning') as Promise<[Error]>;
+  const line = new AuditLine({ run } as unknown as Store);
+  await Promise.all(['m-0', 'm-1', 'm-2', 'm-3'].map((subject) => line.add(entry(subject))));
+  assert.deepEqual(written, ['m-0', 'm-2', 'm-3']);
+  assert.equal(counted, 1);
+  assert.match((await warned)[0].message, /"audit\.dropped".*"m-1"/);
+  await line.add(entry('m-4'));
+  assert.deepEqual(written.at(-1), 'm-4');
+  assert.equal(await line.close(), 1);
+  unsubscribe();
+});
 
 test('closing says how many entries the store did not take', async () => {
   const run: Store['run'] = () => Promise.reject(new Failure('dependency-outage', 'STORE_UNAVAILABLE', 'away'));

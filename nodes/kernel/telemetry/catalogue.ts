@@ -34,6 +34,11 @@ export const catalogue: Record<string, MetricDefinition> = {
     help: 'Requests to webhook routes: verified, or the code of the problem they were answered with.',
     labels: ['outcome'],
   },
+  audit_entries_dropped_total: {
+    kind: 'counter',
+    help: 'Audit entries of confirmed messages that were given up, because no transaction takes them.',
+    labels: [],
+  },
   webhook_rejections_unaudited_total: {
     kind: 'counter',
     help: 'Rejected webhook requests that the audit trail could not take.',
