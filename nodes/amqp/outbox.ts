@@ -7,6 +7,7 @@ import { type Failure, toFailure } from '../kernel/failure.ts';
 import { uuidv7 } from '../kernel/id.ts';
 import type { Store } from '../kernel/store/store.ts';
 import type { MessageProperties, MessagingEngine } from './engines/engine.ts';
+import { targetLateCode } from './engines/routing-failures.ts';
 import {
   deleteFromOutbox,
   dropLease,
@@ -61,7 +62,8 @@ export class OutboxForwarder {
   readonly #lines = new Map<string, OutboxRow[]>();
   /** Keys whose first row may go. */
   #sendable: string[] = [];
-  readonly #held = new Map<string, string>();
+  /** By key: why it waits, and what asks again. */
+  readonly #held = new Map<string, { why: string; timer: NodeJS.Timeout }>();
   #confirmed: number[] = [];
   /** On their way. */
   readonly #flying = new Set<OutboxRow['message']>();
@@ -108,7 +110,10 @@ export class OutboxForwarder {
 
   /** Something was declared: what is held may have a way now. */
   releaseHeld(): void {
-    for (const key of this.#held.keys()) this.#offer(key);
+    for (const key of [...this.#held.keys()]) {
+      const row = this.#lines.get(key)?.[0];
+      if (row === undefined || this.#options.obstacle?.(row.message) === undefined) this.#offer(key);
+    }
     this.#pump();
   }
 
@@ -116,7 +121,7 @@ export class OutboxForwarder {
     const { store, connection, limit } = this.#options;
     const { depth, lag } = await store.run(outboxDepth, { connection });
     const [held] = this.#held.values();
-    const problem = held ?? this.#problem;
+    const problem = held?.why ?? this.#problem;
     return {
       depth,
       lag,
@@ -148,12 +153,18 @@ export class OutboxForwarder {
     this.#timers.add(timer);
   }
 
-  #later(milliseconds: number, work: () => void): void {
+  #later(milliseconds: number, work: () => void): NodeJS.Timeout {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       work();
     }, milliseconds);
     this.#timers.add(timer);
+    return timer;
+  }
+
+  #cancel(timer: NodeJS.Timeout): void {
+    clearTimeout(timer);
+    this.#timers.delete(timer);
   }
 
   async #renew(): Promise<void> {
@@ -174,6 +185,7 @@ export class OutboxForwarder {
     for (const row of [...this.#lines.values()].flat()) this.#known.delete(row.id);
     this.#lines.clear();
     this.#sendable = [];
+    for (const { timer } of this.#held.values()) this.#cancel(timer);
     this.#held.clear();
     this.#waiting = 0;
     this.#rescan();
@@ -296,7 +308,8 @@ export class OutboxForwarder {
   #failed(key: string, message: OutboxRow['message'], failure: Failure): void {
     if (this.#lines.get(key) === undefined || this.#held.has(key)) return;
     const ofAll =
-      failure.class === 'dependency-outage' || (failure.class === 'saturation' && failure.code !== 'AMQP_REFUSED');
+      (failure.class === 'dependency-outage' && failure.code !== targetLateCode) ||
+      (failure.class === 'saturation' && failure.code !== 'AMQP_REFUSED');
     if (ofAll && this.#options.obstacle?.(message) === undefined) {
       this.#problem = failure.message;
       this.#sendable.unshift(key);
@@ -308,17 +321,19 @@ export class OutboxForwarder {
 
   /** Only this key waits: its queue may be bound or emptied later, its exchange declared, its permission granted. */
   #hold(key: string, why: string): void {
-    this.#held.set(key, why);
     this.#waiting -= this.#lines.get(key)?.length ?? 0;
-    this.#later(Math.max(holdTime, this.#held.size * holdTimeEach), () => {
+    const timer = this.#later(Math.max(holdTime, (this.#held.size + 1) * holdTimeEach), () => {
       this.#offer(key);
       this.#pump();
     });
+    this.#held.set(key, { why, timer });
   }
 
   #offer(key: string): void {
-    // Gone from `held` means that it was offered already.
-    if (!this.#held.delete(key)) return;
+    const held = this.#held.get(key);
+    if (held === undefined) return;
+    this.#cancel(held.timer);
+    this.#held.delete(key);
     const line = this.#lines.get(key);
     if (line === undefined) return;
     this.#waiting += line.length;

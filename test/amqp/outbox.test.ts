@@ -14,6 +14,7 @@ class ObedientBroker {
   state: EngineState = { kind: 'ready', server: 'test' };
   readonly sent: string[] = [];
   readonly confirmed: string[] = [];
+  obstacle: (target: { routingKey: string }) => string | undefined = () => undefined;
   verdict: (id: string) => Failure | undefined | Promise<Failure | undefined> = () => undefined;
   readonly #listeners = new Set<(state: EngineState) => void>();
 
@@ -37,6 +38,7 @@ class ObedientBroker {
 }
 
 const outage = new Failure('dependency-outage', 'AMQP_UNCONFIRMED', 'No confirm.', { outcome: 'unknown' });
+const late = new Failure('dependency-outage', 'AMQP_TARGET_LATE', 'Nothing confirmed.', { outcome: 'unknown' });
 const unroutable = new Failure('configuration', 'AMQP_UNROUTABLE', 'No queue is bound to routing key "x".');
 
 for (const kind of [sqliteKind, postgresKind]) {
@@ -56,7 +58,7 @@ for (const kind of [sqliteKind, postgresKind]) {
     function start(limit = 1_000, id = uniquePrefix(), more: Partial<ConnectionOptions> = {}) {
       const broker = new ObedientBroker();
       const engine = broker as unknown as MessagingEngine;
-      const { service, close } = startConnection({
+      const { service, hold, close } = startConnection({
         id,
         namespace: 'ns',
         engine,
@@ -71,7 +73,7 @@ for (const kind of [sqliteKind, postgresKind]) {
         return service.accept({ message: sent }, 'outbox');
       };
       const empty = () => until('the outbox is empty', async () => (await service.outbox())!.depth === 0);
-      return { broker, service, close, accept, empty, id };
+      return { broker, service, hold, close, accept, empty, id };
     }
 
     test('accepting completes the key and keeps the reply, and what was accepted is forwarded', async () => {
@@ -156,6 +158,36 @@ for (const kind of [sqliteKind, postgresKind]) {
       await service.declare({ exchanges: [], queues: [] });
       await empty();
       assert.equal(new Set(broker.confirmed).size, 1_101);
+    });
+
+    test('a target whose confirm was late holds up its own key only', async () => {
+      const { broker, service, accept, empty } = start();
+      const asked = Promise.withResolvers<undefined>();
+      broker.verdict = (id) => (id === 'x' ? late : id === 'y' ? asked.promise : undefined);
+      await accept('x', 'x');
+      await until('it is held', async () => (await service.outbox())!.held === 1);
+      await accept('y', 'y');
+      await accept('z', 'z');
+      await until('the others are sent', () => broker.confirmed.includes('z'));
+      assert.deepEqual(broker.sent, ['x', 'y', 'z']);
+      broker.verdict = () => undefined;
+      asked.resolve(undefined);
+      await empty();
+    });
+
+    test('what is held waits by one timer a key, however often something is declared', async () => {
+      const { broker, service, hold, accept, empty } = start();
+      broker.obstacle = () => 'It has no leader.';
+      for (let n = 0; n < 5; n++) await accept(`h${n}`, `h${n}`);
+      await until('they are held', async () => (await service.outbox())!.held === 5);
+      const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+      const before = timers();
+      for (let n = 0; n < 50; n++) hold()();
+      assert.ok(timers() <= before + 5, `${before} timers have become ${timers()}`);
+      broker.obstacle = () => undefined;
+      hold()();
+      await empty();
+      assert.equal(broker.sent.length, 5);
     });
 
     test('without a store there is no outbox, and the sentence says what to choose', async () => {

@@ -149,7 +149,7 @@ export interface MessagingEngine {
   /**
    * Resolves when the broker has confirmed the message as stored and routed.
    * Rejects with a Failure: `saturation` when the window is full, `dependency-outage` with `outcome: 'unknown'` when
-   * the confirm did not come in time, `configuration` `AMQP_UNROUTABLE` when no queue is bound.
+   * the confirm did not come in time (`AMQP_TARGET_LATE` when that says nothing of other targets), `configuration` `AMQP_UNROUTABLE` when no queue is bound.
    */
   publish(message: OutgoingMessage): Promise<void>;
   consume(options: ConsumerOptions, onDelivery: (delivery: IncomingDelivery) => void): Promise<Consumer>;

@@ -5,6 +5,9 @@ interface Target {
   routingKey: string;
 }
 
+/** The broker confirms nothing for the target of a message, while it may well for others. */
+export const targetLateCode = 'AMQP_TARGET_LATE';
+
 export function describeTarget({ exchange, routingKey }: Target): string {
   return exchange === '' ? `queue "${routingKey}"` : `exchange "${exchange}" with routing key "${routingKey}"`;
 }

@@ -9,7 +9,7 @@
 import type { ConfirmChannel, Message, Options } from 'amqplib';
 import { Failure } from '../../../kernel/failure.ts';
 import type { OutgoingMessage } from '../engine.ts';
-import { describeTarget, noExchange, unroutable } from '../routing-failures.ts';
+import { describeTarget, noExchange, targetLateCode, unroutable } from '../routing-failures.ts';
 
 export interface PublisherOptions {
   /** Messages sent and not yet confirmed. Default 100. */
@@ -397,8 +397,11 @@ export class ConfirmedPublisher {
     for (const entry of this.#flight) {
       if (watched && entry.lane === undefined && now - entry.sentAt >= patience) this.#beLate(entry);
       if (entry.until > now) continue;
+      const { lane } = entry;
       this.#land(entry);
-      entry.reject(unknownOrNone(entry, 'the confirm did not come in time'));
+      entry.reject(
+        lane === undefined ? unknownOrNone(entry, 'the confirm did not come in time') : targetLate(entry, lane, now),
+      );
     }
     const overdue = (entry: Pending) => entry.until <= now;
     if (this.#line.some(overdue)) {
@@ -415,7 +418,7 @@ export class ConfirmedPublisher {
     const late = lane.aside.filter(({ until }) => until <= now);
     lane.aside = lane.aside.filter(({ until }) => until > now);
     this.#aside -= late.length;
-    for (const entry of late) entry.reject(unknownOrNone(entry, lateWords(entry.message, lane, now)));
+    for (const entry of late) entry.reject(targetLate(entry, lane, now));
     if (lane.flying > 0) return;
     if (lane.aside.length === 0) {
       if (now - lane.since > lateMemory) this.#late.delete(key);
@@ -444,6 +447,22 @@ function keyOf({ exchange, routingKey }: Target): string {
 function lateWords(target: Target, { since }: Lane, now: number): string {
   const seconds = Math.round((now - since + patience) / 1000);
   return `For ${seconds} s the broker has confirmed nothing for ${describeTarget(target)}, as when a queue behind it has no leader.`;
+}
+
+/** Says nothing of other targets. */
+function targetLate({ message, sent }: Pending, lane: Lane, now: number): Failure {
+  const { messageId } = message.properties;
+  const words = lateWords(message, lane, now);
+  return sent > 0
+    ? new Failure(
+        'dependency-outage',
+        targetLateCode,
+        `${words} Message ${messageId} may have arrived all the same; publish it again with the same message id.`,
+        { outcome: 'unknown' },
+      )
+    : new Failure('dependency-outage', targetLateCode, `${words} Message ${messageId} was not sent.`, {
+        outcome: 'none',
+      });
 }
 
 function optionsOf({ properties, expiration }: OutgoingMessage): Options.Publish {
