@@ -1,6 +1,6 @@
 /**
- * The bytes in which documents came, kept for an auditor in an integration store as long as the journal keeps their
- * messages. Off unless a node is told to: least data.
+ * The bytes in which documents came, kept for an auditor in an integration store for the days that the journal
+ * keeps messages. Off unless a node is told to: least data.
  */
 export { type Keeper, keeperOf } from './keeper.ts';
 export {

@@ -1,4 +1,4 @@
-/** How long originals are kept: as long as the journal keeps the messages from which they are found. */
+/** How long originals are kept: for the days of the journal, whose messages they are found from. */
 import type { RuntimeApi } from '../node/index.ts';
 
 /** Days that the journal keeps a message unless settings.js says otherwise. */

@@ -23,7 +23,7 @@ export interface CanonicalMapperConfig {
   store: string;
   /** Messages kept in memory for dry runs and for the console's explanation, 0 to 50. */
   keep: number;
-  /** Keep text and bytes in the store as they came, for as long as the journal keeps the message. */
+  /** Keep text and bytes in the store as they came, for the days that the journal keeps messages. */
   originals: boolean;
 }
 

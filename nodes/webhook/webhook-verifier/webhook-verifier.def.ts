@@ -56,7 +56,7 @@ export interface WebhookVerifierConfig {
   replayHours: number;
   /** `integration-store` for the audit of rejections, for replay protection and for originals. */
   store: string;
-  /** Keep the exact bytes of every verified body there, for as long as the journal keeps the message. */
+  /** Keep the exact bytes of every verified body there, for the days that the journal keeps messages. */
   originals: boolean;
 }
 
