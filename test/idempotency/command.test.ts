@@ -10,6 +10,7 @@ import { backUp } from '../../nodes/idempotency/integration-store/backup.ts';
 import { claim, complete, find } from '../../nodes/idempotency/index.ts';
 import { auditKeys, auditKeyVariable, keepAudit, listAudit, verifyAudit } from '../../nodes/kernel/audit/index.ts';
 import { openPrivateStore, type Store } from '../../nodes/kernel/store/index.ts';
+import { listTables, pagesOf } from '../../nodes/kernel/store/transfer/tables.ts';
 import { record } from '../kernel/audit/operations.ts';
 import { sql } from '../kernel/store/operations.ts';
 import { removeDirectory, temporaryDirectory } from '../support/processes.ts';
@@ -170,6 +171,23 @@ async function dropped<T>(work: (schema: string) => Promise<T>): Promise<T> {
     await client.end();
   }
 }
+
+test('pages of a table hold 16 MiB at most, or one row', async () => {
+  const large = join(folder, 'large.sqlite');
+  await using({ engine: 'sqlite', file: large }, async (store) => {
+    for (const [index, mebibytes] of [9, 9, 3, 17, 1].entries()) {
+      await store.run(sql, {
+        text: `INSERT INTO message_originals (id, message_id, sender, node_id, form, content_type, size, body, kept_at, expires_at)
+          VALUES ($1, 'm', 's', 'n', 'json', '', 0, $2, 0, 0)`,
+        values: [`o${index}`, new Uint8Array(mebibytes * 1024 * 1024)],
+      });
+    }
+    const table = (await store.run(listTables, undefined)).find(({ name }) => name === 'message_originals')!;
+    const pages: unknown[][] = [];
+    for await (const rows of pagesOf(store, table)) pages.push(rows.map(({ id }) => id));
+    assert.deepEqual(pages, [['o0'], ['o1', 'o2'], ['o3'], ['o4']]);
+  });
+});
 
 test('a store is moved to PostgreSQL with all it knows, once', { ...postgresql.options }, () =>
   dropped(async (schema) => {

@@ -13,7 +13,7 @@ import type { PostgresqlOptions } from '../postgresql/engine.ts';
 import { connectFailure, kindOf } from '../postgresql/errors.ts';
 import type { Store } from '../store.ts';
 import { Digest, type TableDigest } from './digest.ts';
-import { listTables, pagesOf, quoted, type Table } from './tables.ts';
+import { listTables, pageBytes, pagesOf, quoted, type Table } from './tables.ts';
 
 export interface Moved {
   tables: Record<string, TableDigest>;
@@ -105,8 +105,12 @@ async function moveTable(from: Store, client: pg.Client, table: Table): Promise<
   if (name === headTable) await client.query(`DELETE FROM ${headTable}`);
   const sent = new Digest();
   const rowsPerInsert = Math.max(1, Math.floor(parametersPerInsert / columns.length));
+  let largest = 1;
   for await (const page of pagesOf(from, table)) {
-    for (const row of page) sent.add(row, columns);
+    for (const row of page) {
+      sent.add(row, columns);
+      largest = Math.max(largest, sizeOf(row));
+    }
     for (let start = 0; start < page.length; start += rowsPerInsert) {
       await insert(client, table, page.slice(start, start + rowsPerInsert));
     }
@@ -118,7 +122,7 @@ async function moveTable(from: Store, client: pg.Client, table: Table): Promise<
       numbered.last,
     ]);
   }
-  const arrived = await digestOf(client, table);
+  const arrived = await digestOf(client, table, Math.max(1, Math.min(500, Math.floor(pageBytes / largest))));
   if (arrived.rows !== sent.value.rows || arrived.hash !== sent.value.hash) {
     throw new Failure(
       'defect',
@@ -151,13 +155,24 @@ async function insert(client: pg.Client, { name, columns }: Table, rows: readonl
   }
 }
 
-async function digestOf(client: pg.Client, { name, columns }: Table): Promise<TableDigest> {
+/** Bytes of what a row holds, numbers left out. */
+function sizeOf(row: Row): number {
+  let size = 0;
+  for (const value of Object.values(row)) {
+    if (typeof value === 'string') size += value.length;
+    else if (value instanceof Uint8Array) size += value.byteLength;
+  }
+  return size;
+}
+
+/** @param fetched rows that are read at a time */
+async function digestOf(client: pg.Client, { name, columns }: Table, fetched: number): Promise<TableDigest> {
   const digest = new Digest();
   await client.query(
     `DECLARE moved NO SCROLL CURSOR FOR SELECT ${columns.map(quoted).join(', ')} FROM ${quoted(name)}`,
   );
   for (;;) {
-    const { rows } = await client.query<Row>('FETCH 500 FROM moved');
+    const { rows } = await client.query<Row>(`FETCH ${fetched} FROM moved`);
     for (const row of rows) digest.add(row, columns);
     if (rows.length === 0) break;
   }

@@ -66,20 +66,36 @@ export const countRows = defineOperation(
   { readOnly: true },
 );
 
-/** Rows of a SQLite table after `after`, in the order of its key, or of its `rowid`, which each row has as `_rowid`. */
+/** Bytes of one page, unless a single row is larger: kept documents have megabytes. */
+export const pageBytes = 16 * 1024 * 1024;
+
+/**
+ * At most `limit` rows and {@link pageBytes} of a SQLite table after `after`, but one row if there is any, in the order
+ * of its key, or of its `rowid`, which each row has as `_rowid`.
+ */
 export const readRows = defineOperation(
   import.meta.url,
   'readRows',
   function* ({ table, after, limit }: { table: Table; after: readonly SqlValue[]; limit: number }) {
     const order = table.key?.map(quoted) ?? ['rowid'];
     const marks = order.map((_, index) => `$${index + 2}`).join(', ');
-    return yield* query(
-      `SELECT ${table.key === undefined ? 'rowid AS _rowid, ' : ''}${table.columns.map(quoted).join(', ')}
-       FROM ${quoted(table.name)} ${after.length === 0 ? '' : `WHERE (${order.join(', ')}) > (${marks})`}
-       ORDER BY ${order.join(', ')} LIMIT $1`,
-      limit,
-      ...after,
-    );
+    const page = (columns: string, rows: number) =>
+      query<Row>(
+        `SELECT ${columns} FROM ${quoted(table.name)} ${after.length === 0 ? '' : `WHERE (${order.join(', ')}) > (${marks})`}
+         ORDER BY ${order.join(', ')} LIMIT $1`,
+        rows,
+        ...after,
+      );
+    const lengths = table.columns.map((column) => `COALESCE(LENGTH(${quoted(column)}), 0)`).join(' + ');
+    const sizes = yield* page(`${lengths} AS size`, limit);
+    if (sizes.length === 0) return [];
+    let fit = 0;
+    for (let bytes = Number(sizes[0]!.size); fit < sizes.length && bytes <= pageBytes; ) {
+      fit++;
+      bytes += Number(sizes[fit]?.size ?? 0);
+    }
+    const columns = `${table.key === undefined ? 'rowid AS _rowid, ' : ''}${table.columns.map(quoted).join(', ')}`;
+    return yield* page(columns, Math.max(1, fit));
   },
   { readOnly: true },
 );
@@ -96,8 +112,8 @@ export async function* pagesOf(store: Store, table: Table): AsyncGenerator<Row[]
   let after: SqlValue[] = [];
   for (;;) {
     const rows = await store.run(readRows, { table, after, limit: pageSize });
-    if (rows.length > 0) yield rows;
-    if (rows.length < pageSize) return;
+    if (rows.length === 0) return;
+    yield rows;
     const last = rows.at(-1)!;
     after = places.map((place) => last[place] as SqlValue);
   }
