@@ -14,11 +14,19 @@ export interface Pricing {
   contract?: string;
 }
 
+/** The day that an instant is of: the one it is written with; where it is written in UTC, that of this server. */
+function dayOf(instant: string): string {
+  const at = new Date(instant);
+  if (!instant.endsWith('Z') || Number.isNaN(at.getTime())) return instant.slice(0, 10);
+  const twoDigits = (value: number) => String(value).padStart(2, '0');
+  return `${at.getFullYear()}-${twoDigits(at.getMonth() + 1)}-${twoDigits(at.getDate())}`;
+}
+
 /** @returns the prices found; what has none is a difference */
 export function matchAgreements(requisition: Requisition, facts: Facts, finding: Finding): Pricing[] {
   finding.checked('contractPrice', 'unit');
   // Without its day a requisition is of today: a price that has ended must not hold because nobody said when.
-  const on = (requisition.requestedAt ?? new Date().toISOString()).slice(0, 10);
+  const on = dayOf(requisition.requestedAt ?? new Date().toISOString());
   const pricings: Pricing[] = [];
   for (const line of requisition.lines) {
     const sku = skuOf(line.product);

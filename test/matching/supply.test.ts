@@ -213,6 +213,32 @@ describe('agreed prices', () => {
     assert.equal(find([...useless, agreed({ minimum: '100' })]).outcome, 'matched');
     assert.equal(find([agreed({})], { quantity: { value: '1', unit: '{box}' } }).outcome, 'hold');
   });
+  test('a price holds on the day of the server where a requisition is dated in UTC or not at all', (t) => {
+    const zone = process.env.TZ;
+    const prices = [
+      agreed({ unitPrice: eur('4.20'), validTo: '2026-11-30' }),
+      agreed({ unitPrice: eur('4.40'), validFrom: '2026-12-01' }),
+    ];
+    const { requestedAt: _, ...undated } = wanted();
+    const priceAt = (requestedAt?: string) =>
+      match('agreement', requestedAt === undefined ? undated : { ...undated, requestedAt }, { facts: { prices } })
+        .prices![0]!.unitPrice.amount;
+    try {
+      process.env.TZ = 'Europe/Berlin';
+      t.mock.timers.enable({ apis: ['Date'], now: Date.parse('2026-11-30T23:30:00Z') });
+      assert.equal(priceAt(), '44.00');
+      assert.equal(priceAt('2026-11-30T22:30:00Z'), '42.00');
+      assert.equal(priceAt('2026-11-30T23:30:00Z'), '44.00');
+      process.env.TZ = 'America/New_York';
+      assert.equal(priceAt('2026-12-01T02:00:00Z'), '42.00');
+      assert.equal(priceAt('2026-12-01T00:30:00+01:00'), '44.00', 'the day that it is written with');
+      assert.equal(priceAt('2026-12-01'), '44.00');
+    } finally {
+      if (zone === undefined) delete process.env.TZ;
+      else process.env.TZ = zone;
+    }
+  });
+
   test('a requisition that does not say its day is of today', () => {
     const { requestedAt: _, ...undated } = wanted();
     const find = (price: AgreedPrice) => match('agreement', undated, { facts: { prices: [price] } }).outcome;
