@@ -4,7 +4,7 @@ import { uuidv7 } from '../kernel/id.ts';
 import type { FlowMessage } from '../kernel/message.ts';
 import type { Store } from '../kernel/store/store.ts';
 import type { Log, RuntimeApi } from '../node/index.ts';
-import { keepOriginal } from './originals.ts';
+import { keepOriginal, originalLimit } from './originals.ts';
 import { journalDays } from './retention.ts';
 import { senderOf } from './sender.ts';
 
@@ -55,6 +55,7 @@ export function keeperOf({ RED, store, node, log }: KeeperOptions): Keeper {
       return;
     }
     const text = typeof document === 'string';
+    const body = text ? new TextEncoder().encode(document) : Uint8Array.prototype.slice.call(document);
     const outcome = await store.run(keepOriginal, {
       id: uuidv7(),
       messageId,
@@ -62,10 +63,12 @@ export function keeperOf({ RED, store, node, log }: KeeperOptions): Keeper {
       node,
       form: text ? 'text' : 'bytes',
       contentType: (message.event?.datacontenttype ?? '').slice(0, typeLimit),
-      body: text ? new TextEncoder().encode(document) : Uint8Array.prototype.slice.call(document),
+      body,
       retention: days * day,
     });
     if (outcome === 'full')
       log.warn('original.not_kept', { event: messageId, why: 'too many others of this sender under this id' });
+    else if (outcome === 'new' && body.byteLength > originalLimit)
+      log.warn('original.not_kept', { event: messageId, why: 'larger than 5 MiB: its size alone is kept' });
   };
 }

@@ -94,7 +94,7 @@ for (const under of storesUnderTest()) {
   );
 
   test(
-    `under an id that the journal does not take nothing is kept, and it is said (${under.name})`,
+    `what is not kept is said: under an id that the journal does not take, and above 5 MiB (${under.name})`,
     under.options,
     async () => {
       await using fixture = await under.fresh();
@@ -112,6 +112,10 @@ for (const under of storesUnderTest()) {
         assert.equal((await store.run(originalsOf, { messageId: id })).length, id.length === 200 ? 1 : 0);
       }
       assert.deepEqual(warned, ['original.not_kept']);
+      await keeper(eventOf('m-1'), Buffer.alloc(originalLimit));
+      assert.equal(warned.length, 1, 'at the limit it is kept');
+      await keeper(eventOf('m-2'), Buffer.alloc(originalLimit + 1));
+      assert.deepEqual(warned, ['original.not_kept', 'original.not_kept']);
     },
   );
 
