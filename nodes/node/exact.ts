@@ -26,8 +26,14 @@ export const exactFunctions: Readonly<Record<string, (...values: unknown[]) => u
 const offered = new WeakSet<RuntimeApi['util']['prepareJSONataExpression']>();
 
 /**
- * Makes the functions known to every JSONata expression of this Node-RED. Flows calculate amounts in change and switch
- * nodes, which have no other way to them; expressions that name none of the functions mean what they meant.
+ * Makes the functions known to expressions that a node prepares with `RED.util.prepareJSONataExpression` after this: those
+ * of this package's nodes and, of Node-RED's own, inject, debug, change, switch, sort and join's reduce and fix-up. Flows
+ * calculate amounts in change and switch nodes, which have no other way to them; expressions that name none of the
+ * functions mean what they meant.
+ *
+ * Not reached: `RED.util.evaluateNodeProperty(…, 'jsonata')`, which prepares by itself (file nodes' name, join's initial
+ * value, nodes of others). There the functions are unknown, and calling one is JSONata's T1006, "Attempted to invoke a
+ * non-function".
  */
 export function offerExactFunctions({ util }: Pick<RuntimeApi, 'util'>): void {
   const prepare = util.prepareJSONataExpression;

@@ -42,6 +42,16 @@ describe('exact functions of JSONata', () => {
   });
 });
 
+test('an expression that Node-RED prepares by itself does not know them, and says so', async () => {
+  const { evaluateNodeProperty } = util as unknown as {
+    evaluateNodeProperty(...args: [string, string, object, object, (error: unknown, value: unknown) => void]): void;
+  };
+  const told = await new Promise((resolve) =>
+    evaluateNodeProperty('$exactSum(["0.1", "0.2"])', 'jsonata', {}, {}, (error) => resolve(error)),
+  );
+  assert.equal((told as { code?: string } | null)?.code, 'T1006');
+});
+
 interface FlowNode {
   id: string;
   type: string;
