@@ -125,6 +125,7 @@ export function startConnection(options: ConnectionOptions): RunningConnection {
           obstacle,
         })
       : undefined;
+  engine.onObstacleGone?.((target) => forwarder?.releaseHeld(target));
   const orders = new StandingOrders(store?.store, id, () => void intake.apply().catch(() => undefined));
   const budget = new RetryBudget(options.retryBudget ?? defaultRetryBudget);
   const intake: Intake = new Intake(orders, budget);

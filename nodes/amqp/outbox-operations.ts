@@ -144,41 +144,93 @@ export const peekOutbox = defineOperation(
   'peekOutbox',
   function* ({ connection, after, limit }: { connection: string; after: number; limit: number }) {
     const rows = yield* query<StoredRow>(
-      `SELECT id, partition_key, exchange, routing_key, expiration, properties, body, enqueued_at
-       FROM messaging_outbox WHERE connection = $1 AND id > $2 ORDER BY id LIMIT $3`,
+      `SELECT ${rowColumns} FROM messaging_outbox WHERE connection = $1 AND id > $2 ORDER BY id LIMIT $3`,
       connection,
       after,
       limit,
     );
-    return rows.map(
-      (row): OutboxRow => ({
-        id: row.id,
-        partitionKey: row.partition_key,
-        enqueuedAt: row.enqueued_at,
-        message: {
-          exchange: row.exchange,
-          routingKey: row.routing_key,
-          expiration: row.expiration,
-          properties: row.properties,
-          body: unseal(row.body, sealContext(row.exchange, row.routing_key)),
-        },
-      }),
-    );
+    return rows.map(opened);
   },
   { readOnly: true },
 );
 
-const idsPerDelete = 50;
+/** From the start, without reading the bodies of those in `known`. */
+export const peekOutboxBeside = defineOperation(
+  import.meta.url,
+  'peekOutboxBeside',
+  function* ({ connection, known, limit }: { connection: string; known: number[]; limit: number }) {
+    const seen = new Set(known);
+    const ids = yield* query<{ id: number }>(
+      'SELECT id FROM messaging_outbox WHERE connection = $1 ORDER BY id LIMIT $2',
+      connection,
+      limit + seen.size,
+    );
+    const unseen = ids.map(({ id }) => id).filter((id) => !seen.has(id));
+    return (yield* rowsOf(unseen.slice(0, limit))).sort((a, b) => a.id - b.id);
+  },
+  { readOnly: true },
+);
+
+/** Null when it is not there any more. */
+export const readOutboxRow = defineOperation(
+  import.meta.url,
+  'readOutboxRow',
+  function* ({ id }: { id: number }) {
+    return (yield* rowsOf([id]))[0] ?? null;
+  },
+  { readOnly: true },
+);
+
+const rowColumns = 'id, partition_key, exchange, routing_key, expiration, properties, body, enqueued_at';
+
+function* rowsOf(ids: number[]) {
+  const rows: OutboxRow[] = [];
+  for (const some of inStatements(ids)) {
+    const found = yield* query<StoredRow>(
+      `SELECT ${rowColumns} FROM messaging_outbox WHERE id IN (${placesOf(some)})`,
+      ...some,
+    );
+    rows.push(...found.map(opened));
+  }
+  return rows;
+}
+
+function opened(row: StoredRow): OutboxRow {
+  return {
+    id: row.id,
+    partitionKey: row.partition_key,
+    enqueuedAt: row.enqueued_at,
+    message: {
+      exchange: row.exchange,
+      routingKey: row.routing_key,
+      expiration: row.expiration,
+      properties: row.properties,
+      body: unseal(row.body, sealContext(row.exchange, row.routing_key)),
+    },
+  };
+}
+
+const idsPerStatement = 50;
+
+/** In portions of one or two sizes, so that few statements are prepared. */
+function* inStatements(ids: number[]): Generator<number[], void, undefined> {
+  for (let at = 0; at < ids.length; ) {
+    const count = ids.length - at >= idsPerStatement ? idsPerStatement : 1;
+    yield ids.slice(at, at + count);
+    at += count;
+  }
+}
+
+function placesOf(ids: number[]): string {
+  return ids.map((_, i) => `$${i + 1}`).join(', ');
+}
 
 export const deleteFromOutbox = defineOperation(
   import.meta.url,
   'deleteFromOutbox',
   function* ({ ids }: { ids: number[] }) {
-    for (let at = 0; at < ids.length; ) {
-      const count = ids.length - at >= idsPerDelete ? idsPerDelete : 1;
-      const places = Array.from({ length: count }, (_, i) => `$${i + 1}`).join(', ');
-      yield* query(`DELETE FROM messaging_outbox WHERE id IN (${places})`, ...ids.slice(at, at + count));
-      at += count;
+    for (const some of inStatements(ids)) {
+      yield* query(`DELETE FROM messaging_outbox WHERE id IN (${placesOf(some)})`, ...some);
     }
   },
 );

@@ -15,7 +15,10 @@ import {
   type OutboxRow,
   outboxDepth,
   peekOutbox,
+  peekOutboxBeside,
+  readOutboxRow,
 } from './outbox-operations.ts';
+import type { Target } from './readiness.ts';
 import type { OutboxStatus } from './service.ts';
 
 export interface ForwarderOptions {
@@ -33,10 +36,10 @@ export interface ForwarderOptions {
    * Why a message cannot go now, though others may; undefined when it can. {@link OutboxForwarder.releaseHeld} tells
    * that this has changed; otherwise it is asked again after some seconds.
    */
-  obstacle?(target: { exchange: string; routingKey: string }): string | undefined;
+  obstacle?(target: Target): string | undefined;
 }
 
-/** Rows read at once, and rows kept in memory at most; those of held keys come on top, up to the outbox's limit. */
+/** Rows read at once, and rows kept in memory at most; of those of held keys only the place is kept, on top. */
 const page = 500;
 const buffered = 1_000;
 /** Milliseconds. A forwarder that was killed is replaced when its lease ends, so the lease is short. */
@@ -49,6 +52,13 @@ const pauseAfterOutage = 500;
 /** Milliseconds between two looks, while the window is full, whether what fills it still counts. */
 const lookInterval = 1_000;
 
+interface Place {
+  id: number;
+  target: Target;
+  /** Absent once its key was held: then it is read again when it goes. */
+  message: OutboxRow['message'] | undefined;
+}
+
 export class OutboxForwarder {
   readonly #options: ForwarderOptions;
   readonly #window: number;
@@ -59,14 +69,14 @@ export class OutboxForwarder {
   /** Deleted since the present read began, which may still have seen them. */
   readonly #gone = new Set<number>();
   /** Rows by key, in order. A row without a key is alone with itself. */
-  readonly #lines = new Map<string, OutboxRow[]>();
+  readonly #lines = new Map<string, Place[]>();
   /** Keys whose first row may go. */
   #sendable: string[] = [];
   /** By key: why it waits, and what asks again. */
   readonly #held = new Map<string, { why: string; timer: NodeJS.Timeout }>();
   #confirmed: number[] = [];
   /** On their way. */
-  readonly #flying = new Set<OutboxRow['message']>();
+  readonly #flying = new Set<Place>();
   /** Rows in `#lines` whose key is not held: held ones must not keep others from being read. */
   #waiting = 0;
   #cursor = 0;
@@ -108,11 +118,16 @@ export class OutboxForwarder {
     this.#load();
   }
 
-  /** Something was declared: what is held may have a way now. */
-  releaseHeld(): void {
+  /**
+   * Something was declared: what is held may have a way now.
+   * @param of only what goes there; all when absent
+   */
+  releaseHeld(of?: Target): void {
     for (const key of [...this.#held.keys()]) {
-      const row = this.#lines.get(key)?.[0];
-      if (row === undefined || this.#options.obstacle?.(row.message) === undefined) this.#offer(key);
+      const target = this.#lines.get(key)?.[0]?.target;
+      if (target === undefined) continue;
+      const other = of !== undefined && (target.exchange !== of.exchange || target.routingKey !== of.routingKey);
+      if (!other && this.#options.obstacle?.(target) === undefined) this.#offer(key);
     }
     this.#pump();
   }
@@ -217,8 +232,11 @@ export class OutboxForwarder {
       // SQLite commits in the order of ids. On PostgreSQL a lower id may be committed after a higher one, so that only
       // a look from the start sees every row that was there before another of its key.
       const inOrder = store.engine === 'sqlite';
-      const limit = inOrder ? page : page + this.#known.size;
-      const rows = await store.run(peekOutbox, { connection, after: inOrder ? this.#cursor : 0, limit });
+      const beside = !inOrder && this.#held.size > 0;
+      const limit = inOrder || beside ? page : page + this.#known.size;
+      const rows = beside
+        ? await store.run(peekOutboxBeside, { connection, known: [...this.#known], limit })
+        : await store.run(peekOutbox, { connection, after: inOrder ? this.#cursor : 0, limit });
       if (rows.length === limit) this.#moreMayExist = true;
       for (const row of rows) this.#take(row);
       this.#problem = undefined;
@@ -235,13 +253,16 @@ export class OutboxForwarder {
     if (this.#known.has(row.id) || this.#gone.has(row.id) || !this.#leader) return;
     this.#known.add(row.id);
     const key = keyOf(row);
-    if (!this.#held.has(key)) this.#waiting++;
+    const { exchange, routingKey } = row.message;
+    const held = this.#held.has(key);
+    const place: Place = { id: row.id, target: { exchange, routingKey }, message: held ? undefined : row.message };
+    if (!held) this.#waiting++;
     const line = this.#lines.get(key);
     if (line !== undefined) {
-      line.push(row);
+      line.push(place);
       return;
     }
-    this.#lines.set(key, [row]);
+    this.#lines.set(key, [place]);
     this.#sendable.push(key);
   }
 
@@ -252,12 +273,12 @@ export class OutboxForwarder {
     for (let room = this.#window - this.#counted(); room > 0; ) {
       const key = this.#sendable.shift();
       if (key === undefined) return;
-      const row = this.#lines.get(key)?.[0];
-      if (row === undefined) continue;
-      const obstacle = this.#options.obstacle?.(row.message);
+      const place = this.#lines.get(key)?.[0];
+      if (place === undefined) continue;
+      const obstacle = this.#options.obstacle?.(place.target);
       if (obstacle !== undefined) this.#hold(key, obstacle);
       else {
-        this.#send(key, row);
+        this.#send(key, place);
         room--;
       }
     }
@@ -267,50 +288,55 @@ export class OutboxForwarder {
   #counted(): number {
     if (this.#flying.size < this.#window) return this.#flying.size;
     let counted = 0;
-    for (const message of this.#flying) if (this.#options.obstacle?.(message) === undefined) counted++;
+    for (const { target } of this.#flying) if (this.#options.obstacle?.(target) === undefined) counted++;
     return counted;
   }
 
-  #send(key: string, row: OutboxRow): void {
-    const { message } = row;
-    this.#flying.add(message);
-    this.#options.engine
-      .publish({
-        exchange: message.exchange,
-        routingKey: message.routingKey,
-        properties: JSON.parse(message.properties) as MessageProperties,
-        body: message.body,
-        ...(message.expiration === null ? {} : { expiration: message.expiration }),
-      })
+  #send(key: string, place: Place): void {
+    this.#flying.add(place);
+    this.#publish(place)
       .then(
-        () => this.#succeeded(key, row),
-        (error: unknown) => this.#failed(key, message, toFailure(error)),
+        () => this.#succeeded(key, place),
+        (error: unknown) => this.#failed(key, place, toFailure(error)),
       )
       .finally(() => {
-        this.#flying.delete(message);
+        this.#flying.delete(place);
         if (this.#waiting < buffered / 2 && this.#moreMayExist) this.#load();
         else this.#pump();
       });
   }
 
-  #succeeded(key: string, row: OutboxRow): void {
-    this.#confirmed.push(row.id);
+  async #publish({ id, message: kept }: Place): Promise<void> {
+    const message = kept ?? (await this.#options.store.run(readOutboxRow, { id }))?.message;
+    // Somebody removed the row while its key was held.
+    if (message === undefined) return;
+    await this.#options.engine.publish({
+      exchange: message.exchange,
+      routingKey: message.routingKey,
+      properties: JSON.parse(message.properties) as MessageProperties,
+      body: message.body,
+      ...(message.expiration === null ? {} : { expiration: message.expiration }),
+    });
+  }
+
+  #succeeded(key: string, { id }: Place): void {
+    this.#confirmed.push(id);
     this.#deleting ??= Promise.resolve().then(() => this.#delete());
     const line = this.#lines.get(key);
     // The lease was lost meanwhile and the lines are another's now.
-    if (line?.[0]?.id !== row.id) return;
+    if (line?.[0]?.id !== id) return;
     line.shift();
     this.#waiting--;
     if (line.length === 0) this.#lines.delete(key);
     else this.#sendable.push(key);
   }
 
-  #failed(key: string, message: OutboxRow['message'], failure: Failure): void {
+  #failed(key: string, { target }: Place, failure: Failure): void {
     if (this.#lines.get(key) === undefined || this.#held.has(key)) return;
     const ofAll =
       (failure.class === 'dependency-outage' && failure.code !== targetLateCode) ||
       (failure.class === 'saturation' && failure.code !== 'AMQP_REFUSED');
-    if (ofAll && this.#options.obstacle?.(message) === undefined) {
+    if (ofAll && this.#options.obstacle?.(target) === undefined) {
       this.#problem = failure.message;
       this.#sendable.unshift(key);
       this.#resumeAfter(pauseAfterOutage);
@@ -321,7 +347,9 @@ export class OutboxForwarder {
 
   /** Only this key waits: its queue may be bound or emptied later, its exchange declared, its permission granted. */
   #hold(key: string, why: string): void {
-    this.#waiting -= this.#lines.get(key)?.length ?? 0;
+    const line = this.#lines.get(key) ?? [];
+    this.#waiting -= line.length;
+    for (const place of line) place.message = undefined;
     const timer = this.#later(Math.max(holdTime, (this.#held.size + 1) * holdTimeEach), () => {
       this.#offer(key);
       this.#pump();

@@ -30,7 +30,12 @@ afterEach(() => {
 });
 
 function start(options: PublisherOptions = {}) {
-  const publisher = new ConfirmedPublisher({ window: 10, line: 20, ...options }, () => undefined);
+  const back: string[] = [];
+  const publisher = new ConfirmedPublisher(
+    { window: 10, line: 20, ...options },
+    () => undefined,
+    ({ routingKey }) => back.push(routingKey),
+  );
   publishers.push(publisher);
   const attach = () => {
     const channel = new FakeChannel();
@@ -47,7 +52,7 @@ function start(options: PublisherOptions = {}) {
     );
     return { id: sent.properties.messageId, outcome };
   };
-  return { publisher, attach, channel: attach(), publish };
+  return { publisher, attach, channel: attach(), publish, back };
 }
 
 /** Of the mocked clock, tick by tick as time passes. */
@@ -87,7 +92,7 @@ test('what waits for a silent queue is bounded, and leaves the others room', asy
 });
 
 test('while it is silent one message at a time tries; with the first confirm all go on, in order', async () => {
-  const { channel, publish } = start({ deadline: 15_000 });
+  const { channel, publish, back } = start({ deadline: 15_000 });
   const first = Array.from({ length: 3 }, () => publish('silent'));
   pass(14_000);
   const later = Array.from({ length: 4 }, () => publish('silent'));
@@ -98,7 +103,9 @@ test('while it is silent one message at a time tries; with the first confirm all
     assert.deepEqual([failure.code, failure.outcome], ['AMQP_TARGET_LATE', 'unknown']);
   }
   assert.equal(channel.sent.length, 4, 'one tries');
+  assert.deepEqual(back, []);
   channel.sent[3]!.confirm();
+  assert.deepEqual(back, ['silent'], 'the outbox is not told that it may go on');
   assert.deepEqual(
     channel.sent.slice(3).map(({ id }) => id),
     later.map(({ id }) => id),

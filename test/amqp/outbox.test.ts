@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type ConnectionOptions, startConnection } from '../../nodes/amqp/connection-service.ts';
 import type { EngineState, MessagingEngine, OutgoingMessage } from '../../nodes/amqp/engines/engine.ts';
+import { deleteFromOutbox, peekOutbox } from '../../nodes/amqp/outbox-operations.ts';
 import { claim } from '../../nodes/idempotency/index.ts';
 import { Failure } from '../../nodes/kernel/failure.ts';
 import type { Store } from '../../nodes/kernel/store/index.ts';
@@ -15,6 +16,7 @@ class ObedientBroker {
   readonly sent: string[] = [];
   readonly confirmed: string[] = [];
   obstacle: (target: { routingKey: string }) => string | undefined = () => undefined;
+  obstacleGone: (target: { exchange: string; routingKey: string }) => void = () => undefined;
   verdict: (id: string) => Failure | undefined | Promise<Failure | undefined> = () => undefined;
   readonly #listeners = new Set<(state: EngineState) => void>();
 
@@ -25,6 +27,9 @@ class ObedientBroker {
   set(state: EngineState): void {
     this.state = state;
     for (const listener of this.#listeners) listener(state);
+  }
+  onObstacleGone(listener: (target: { exchange: string; routingKey: string }) => void): void {
+    this.obstacleGone = listener;
   }
   async publish({ properties }: OutgoingMessage): Promise<void> {
     this.sent.push(properties.messageId);
@@ -188,6 +193,33 @@ for (const kind of [sqliteKind, postgresKind]) {
       hold()();
       await empty();
       assert.equal(broker.sent.length, 5);
+    });
+
+    test('what is held has no body in memory: it is read when it goes, and one that was removed goes nowhere', async () => {
+      const { broker, service, hold, accept, empty, id } = start();
+      broker.obstacle = () => 'It has no leader.';
+      for (const name of ['a1', 'a2']) await accept(name, 'a');
+      for (const name of ['b1', 'b2']) await accept(name, 'b');
+      await until('they are held', async () => (await service.outbox())!.held === 2);
+      const rows = await store.run(peekOutbox, { connection: id, after: 0, limit: 10 });
+      await store.run(deleteFromOutbox, { ids: [rows[0]!.id, rows[3]!.id] });
+      broker.obstacle = () => undefined;
+      hold()();
+      await empty();
+      assert.deepEqual(broker.confirmed.toSorted(), ['a2', 'b1']);
+    });
+
+    test('a target that confirms again sets going what was held for it, and nothing else', async () => {
+      const { broker, service, accept, empty } = start();
+      broker.obstacle = () => 'It has no leader.';
+      for (let n = 0; n < 5; n++) await accept(`h${n}`, `h${n}`);
+      await until('they are held', async () => (await service.outbox())!.held === 5);
+      broker.obstacle = () => undefined;
+      broker.obstacleGone({ exchange: 'ns.events', routingKey: 'another' });
+      assert.equal((await service.outbox())!.held, 5);
+      broker.obstacleGone({ exchange: 'ns.events', routingKey: 'x' });
+      assert.equal((await service.outbox())!.held, 0);
+      await empty();
     });
 
     test('without a store there is no outbox, and the sentence says what to choose', async () => {

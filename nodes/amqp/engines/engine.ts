@@ -146,6 +146,8 @@ export interface MessagingEngine {
   problemOf(kind: DeclaredKind, name: string): string | undefined;
   /** Why a message for a target had better not be published now, for people; only where the engine can tell. */
   obstacle?(target: { exchange: string; routingKey: string }): string | undefined;
+  /** Told of a target without an {@link obstacle} any more; soon after, not within. */
+  onObstacleGone?(listener: (target: { exchange: string; routingKey: string }) => void): void;
   /**
    * Resolves when the broker has confirmed the message as stored and routed.
    * Rejects with a Failure: `saturation` when the window is full, `dependency-outage` with `outcome: 'unknown'` when

@@ -72,6 +72,7 @@ export class ConfirmedPublisher {
   readonly #byteLimit: number;
   readonly #deadline: number;
   readonly #reopen: () => void;
+  readonly #backInTime: (target: Target) => void;
   /** On the wire, in the order sent. */
   readonly #flight = new Set<Pending>();
   #line: Pending[] = [];
@@ -89,13 +90,17 @@ export class ConfirmedPublisher {
   #closeReason: string | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param reopen asks for a new channel; {@link attach} is called when there is one */
-  constructor(options: PublisherOptions, reopen: () => void) {
+  /**
+   * @param reopen asks for a new channel; {@link attach} is called when there is one
+   * @param backInTime told of a target that was late and has confirmed something
+   */
+  constructor(options: PublisherOptions, reopen: () => void, backInTime: (target: Target) => void = () => undefined) {
     this.#window = options.window ?? 100;
     this.#lineLimit = options.line ?? 1_000;
     this.#byteLimit = options.bytes ?? 64 * 1024 * 1024;
     this.#deadline = options.deadline ?? 15_000;
     this.#reopen = reopen;
+    this.#backInTime = backInTime;
   }
 
   /** Publishes not yet ended. */
@@ -269,6 +274,7 @@ export class ConfirmedPublisher {
     this.#lateFlying -= lane.flying;
     this.#aside -= lane.aside.length;
     this.#line = [...lane.aside, ...this.#line];
+    this.#backInTime(target);
   }
 
   /** @returns false when it was not on the wire any more */

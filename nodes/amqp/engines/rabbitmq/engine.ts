@@ -67,6 +67,7 @@ export class RabbitMqEngine implements MessagingEngine {
   /** What could not be declared, by key of the exchange or queue. */
   readonly #problems = new Map<string, Failure>();
   readonly #listeners = new Set<(state: EngineState) => void>();
+  readonly #obstacleListeners = new Set<(target: { exchange: string; routingKey: string }) => void>();
   readonly #publisher: ConfirmedPublisher;
   readonly #options: LinkOptions;
   /** Queues whose subscription the broker has answered by closing the connection: each has one to itself since. */
@@ -88,7 +89,13 @@ export class RabbitMqEngine implements MessagingEngine {
   constructor(options: RabbitMqOptions) {
     this.#options = options;
     this.#asserted = this.#nextAssertion();
-    this.#publisher = new ConfirmedPublisher(options.publisher ?? {}, () => void this.#openPublisher());
+    this.#publisher = new ConfirmedPublisher(
+      options.publisher ?? {},
+      () => void this.#openPublisher(),
+      (target) => {
+        for (const listener of this.#obstacleListeners) queueMicrotask(() => listener(target));
+      },
+    );
     this.#consumeLink = new Link(
       { ...options, name: `${options.name} consume` },
       {
@@ -210,6 +217,10 @@ export class RabbitMqEngine implements MessagingEngine {
 
   obstacle(target: { exchange: string; routingKey: string }): string | undefined {
     return this.#publisher.obstacle(target);
+  }
+
+  onObstacleGone(listener: (target: { exchange: string; routingKey: string }) => void): void {
+    this.#obstacleListeners.add(listener);
   }
 
   publish(message: OutgoingMessage): Promise<void> {
