@@ -175,7 +175,17 @@ export class RabbitConsumer implements Consumer {
 
   async #open(common: ChannelModel): Promise<Session> {
     const alone = await this.#host.alone(this.queue);
-    const channel = await withDeadline((alone ?? common).createChannel(), setupDeadline, 'opening a channel');
+    try {
+      return await this.#openOn(alone ?? common, alone);
+    } catch (error) {
+      // No session knows of it.
+      if (alone !== undefined) void closeConnection(alone);
+      throw error;
+    }
+  }
+
+  async #openOn(model: ChannelModel, alone: ChannelModel | undefined): Promise<Session> {
+    const channel = await withDeadline(model.createChannel(), setupDeadline, 'opening a channel');
     const session: Session = {
       channel,
       alone,
@@ -191,7 +201,13 @@ export class RabbitConsumer implements Consumer {
       void leave(session);
       this.#again();
     });
-    await withDeadline(channel.prefetch(this.#options.prefetch), setupDeadline, 'setting the prefetch');
+    try {
+      await withDeadline(channel.prefetch(this.#options.prefetch), setupDeadline, 'setting the prefetch');
+    } catch (error) {
+      this.#host.registry.end(session.generation);
+      channel.close().catch(() => undefined);
+      throw error;
+    }
     return session;
   }
 

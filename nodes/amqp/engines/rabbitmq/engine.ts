@@ -207,6 +207,7 @@ export class RabbitMqEngine implements MessagingEngine {
       this.#withdrawn.add(key);
       this.#problems.delete(key);
     }
+    for (const { name } of topology.queues) this.#hazardous.delete(name);
     this.#changed();
   }
 
