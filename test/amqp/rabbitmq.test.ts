@@ -274,6 +274,28 @@ describe('RabbitMQ', { skip: amqpUrl === undefined ? 'AMQP_URL is not set' : fal
     await consumer.close();
   });
 
+  test('after a reconnect to a broker that has lost its queues nothing goes before they stand again, slow as it is', async () => {
+    const { proxy: slow, url } = await LinkProxy.of(amqpUrl!);
+    const other = start(url, { publisher: { deadline: 60_000 } });
+    const name = `${prefix}.lost`;
+    const exchange = `${prefix}.events`;
+    used.push(name, `${name}.dead`, `${name}.retry.200ms`, `${name}.retry.1s`);
+    await other.declare({
+      exchanges: [exchange],
+      queues: [queue(name, { bindings: [{ exchange, routingKey: 'lost' }] })],
+    });
+    await other.publish(message(exchange, 'lost'));
+    await meddle((channel) => channel.deleteQueue(name));
+    slow.delay(450);
+    slow.cut();
+    await until('the link is down', () => other.state.kind !== 'ready');
+    await other.publish(message(exchange, 'lost'));
+    slow.mend();
+    assert.equal((await other.depth(name)).ready, 1);
+    await other.close();
+    await slow.close();
+  });
+
   test('a link that goes silent is found, and a publish into it ends as unknown, not as success or silence', async () => {
     const proxied = await LinkProxy.of(amqpUrl!);
     const name = await fresh();

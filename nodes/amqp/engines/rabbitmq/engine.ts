@@ -49,7 +49,10 @@ export interface RabbitMqOptions extends LinkOptions {
 const redeclareInterval = 30_000;
 /** A delivery whose retry or dead letter copy could not be stored goes back to its queue after this time. */
 const releaseAfterFailedCopy = 5_000;
-/** Milliseconds that all wait, after a reconnect, for a queue or exchange that does not answer. */
+/**
+ * Milliseconds that all wait for a queue or exchange that does not answer: before the first message goes, which waits
+ * for what it needs by name. After a reconnect nothing does, and all wait until {@link setupDeadline}.
+ */
 const assertionPatience = 5_000;
 /** Milliseconds that one subscription waits for the answer to the one before. */
 const subscriptionPatience = 1_000;
@@ -83,6 +86,8 @@ export class RabbitMqEngine implements MessagingEngine {
   #assertedNow: () => void = () => {};
   #redeclareTimer: NodeJS.Timeout | undefined;
   #reopenTimer: NodeJS.Timeout | undefined;
+  /** A publisher has begun once. */
+  #attached = false;
   #shown = '';
   #closed = false;
 
@@ -180,7 +185,7 @@ export class RabbitMqEngine implements MessagingEngine {
     for (const queue of topology.queues) this.#queues.set(queue.name, queue);
     for (const key of keysOf(topology)) this.#withdrawn.delete(key);
     await this.whenReady(setupDeadline);
-    await this.#others();
+    await this.#others(assertionPatience);
     const model = this.#model();
     const failures: Failure[] = [];
     const note = (kind: DeclaredKind, name: string) => {
@@ -376,10 +381,12 @@ export class RabbitMqEngine implements MessagingEngine {
     if (model === undefined || this.#closed) return;
     try {
       // Exchanges and queues must be there before the first message.
-      await this.#others();
+      await this.#others(this.#attached ? setupDeadline : assertionPatience);
       const channel = await withDeadline(model.createConfirmChannel(), setupDeadline, 'opening a confirm channel');
       channel.on('handler-error', () => undefined);
-      if (this.#publishLink.model === model) this.#publisher.attach(channel);
+      if (this.#publishLink.model !== model) return;
+      this.#publisher.attach(channel);
+      this.#attached = true;
     } catch {
       if (this.#publishLink.model === model) {
         this.#reopenTimer = setTimeout(() => void this.#openPublisher(), 1_000);
@@ -394,11 +401,14 @@ export class RabbitMqEngine implements MessagingEngine {
   }
 
   /** What is remembered stands, or does not answer: then it keeps nobody else waiting. */
-  async #others(): Promise<void> {
-    await withDeadline(this.#asserted, assertionPatience, 'declaring the topology').catch(() => undefined);
+  async #others(patience: number): Promise<void> {
+    await withDeadline(this.#asserted, patience, 'declaring the topology').catch(() => undefined);
   }
 
-  /** Each consumer begins when its own queue has been asserted. */
+  /**
+   * Each consumer begins when its own queue has been asserted.
+   * @returns when all stand, or could not be declared, that are not known to be silent
+   */
   async #assertAll(model: ChannelModel): Promise<void> {
     for (const exchange of this.#exchanges) {
       if (!this.#withdrawn.has(keyOf('exchange', exchange))) await this.#assertExchange(model, exchange);
@@ -407,12 +417,20 @@ export class RabbitMqEngine implements MessagingEngine {
       for (const consumer of this.#consumers) if (concerned(consumer.queue)) consumer.start();
     };
     const needed = [...this.#queues.values()].filter(({ name }) => !this.#withdrawn.has(keyOf('queue', name)));
+    const sound = new Set(needed.filter(({ name }) => !this.#silent(name)));
     const asserted = needed.map(async (queue) => {
-      await this.#assertQueue(model, queue);
-      start((name) => name === queue.name);
+      const asserting = this.#assertQueue(model, queue).then(() => start((name) => name === queue.name));
+      if (sound.has(queue)) await asserting;
     });
     start((name) => !needed.some((queue) => queue.name === name));
     await Promise.all(asserted);
+  }
+
+  /** Known not to answer, while others do: what ended with its connection is not. */
+  #silent(queue: string): boolean {
+    return [keyOf('queue', queue), `consumer ${queue}`].some((key) =>
+      ['AMQP_TIMEOUT', 'AMQP_QUEUE_SILENT'].includes(this.#problems.get(key)?.code ?? ''),
+    );
   }
 
   #assertExchange(model: ChannelModel, name: string): Promise<void> {
