@@ -50,9 +50,9 @@ export interface Stack {
   confirmed(): Set<string>;
   /**
    * Waits until everything that was accepted is a confirmed order in Odoo, then checks the invariants of the ledger
-   * and the chain of the audit trail.
+   * and the chain of the audit trail. `patience` in milliseconds, two minutes unless given.
    */
-  assertDelivered(ledger: Ledger): Promise<void>;
+  assertDelivered(ledger: Ledger, patience?: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -168,14 +168,14 @@ export async function startStack(options: {
         throw new Error(`Only ${[...there].join(', ') || 'none'}.\n${nodeRed.logs().slice(-3_000)}`, { cause: error });
       });
     },
-    async assertDelivered(ledger) {
+    async assertDelivered(ledger, patience = 120_000) {
       await waitUntil(
         'every accepted order is a confirmed purchase order in Odoo',
         () => {
           const done = confirmed();
           return ledger.accepted.every((key) => done.has(key));
         },
-        120_000,
+        patience,
         200,
       ).catch(async (error: unknown) => {
         const done = confirmed();
