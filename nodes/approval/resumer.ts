@@ -42,8 +42,8 @@ export interface ResumerOptions {
   /** Something behind the flow is down: what is decided waits, rather than spend its tries. */
   blocked(): boolean;
   onProblem(failure: Failure): void;
-  /** A decided message could not go on; a person must look. */
-  onFailed(request: Resumption, failure: { code: string; message: string }): void;
+  /** A decided message could not go on; a person must look. `heldUntil`: of the notice that tells them. */
+  onFailed(request: Resumption, failure: { code: string; message: string }, heldUntil: number): void;
   onChange(): void;
 }
 
@@ -186,7 +186,6 @@ export class Resumer implements DeliverySource {
     } finally {
       this.#options.onChange();
     }
-    if (ending.kind === 'failed') this.#options.onFailed(entry.request, ending.failure);
     this.kick();
     return settlement;
   }
@@ -226,7 +225,6 @@ export class Resumer implements DeliverySource {
     } catch (error) {
       const { code, message: words } = toFailure(error);
       await this.#end(request, { kind: 'failed', failure: { code, message: words } });
-      this.#options.onFailed(request, { code, message: words });
       return;
     }
     const tag = `${this.#run}.${++this.#sequence}`;
@@ -242,8 +240,15 @@ export class Resumer implements DeliverySource {
     this.#options.onChange();
   }
 
-  #end({ id, fence }: Resumption, ending: Ending): Promise<boolean> {
-    return this.#options.store.run(endResumption, { id, fence, ending });
+  /** @returns false when somebody else holds the request now, or it has ended */
+  async #end(request: Resumption, ending: Ending): Promise<boolean> {
+    const { id, fence } = request;
+    const ended = await this.#options.store.run(endResumption, { id, fence, ending });
+    if (ended === false) return false;
+    if (ending.kind === 'failed' && ended.heldUntil !== undefined) {
+      this.#options.onFailed(request, ending.failure, ended.heldUntil);
+    }
+    return true;
   }
 
   async #renew(): Promise<void> {

@@ -339,6 +339,28 @@ test('the console says that a message waits until it is decided, and not when it
   assert.equal((await journal())!.outcome, 'done');
 });
 
+test('a notice counts as told once it was in the flow for a moment, and not when it met a deploy', async (context) => {
+  const dist = (path: string) => import(new URL(`../../dist/${path}`, import.meta.url).href);
+  const { serviceOf } = (await dist('node/index.js')) as typeof import('../../nodes/node/index.ts');
+  const { integrationStore } = (await dist(
+    'idempotency/index.js',
+  )) as typeof import('../../nodes/idempotency/index.ts');
+  const { store } = serviceOf(red.RED as never, integrationStore, 'store')!;
+  const { mock } = context.mock.method(store, 'run');
+  // As a deploy does that leaves this node in place.
+  red.RED.events.emit('flows:stopping');
+  const lost = one('notice');
+  red.node('approval').receive(ask());
+  const { id } = (await lost).approval;
+  red.RED.events.emit('flows:started');
+  const { id: next } = (await requested()).approval;
+  const told = () =>
+    mock.calls.flatMap(({ arguments: [, args] }) => (args as { told?: { id: string }[] } | undefined)?.told ?? []);
+  const counts = (request: unknown) => told().some((notice) => notice.id === request);
+  await waitUntil('the next one counts as told', () => counts(next));
+  assert.ok(!counts(id), 'what met the deploy is still owed');
+});
+
 test('an emergency passes at once, and somebody else confirms it', async () => {
   const { id } = (await requested()).approval;
   const going = one('approved');

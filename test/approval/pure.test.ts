@@ -8,7 +8,9 @@ import { checkLinkKey, readTicket, signTicket } from '../../nodes/approval/link.
 import { authoritiesOf, closesCircle, type Delegation, peopleOf, personKey } from '../../nodes/approval/people.ts';
 import { type ApprovalPolicy, assign, policyOf } from '../../nodes/approval/policy.ts';
 import { seatsTaken } from '../../nodes/approval/seats.ts';
+import { Teller } from '../../nodes/approval/teller.ts';
 import { documentView } from '../../nodes/approval/view.ts';
+import type { Store } from '../../nodes/kernel/store/index.ts';
 
 const code = (expected: string) => (error: unknown) => (error as { code?: string }).code === expected;
 
@@ -312,4 +314,33 @@ describe('what an approver sees', () => {
     assert.equal(view.hidden, 1);
     assert.ok(!JSON.stringify(view).includes('Marked Value'));
   });
+});
+
+test('what goes to a flow that is stopping does not count as told, and what goes to the next one does', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  const told: string[] = [];
+  const run = async (_: unknown, args: { told: { id: string }[] }) => void told.push(...args.told.map(({ id }) => id));
+  const teller = new Teller({ run } as unknown as Store);
+  const give = (id: string) => teller.given({ id, kind: 'requested', heldUntil: 30_000 });
+  const pass = async (milliseconds: number) => {
+    context.mock.timers.tick(milliseconds);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  give('before the flow stands');
+  teller.start();
+  give('a moment ago');
+  await pass(5_000);
+  give('just now');
+  await pass(4_000);
+  teller.pause();
+  give('while it stops');
+  await pass(10_000);
+  teller.start();
+  give('after the deploy');
+  await pass(5_000);
+  teller.close();
+  teller.start();
+  give('after its end');
+  await pass(5_000);
+  assert.deepEqual(told, ['a moment ago', 'after the deploy']);
 });

@@ -36,7 +36,7 @@ async function created(store: Store, more: Parameters<typeof requestOf>[0] = {})
 }
 
 const told = (store: Store, notices: readonly Notice[]) =>
-  store.run(noticesTold, { told: notices.map(({ kind, request: { id } }) => ({ id, kind })) });
+  store.run(noticesTold, { told: notices.map(({ kind, request: { id }, heldUntil }) => ({ id, kind, heldUntil })) });
 
 function delegation(from: string, to: string, more: Partial<Delegation> = {}): Delegation {
   const now = Date.now();
@@ -298,8 +298,8 @@ for (const under of storesUnderTest()) {
   promise(
     'the clock reminds once a period, escalates, and at the deadline does what was chosen',
     async ({ store, setClock }) => {
-      const id = await created(store);
-      await store.run(noticesTold, { told: [{ id, kind: 'requested' }] });
+      const { id, heldUntil } = await store.run(createRequest, requestOf());
+      await store.run(noticesTold, { told: [{ id, kind: 'requested', heldUntil: heldUntil! }] });
       const turn = async () => {
         const { notices, decided } = await store.run(advanceClock, { process });
         await told(store, notices);
@@ -362,6 +362,36 @@ for (const under of storesUnderTest()) {
     await store.run(endResumption, { id, fence: claimed!.fence, ending: { kind: 'failed', failure } });
     setClock(25 * hour + 31_000);
     assert.deepEqual(words(await look()), ['failed']);
+  });
+
+  promise('a message that fails again is told again, also when the first notice is told after that', async (under) => {
+    const { store, setClock } = under;
+    const id = await created(store, { terms: { seats: [['anna']] } });
+    await store.run(castVote, ballotOf(id, 'anna'));
+    const fail = async () => {
+      const [claimed] = await store.run(claimDecided, { process, limit: 1, lease });
+      const ending = {
+        kind: 'failed',
+        failure: { code: 'ODOO_VALIDATION', message: 'The period is locked.' },
+      } as const;
+      return await store.run(endResumption, { id, fence: claimed!.fence, ending });
+    };
+    const first = await fail();
+    await store.run(continueAgain, { requestId: id, person: 'ops', reason: 'the period is open' });
+    setClock(3_000);
+    const second = await fail();
+    assert.ok(first !== false && second !== false);
+    const tell = (heldUntil: number) => store.run(noticesTold, { told: [{ id, kind: 'failed', heldUntil }] });
+    await tell(first.heldUntil!);
+    setClock(40_000);
+    const { notices } = await store.run(advanceClock, { process });
+    assert.deepEqual(
+      notices.map(({ kind }) => kind),
+      ['failed'],
+    );
+    await tell(second.heldUntil!);
+    setClock(80_000);
+    assert.equal((await store.run(advanceClock, { process })).notices.length, 1, 'who took it over holds it');
   });
 
   promise('an emergency that a person declared is told to who reviews it, once', async ({ store, setClock }) => {
@@ -458,7 +488,8 @@ for (const under of storesUnderTest()) {
     assert.equal(again!.fence, first.fence + 1);
     assert.deepEqual(await store.run(renewResumptions, { held: [held], lease }), []);
     assert.equal(await store.run(endResumption, { ...held, ending: { kind: 'done' } }), false);
-    assert.equal(await store.run(endResumption, { id: first.id, fence: again!.fence, ending: { kind: 'done' } }), true);
+    const end = { id: first.id, fence: again!.fence, ending: { kind: 'done' } } as const;
+    assert.notEqual(await store.run(endResumption, end), false);
     assert.equal(
       await store.run(endResumption, { id: first.id, fence: again!.fence, ending: { kind: 'done' } }),
       false,

@@ -8,9 +8,10 @@ import { defineNode, idsUsedDownstream, onFlowsStarted, onFlowsStopping } from '
 import { deliverySource, discharge, offerDeliveries, payloadCipher } from '../../settlement/index.ts';
 import { ApprovalClock } from '../clock.ts';
 import { openApprovalDesk } from '../desk.ts';
-import { type NoticeKind, noticeOf } from '../notice.ts';
+import { noticeOf } from '../notice.ts';
 import { Resumer } from '../resumer.ts';
 import { Teller } from '../teller.ts';
+import type { Notice } from '../store/decide.ts';
 import type { ProcessTotals } from '../store/inspect.ts';
 import { type Taken, take, type TakenOver } from '../take.ts';
 import '../console-page.ts';
@@ -45,9 +46,9 @@ export default defineNode<ApprovalConfig>(
       else status(totals?.open ? 'waiting' : 'working', totals?.open ? `${totals.open} open` : 'none open');
     };
     const teller = new Teller(store);
-    const notify = (kind: NoticeKind, request: Parameters<typeof noticeOf>[1], people: readonly string[]) => {
+    const notify = ({ kind, request, people, heldUntil }: Notice) => {
       emit(noticeOf(kind, request, people, links), 'notice');
-      teller.given(request.id, kind);
+      teller.given({ id: request.id, kind, heldUntil });
     };
     const resumer = new Resumer({
       id,
@@ -59,9 +60,9 @@ export default defineNode<ApprovalConfig>(
       emit: (message, outcome) => emit(message, outcome),
       blocked: () => unavailable(needed).length > 0,
       onProblem: (failure) => fail(failure),
-      onFailed: (request, failure) => {
+      onFailed: (request, failure, heldUntil) => {
         log.warn('approval.resume_failed', { request: request.id, code: failure.code });
-        notify('failed', request, []);
+        notify({ kind: 'failed', request, people: [], heldUntil });
       },
       onChange: () => {
         telemetry.gauge('inflight', { queue: `approval:${process}` }, resumer.inFlight);
@@ -72,7 +73,7 @@ export default defineNode<ApprovalConfig>(
       process,
       store,
       retention: settings.retention,
-      onNotice: ({ kind, request, people }) => notify(kind, request, people),
+      onNotice: notify,
       onDecided: () => resumer.kick(),
       onTotals: (next) => {
         totals = next;
@@ -99,6 +100,7 @@ export default defineNode<ApprovalConfig>(
       offerDeliveries(id, resumer),
       onFlowsStarted(() => {
         needed = [...idsUsedDownstream(RED, id)];
+        teller.start();
         resumer.start();
         clock.start();
       }),
@@ -134,7 +136,7 @@ export default defineNode<ApprovalConfig>(
           delete notice.body;
         }
         if (creation.kind === 'created' || reply !== undefined) send(notice, 'notice');
-        if (creation.kind === 'created') teller.given(creation.id, kind);
+        if (creation.heldUntil !== undefined) teller.given({ id: creation.id, kind, heldUntil: creation.heldUntil });
         telemetry.count('approvals_total', {
           process,
           outcome: creation.kind === 'created' ? 'requested' : 'repeated',
@@ -142,8 +144,8 @@ export default defineNode<ApprovalConfig>(
         wake();
       },
       async close() {
-        await Promise.all([resumer.close(drain), clock.close()]);
         teller.close();
+        await Promise.all([resumer.close(drain), clock.close()]);
         for (const off of offs) off();
         for (const gauge of ['approvals_open', 'approvals_failed', 'approvals_review', 'approvals_oldest_seconds']) {
           telemetry.gauge(gauge, { process }, 0);

@@ -54,6 +54,8 @@ export interface Creation {
   /** Who may decide and is to be told by the caller; empty when nobody needs to. */
   people: string[];
   deadlineAt: number;
+  /** Of the notice that the caller tells; absent when there is none. */
+  heldUntil?: number;
 }
 
 /**
@@ -105,12 +107,13 @@ export const createRequest = defineOperation(
           : { outcome: 'approved', by: 'policy', reason: 'Emergency: passed at once, to be reviewed', emergency: true },
         context,
       );
-      if (people.length > 0) yield* oweNotice(wanted, 'review', context.now);
-      return { kind: 'created', id: wanted.id, state: 'decided', people: [], deadlineAt };
+      const decided: Creation = { kind: 'created', id: wanted.id, state: 'decided', people: [], deadlineAt };
+      if (people.length === 0) return decided;
+      return { ...decided, heldUntil: yield* oweNotice(wanted, 'review', context.now) };
     }
     yield* assignPeople(wanted.id, people);
-    yield* oweNotice(wanted, 'requested', context.now);
-    return { kind: 'created', id: wanted.id, state: 'open', people, deadlineAt };
+    const heldUntil = yield* oweNotice(wanted, 'requested', context.now);
+    return { kind: 'created', id: wanted.id, state: 'open', people, deadlineAt, heldUntil };
   },
 );
 

@@ -305,6 +305,7 @@ export interface Notice {
   kind: NoticeKind;
   request: ApprovalRequest;
   people: string[];
+  heldUntil: number;
 }
 
 /** Whom a notice is for. */
@@ -338,10 +339,10 @@ function* peopleOf(kind: NoticeKind, request: ApprovalRequest): Step<string[]> {
 /** Notices that somebody owed and did not tell; those that no longer say what is so are let go. */
 function* leftNotices(process: string, { now }: OperationContext): Step<Notice[]> {
   const notices: Notice[] = [];
-  for (const { request_id: id, kind } of yield* takeOver(process, now)) {
+  for (const { id, kind, heldUntil } of yield* takeOver(process, now)) {
     const [row] = yield* query(`SELECT ${factColumns} FROM approval_requests WHERE id = $1`, id);
     const request = row === undefined ? undefined : requestOfRow(row);
-    if (stillHolds(kind, request)) notices.push({ kind, request, people: yield* peopleOf(kind, request) });
+    if (stillHolds(kind, request)) notices.push({ kind, request, people: yield* peopleOf(kind, request), heldUntil });
     else yield* forget(id, kind);
   }
   return notices;
@@ -389,8 +390,8 @@ export const advanceClock = defineOperation(
         ...factsOf(request),
         detail: { request: request.id, process },
       });
-      yield* oweNotice(request, 'review-overdue', context.now);
-      notices.push({ kind: 'review-overdue', request, people: yield* peopleOf('review-overdue', request) });
+      const heldUntil = yield* oweNotice(request, 'review-overdue', context.now);
+      notices.push({ kind: 'review-overdue', request, people: yield* peopleOf('review-overdue', request), heldUntil });
     }
     // After those of this turn, which outdo some.
     notices.push(...(yield* leftNotices(process, context)));
@@ -436,12 +437,12 @@ function* turnOf(request: ApprovalRequest, row: Row, context: OperationContext):
       ...factsOf(request),
       detail: { request: request.id, process: request.process, to: terms.escalation.join(', ').slice(0, 500) },
     });
-    yield* oweNotice(request, 'escalation', now);
-    return { kind: 'escalation', request: { ...request, escalatedAt: now }, people: terms.escalation };
+    const heldUntil = yield* oweNotice(request, 'escalation', now);
+    return { kind: 'escalation', request: { ...request, escalatedAt: now }, people: terms.escalation, heldUntil };
   }
   if (!reminds) return undefined;
-  yield* oweNotice(request, 'reminder', now);
-  return { kind: 'reminder', request, people: yield* peopleOf('reminder', request) };
+  const heldUntil = yield* oweNotice(request, 'reminder', now);
+  return { kind: 'reminder', request, people: yield* peopleOf('reminder', request), heldUntil };
 }
 
 // --- Review after an emergency ----------------------------------------------------------------------------------------

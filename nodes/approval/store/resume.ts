@@ -75,11 +75,14 @@ export type Ending =
   | { kind: 'again'; delay: number; counts: boolean; failure?: { code: string; message: string } }
   | { kind: 'failed'; failure: { code: string; message: string } };
 
-/** @returns false when somebody else holds the request now, or it has ended */
+/**
+ * @returns false when somebody else holds the request now, or it has ended; `heldUntil` of the notice that the caller
+ * tells when it failed
+ */
 export const endResumption = defineOperation(
   import.meta.url,
   'endResumption',
-  function* ({ id, fence, ending }: Held & { ending: Ending }, context): Step<boolean> {
+  function* ({ id, fence, ending }: Held & { ending: Ending }, context): Step<false | { heldUntil?: number }> {
     const { now } = context;
     const entry = (row: Row, action: string, outcome: AuditEntry['outcome'], reason?: string): AuditEntry => {
       const request = requestOfRow(row);
@@ -104,7 +107,7 @@ export const endResumption = defineOperation(
         id,
         fence,
       );
-      return rows.length > 0;
+      return rows.length > 0 && {};
     }
     const failure = ending.kind === 'failed' ? ending.failure : undefined;
     const [row] = yield* query(
@@ -118,13 +121,13 @@ export const endResumption = defineOperation(
       fence,
     );
     if (row === undefined) return false;
-    if (failure !== undefined) yield* oweNotice(requestOfRow(row), 'failed', now);
+    const ended = failure === undefined ? {} : { heldUntil: yield* oweNotice(requestOfRow(row), 'failed', now) };
     context.audit(
       failure === undefined
         ? entry(row, 'approval.resumed', 'success')
         : entry(row, 'approval.resume-failed', 'failure', failure.code),
     );
-    return true;
+    return ended;
   },
 );
 
