@@ -2,7 +2,7 @@
  * The bytes in which documents came, kept for an auditor in an integration store for the days that the journal
  * keeps messages. Off unless a node is told to: least data.
  */
-export { type Keeper, keeperOf } from './keeper.ts';
+export { idLimit, type Keeper, keeperOf } from './keeper.ts';
 export {
   forgetOriginals,
   keepOriginal,

@@ -28,7 +28,7 @@ export interface KeeperOptions {
 const day = 86_400_000;
 const typeLimit = 200;
 /** The journal takes no longer id, and an original is found from there alone. */
-const idLimit = 200;
+export const idLimit = 200;
 
 /** @throws Failure `configuration` `NO_STORE`, `JOURNAL_OFF` */
 export function keeperOf({ RED, store, node, log }: KeeperOptions): Keeper {

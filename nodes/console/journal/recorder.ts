@@ -5,7 +5,7 @@
  * away or slow the journal forgets its oldest notes and counts them.
  */
 import type { Sensitivity } from '../../canonical/index.ts';
-import { senderOf } from '../../evidence/index.ts';
+import { idLimit, senderOf } from '../../evidence/index.ts';
 import type { DeliveryReference, FlowMessage } from '../../kernel/message.ts';
 import type { Store } from '../../kernel/store/store.ts';
 import { redactText } from '../../kernel/telemetry/redaction.ts';
@@ -118,7 +118,7 @@ export class JournalRecorder implements TelemetrySink {
 
   #entryOf(id: string | undefined): JournalEntry | undefined {
     // Without an event nothing tells one message from another.
-    if (typeof id !== 'string' || id === '' || id.length > 200) return undefined;
+    if (typeof id !== 'string' || id === '' || id.length > idLimit) return undefined;
     let entry = this.#noted.get(id);
     if (entry === undefined) {
       if (this.#noted.size >= this.#capacity) this.#forgetOldest();
